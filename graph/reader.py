@@ -413,7 +413,9 @@ def _within(numbers: Mapping[str, pl.DataFrame], levels: pl.DataFrame, prefixes:
 def _items(items: pl.DataFrame, orders: Orders, order_no: pl.DataFrame, sku_no: pl.DataFrame) -> Items:
     """Lines as given; an order without lines stands for itself."""
     order = _ref(items["order_id"], order_no)
-    alone = np.setdiff1d(np.arange(len(orders.ids), dtype=np.int32), order)
+    has_lines = np.zeros(len(orders.ids), dtype=bool)
+    has_lines[order] = True
+    alone = np.flatnonzero(~has_lines).astype(np.int32)
     columns = (
         np.concatenate([order, alone]),
         np.concatenate([_ref(items["sku"], sku_no), orders.sku[alone]]),

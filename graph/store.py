@@ -133,8 +133,10 @@ class Store(ABC):
     def current(self, table: str, ids: Sequence[str], *, load: int) -> pa.Table:
         """What is known of these ids, for deciding what a batch changes.
 
-        Columns: id, since (load number), digest (int64), updated_at (nullable int64), conflict (bool). For each id at
-        most two rows: the version readers see, and the one written by `load` itself."""
+        Columns (`graph.columns.CURRENT`): id, since (load number), digest (int64), updated_at (nullable int64),
+        conflict (bool: this load has marked the id), file (int32) and line (int64) of the row. For each id at most two
+        rows: the version readers see, and the one written by `load` itself. A marked id of which this load wrote
+        nothing has a row too, with since = load and nulls for what is not known."""
 
     @abstractmethod
     def write(self, lease: Lease, load: int, table: str, rows: pa.Table, *, conflicts: Sequence[str] = ()) -> None:

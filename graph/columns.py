@@ -1,0 +1,106 @@
+"""How declared column types stand in Arrow: the one form in which batches go into a store and columns come out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pyarrow as pa
+
+from graph.schema import Kind, Table, Type
+
+_ARROW: dict[Type, pa.DataType] = {
+    Type.TEXT: pa.string(),
+    Type.INT: pa.int64(),
+    Type.REAL: pa.float64(),
+    Type.BOOL: pa.bool_(),
+    Type.INSTANT: pa.int64(),
+    Type.MONEY: pa.int64(),
+    Type.KEY: pa.binary(16),
+    Type.TEXTS: pa.list_(pa.string()),
+}
+
+
+def fields(types: Mapping[str, pa.DataType]) -> pa.Schema:
+    """A schema of nullable fields."""
+    return pa.schema([pa.field(name, type_) for name, type_ in types.items()])
+
+
+HIDDEN = pa.schema(
+    [
+        pa.field("digest", pa.int64()),
+        pa.field("updated_at", pa.int64()),
+        pa.field("file", pa.int32()),
+        pa.field("line", pa.int64()),
+    ]
+)
+"""What a batch of a SOURCE table carries beside its declared columns; see `Store.write`."""
+
+CURRENT = fields(
+    {
+        "id": pa.string(),
+        "since": pa.int64(),
+        "digest": pa.int64(),
+        "updated_at": pa.int64(),
+        "conflict": pa.bool_(),
+        "file": pa.int32(),
+        "line": pa.int64(),
+    }
+)
+"""Columns of `Store.current`."""
+
+QUARANTINE = fields(
+    {
+        "table": pa.string(),
+        "file": pa.string(),
+        "line": pa.int64(),
+        "column": pa.string(),
+        "value": pa.string(),
+        "rule": pa.string(),
+        "action": pa.string(),
+    }
+)
+"""Columns of `Store.quarantine`; `Store.quarantined` puts `seq` and `load` (int64) before them."""
+
+
+def arrow_type(type_: Type) -> pa.DataType:
+    """The Arrow type of a declared column type."""
+    return _ARROW[type_]
+
+
+def arrow_schema(table: Table) -> pa.Schema:
+    """The table's declared columns, in declared order, as an Arrow schema (every field nullable)."""
+    return pa.schema([pa.field(column.name, _ARROW[column.type]) for column in table.columns])
+
+
+def stored_schema(table: Table) -> pa.Schema:
+    """What a batch given to `Store.write` holds: the declared columns, and for SOURCE tables the hidden ones."""
+    declared = arrow_schema(table)
+    return pa.schema([*declared, *HIDDEN]) if table.kind is Kind.SOURCE else declared
+
+
+def conform(rows: pa.Table, schema: pa.Schema, *, where: str = "") -> pa.Table:
+    """`rows` with exactly the schema's columns, in its order and types.
+
+    A column that is lacking becomes nulls; one that the schema doesn't name is an error, so that a misspelt name is
+    not lost in silence. Raises ValueError, naming `where`."""
+    unknown = [name for name in rows.column_names if schema.get_field_index(name) < 0]
+    if unknown:
+        raise ValueError(f"{where}: no such columns: {', '.join(unknown)}")
+    if rows.schema.equals(schema):
+        return rows
+    columns = []
+    for field in schema:
+        if rows.schema.get_field_index(field.name) < 0:
+            columns.append(pa.chunked_array([pa.nulls(rows.num_rows, field.type)]))
+            continue
+        column = rows.column(field.name)
+        columns.append(column if column.type == field.type else _cast(column, field.type))
+    return pa.Table.from_arrays(columns, schema=schema)
+
+
+def _cast(column: pa.ChunkedArray[Any], type_: pa.DataType) -> pa.ChunkedArray[Any]:
+    # polars gives text and bytes as views or large arrays; fixed-size binary is reached through plain binary
+    if pa.types.is_fixed_size_binary(type_) and not pa.types.is_null(column.type):
+        return column.cast(pa.binary()).cast(type_)
+    return column.cast(type_)

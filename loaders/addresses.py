@@ -1,0 +1,133 @@
+"""Reads many addresses at once, beside the main work where that pays: reading them is most of a load's computing.
+
+The readers are child processes that are given raw addresses through a pipe and answer with the canonical parts; they
+have no key, write nothing, and end when the pipe closes, so that none outlives a killed load. What they answer
+depends on the text alone: with or without them the result is the same.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import queue
+import subprocess
+import sys
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import IO
+
+import orjson
+
+from loaders.normalise.address import parse_address
+from loaders.normalise.masks import mask_address
+
+Columns = dict[str, list[str | None]]
+"""Parts of addresses by name, in the order of the texts: `masked`, `level`, `city` and the six canonical strings."""
+
+PARTS = ("door", "building", "estate", "bare_door", "bare_building", "bare_estate")
+CHUNK = 4_000
+"""Addresses handed to a reader at a time."""
+
+_PROGRAM = "import sys; sys.path[:] = sys.argv[1:]; from loaders.addresses import serve; serve(sys.stdin.buffer, sys.stdout.buffer)"
+
+
+def read_addresses(texts: Sequence[str]) -> Columns:
+    """The parts of each address."""
+    parsed = [parse_address(text) for text in texts]
+    columns: Columns = {
+        "masked": [mask_address(text, address) for text, address in zip(texts, parsed, strict=True)],
+        "level": [address.level for address in parsed],
+        "city": [address.city for address in parsed],
+    }
+    for part in PARTS:
+        columns[part] = [getattr(address, part) for address in parsed]
+    return columns
+
+
+def serve(asked: IO[bytes], answers: IO[bytes]) -> None:
+    """A reader's life: one JSON list of addresses a line in, one line of their parts out, until the input ends."""
+    for line in asked:
+        answers.write(orjson.dumps(read_addresses(orjson.loads(line))) + b"\n")
+        answers.flush()
+
+
+class AddressReaders:
+    """Reads lists of addresses, in child processes if there are any. `processes` 0 reads them here.
+
+    Close it when done; a reader that fails is replaced by reading here."""
+
+    def __init__(self, processes: int) -> None:
+        self._free: queue.SimpleQueue[subprocess.Popen[bytes] | None] = queue.SimpleQueue()
+        self._children: list[subprocess.Popen[bytes]] = []
+        for _ in range(processes):
+            child = _start()
+            self._free.put(child)
+            if child is not None:
+                self._children.append(child)
+        self._threads = ThreadPoolExecutor(processes, "addresses") if processes else None
+
+    def ask(self, texts: Sequence[str]) -> list[Future[Columns]]:
+        """Begin to read; the futures hold the parts of the texts, chunk by chunk."""
+        chunks = [texts[at : at + CHUNK] for at in range(0, len(texts), CHUNK)]
+        if self._threads is None:
+            return [_done(read_addresses(chunk)) for chunk in chunks]
+        return [self._threads.submit(self._read, chunk) for chunk in chunks]
+
+    def close(self) -> None:
+        """End the readers."""
+        if self._threads is not None:
+            self._threads.shutdown(cancel_futures=True)
+        for child in self._children:
+            with contextlib.suppress(OSError):
+                assert child.stdin is not None
+                child.stdin.close()
+            assert child.stdout is not None
+            child.stdout.close()
+            child.wait()
+        self._children.clear()
+
+    def _read(self, texts: Sequence[str]) -> Columns:
+        child = self._free.get()
+        try:
+            if child is not None and child.stdin is not None and child.stdout is not None:
+                with contextlib.suppress(OSError, ValueError):
+                    child.stdin.write(orjson.dumps(texts) + b"\n")
+                    child.stdin.flush()
+                    columns: Columns = orjson.loads(child.stdout.readline())
+                    return columns
+                child = None
+            return read_addresses(texts)
+        finally:
+            self._free.put(child)
+
+
+def gathered(futures: Sequence[Future[Columns]]) -> Columns:
+    """The parts of all chunks, one after the other."""
+    whole: Columns = {name: [] for name in ("masked", "level", "city", *PARTS)}
+    for future in futures:
+        for name, values in future.result().items():
+            whole[name] += values
+    return whole
+
+
+def _done(columns: Columns) -> Future[Columns]:
+    future: Future[Columns] = Future()
+    future.set_result(columns)
+    return future
+
+
+def _start() -> subprocess.Popen[bytes] | None:
+    """A reader, or None where no process can be started."""
+    # the key is no business of a reader; a session of its own keeps Ctrl-C for the parent
+    env = {name: value for name, value in os.environ.items() if not name.startswith("RINGFENCE_")}
+    try:
+        return subprocess.Popen(
+            [sys.executable, "-c", _PROGRAM, *sys.path],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=env,
+            start_new_session=True,
+        )
+    except (OSError, ValueError):
+        return None

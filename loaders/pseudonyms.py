@@ -1,0 +1,205 @@
+"""Replaces personal values by pseudonyms, and gives the rows of `identifiers` that say what may be shown of them.
+
+Each distinct value is normalised and keyed once while it is remembered; what is remembered is bounded, and only in
+memory. A value that can't be read as what it is (`n/a` as an IP) is absent evidence: it becomes null and is counted.
+In `uses`, where the value is what the row is about, it breaks the row.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+
+import polars as pl
+
+from loaders.addresses import AddressReaders, Columns, gathered
+from loaders.checks import BROKEN
+from loaders.contract import USE_KINDS, Contract, Rule
+from loaders.keying import ADDRESS_LEVELS, Keyer
+from loaders.normalise.masks import mask
+
+REMEMBERED = 400_000
+"""Distinct values of a kind that are remembered between batches."""
+
+_KNOWN = {"value": pl.String, "key": pl.Binary}
+IDENTIFIERS = {
+    "id": pl.String,
+    "kind": pl.String,
+    "key": pl.Binary,
+    "masked": pl.String,
+    "within": pl.Binary,
+    "bare": pl.Binary,
+    "has_city": pl.Boolean,
+}
+
+
+@dataclass(frozen=True)
+class Keyed:
+    """A batch behind the door: `rows` with keys (16 bytes) in place of values; `identifiers` not written before by
+    this load; `broken` rows of `uses` (line, column, value masked, rule); `unreadable` values per column."""
+
+    rows: pl.DataFrame
+    identifiers: pl.DataFrame
+    broken: pl.DataFrame
+    unreadable: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Addresses of a batch that are being read: the distinct texts not remembered, the futures of their parts, and
+    whether what was remembered before is to be dropped first."""
+
+    texts: list[str]
+    parts: list[Future[Columns]]
+    afresh: bool
+
+
+@dataclass
+class Pseudonyms:
+    """Keys the personal columns of batches with one `Keyer`; one object a load.
+
+    A batch is announced with `ask`, so that its addresses are read while other work goes on, and keyed with `of`;
+    batches are keyed in the order they were announced."""
+
+    keyer: Keyer
+    readers: AddressReaders
+    _known: dict[str, pl.DataFrame] = field(default_factory=dict)
+    _asked: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema={"value": pl.String}))
+
+    @staticmethod
+    def mask(kind: str, value: str) -> str:
+        """What may be shown of a value; all of it is masked for an unknown kind."""
+        return mask(kind, value)
+
+    def ask(self, contract: Contract, rows: pl.DataFrame) -> Asked:
+        """Begin to read the addresses of a checked batch."""
+        if contract.name == "uses":
+            values = rows.filter(pl.col("kind") == "address")["value"]
+        elif contract.name == "orders":
+            values = rows["address"]
+        else:
+            return Asked([], [], afresh=False)
+        afresh = self._asked.height > REMEMBERED
+        known = self._asked.clear() if afresh else self._asked
+        asked = values.alias("value").to_frame().drop_nulls().unique(maintain_order=True)
+        fresh = asked.join(known, on="value", how="anti", maintain_order="left")
+        self._asked = pl.concat([known, fresh])
+        texts = fresh["value"].to_list()
+        return Asked(texts, self.readers.ask(texts), afresh)
+
+    def of(self, contract: Contract, rows: pl.DataFrame, asked: Asked) -> Keyed:
+        """Key one checked batch that `ask` announced."""
+        found: list[pl.DataFrame] = []
+        unreadable: dict[str, int] = {}
+        broken = pl.DataFrame(schema=BROKEN)
+        self._addresses(asked, found)
+        if contract.name == "uses":
+            rows, broken = self._uses(rows, found)
+        for declared in contract.fields:
+            name = declared.name
+            if declared.rule is Rule.WORDS:
+                rows = rows.with_columns(self._notes(rows[name]))
+            elif declared.kind:
+                keys = self._keys(declared.kind, rows[name], found)
+                lost = keys.null_count() - rows[name].null_count()
+                if lost:
+                    unreadable[name] = lost
+                rows = rows.with_columns(keys.alias(name))
+        identifiers = pl.concat(found) if found else pl.DataFrame(schema=IDENTIFIERS)
+        return Keyed(rows, identifiers, broken, unreadable)
+
+    def _uses(self, rows: pl.DataFrame, found: list[pl.DataFrame]) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """Rows of `uses`, whose kind stands in the row; those whose value can't be read are broken."""
+        parts = []
+        for kind in USE_KINDS:
+            part = rows.filter(pl.col("kind") == kind)
+            if part.height:
+                parts.append(part.with_columns(self._keys(kind, part["value"], found).alias("key")))
+        keyed = pl.concat(parts).sort("line") if parts else rows.with_columns(pl.lit(None, pl.Binary).alias("key"))
+        bad = keyed.filter(pl.col("key").is_null())
+        broken = pl.DataFrame(
+            {
+                "line": bad["line"],
+                "column": ["value"] * bad.height,
+                "value": [mask(kind, value) for kind, value in zip(bad["kind"], bad["value"], strict=True)],
+                "rule": ["cannot be read as " + kind for kind in bad["kind"]],
+            },
+            schema=BROKEN,
+        )
+        good = keyed.filter(pl.col("key").is_not_null()).drop("value").rename({"key": "value"})
+        return good, broken
+
+    def _addresses(self, asked: Asked, found: list[pl.DataFrame]) -> None:
+        """Key the addresses that were asked for, and remember them."""
+        if asked.afresh:
+            self._known.pop("address", None)
+        if asked.texts:
+            keyed = self.keyer.identify_addresses(asked.texts, gathered(asked.parts))
+            found.append(identifiers("address", keyed))
+            known = self._known.get("address", pl.DataFrame(schema=_KNOWN))
+            self._known["address"] = pl.concat([known, keyed.select("value", "key")])
+
+    def _keys(self, kind: str, values: pl.Series, found: list[pl.DataFrame]) -> pl.Series:
+        """Keys of a column; identifiers met for the first time are added to `found`."""
+        asked = values.alias("value").to_frame()
+        known = self._known.get(kind, pl.DataFrame(schema=_KNOWN))
+        if kind == "address":
+            return asked.join(known, on="value", how="left", maintain_order="left")["key"]
+        if known.height > REMEMBERED:
+            known = known.clear()
+        fresh = (
+            asked.drop_nulls().unique(maintain_order=True).join(known, on="value", how="anti", maintain_order="left")
+        )
+        if fresh.height:
+            keyed = self.keyer.identify(kind, fresh["value"])
+            found.append(identifiers(kind, keyed))
+            known = pl.concat([known, keyed.select("value", "key")])
+        self._known[kind] = known
+        return asked.join(known, on="value", how="left", maintain_order="left")["key"]
+
+    def _notes(self, notes: pl.Series) -> pl.Series:
+        """Keyed fingerprints of a column of words."""
+        distinct = notes.drop_nulls().unique(maintain_order=True)
+        keys = pl.DataFrame(
+            {"value": distinct, "key": [self.keyer.note_fingerprint(text) for text in distinct]},
+            schema={"value": pl.String, "key": pl.Binary},
+        )
+        asked = notes.alias("value").to_frame()
+        return asked.join(keys, on="value", how="left", maintain_order="left")["key"].alias(notes.name)
+
+
+def identifiers(kind: str, keyed: pl.DataFrame) -> pl.DataFrame:
+    """Rows of the `identifiers` table for what `Keyer.identify` answered, sorted by id and each once."""
+    if kind == "address":
+        wider = {"door": pl.coalesce("building", "estate"), "building": pl.col("estate"), "estate": _NO_KEY}
+        parts = [
+            _rows(level, keyed.filter(pl.col(level).is_not_null()), pl.col(level), wider[level]).with_columns(
+                pl.Series("bare", keyed.filter(pl.col(level).is_not_null())[f"bare_{level}"], pl.Binary),
+                pl.Series("has_city", keyed.filter(pl.col(level).is_not_null())["has_city"], pl.Boolean),
+            )
+            for level in ADDRESS_LEVELS
+        ]
+    elif kind == "ip":
+        keyed = keyed.filter(pl.col("key").is_not_null())
+        parts = [
+            _rows("ip", keyed, pl.col("key"), pl.col("prefix")),
+            _rows("ip_prefix", keyed, pl.col("prefix"), _NO_KEY),
+        ]
+    else:
+        parts = [_rows(kind, keyed.filter(pl.col("key").is_not_null()), pl.col("key"), _NO_KEY)]
+    return pl.concat(parts).select(IDENTIFIERS.keys()).unique("id", keep="first", maintain_order=True).sort("id")
+
+
+_NO_KEY = pl.lit(None, pl.Binary)
+
+
+def _rows(kind: str, keyed: pl.DataFrame, key: pl.Expr, within: pl.Expr) -> pl.DataFrame:
+    return keyed.select(
+        pl.concat_str(pl.lit(f"{kind}:"), key.bin.encode("hex")).alias("id"),
+        pl.lit(kind).alias("kind"),
+        key.alias("key"),
+        "masked",
+        within.alias("within"),
+        pl.lit(None, pl.Binary).alias("bare"),
+        pl.lit(None, pl.Boolean).alias("has_city"),
+    )

@@ -1,0 +1,61 @@
+"""Puts checked, pseudonymised rows into the store's columns: derived ids, and the digest that tells rows apart.
+
+The digest of a row is 64 bits of BLAKE2b over its stored values in declared order, each written canonically, so that
+the same content has the same digest whatever file, format or order it came in. `updated_at` is part of it: the same
+content with a newer stamp must win over a middling one that comes later.
+"""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+
+import numpy as np
+import polars as pl
+
+from graph.schema import Table, Type
+
+SEPARATOR = "\x1f"
+_NULL = "\x1e"
+
+
+def item_ids(rows: pl.DataFrame) -> pl.DataFrame:
+    """Lines of an order are identified by order and sku; ids hold no control characters, so the separator is safe."""
+    return rows.with_columns(pl.concat_str("order_id", "sku", separator=SEPARATOR).alias("item_id"))
+
+
+def digest_ids(rows: pl.DataFrame, name: str, table: Table) -> pl.DataFrame:
+    """Rows that have no id of their own are identified by 128 bits of their content, in hex."""
+    parts = [column.name for column in table.columns if column.name != name]
+    texts = _canonical(rows, table, parts)
+    ids = [blake2b(text.encode(), digest_size=16).hexdigest() for text in texts]
+    return rows.with_columns(pl.Series(name, ids, pl.String))
+
+
+def with_digest(rows: pl.DataFrame, table: Table) -> pl.DataFrame:
+    """The rows with `digest` (int64). `rows` holds the table's columns and `updated_at` (µs, null where not given)."""
+    texts = _canonical(rows, table, [*table.names, "updated_at"])
+    raw = b"".join([blake2b(text.encode(), digest_size=8).digest() for text in texts])
+    return rows.with_columns(pl.Series("digest", np.frombuffer(raw, ">i8").astype(np.int64), pl.Int64))
+
+
+def _canonical(rows: pl.DataFrame, table: Table, names: list[str]) -> list[str]:
+    """One text a row: the values in order, between separators, null marked apart from empty."""
+    kinds = {column.name: column.type for column in table.columns}
+
+    def text(name: str) -> pl.Expr:
+        column = pl.col(name)
+        match kinds.get(name, Type.INSTANT):
+            case Type.KEY:
+                column = column.cast(pl.Binary).bin.encode("hex")
+            case Type.TEXTS:
+                column = column.list.join(";")
+            case Type.REAL:
+                # adding zero makes -0.0 and 0.0 the same text
+                column = (column + 0.0).cast(pl.String)
+            case Type.TEXT:
+                pass
+            case _:
+                column = column.cast(pl.String)
+        return column.fill_null(_NULL)
+
+    return rows.select(pl.concat_str([text(name) for name in names], separator=SEPARATOR)).to_series().to_list()

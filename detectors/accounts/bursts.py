@@ -1,0 +1,107 @@
+"""Age and bursts: claims crowded into a short time beyond what the orders' own timing predicts, and young accounts.
+
+For each claim the window of the following 30 days is looked at: claims in it against the claims that the account's
+orders in it predict, scaled to the account's own total, so that this is independent of claim excess. The account's
+most surprising window (a scan statistic) gives a score, put into bins; what each bin says is learned from the market
+around a zero default and may only rise. Age is learned the same way from bins of the days between an account's first
+sight and its first claim; it starts from zero too: newcomers are not guilty.
+Source: Kulldorff (1997), doi:10.1080/03610929708831995 (scan statistic); bins as in `detectors.numerics.learned_bins`.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from scipy.special import pdtrc
+
+from detectors.contract import REFUNDS, Context, Detector, Evidence, Family, evidence, nothing
+from detectors.numerics import learned_bins
+from graph.snapshot import NEVER, Floats, Ints
+
+DAY: Final = 86_400_000_000
+WINDOW: Final = 30 * DAY
+SCORES: Final = np.array([0.5, 1.5, 3.0, 5.0, 8.0])
+"""Edges of the burst score's bins, in nats of surprise."""
+AGES: Final = np.array([7, 30, 90, 240])
+"""Edges of the age bins, in days from first sight to first claim."""
+COUNTS: Final = np.array([2, 3, 5, 8])
+"""Edges of the classes of claims made, within each of which scores and ages are compared."""
+STRENGTH: Final = 30.0
+
+
+def run(ctx: Context) -> Evidence:
+    """One row each account with claims, at the claim that begins its most crowded window."""
+    claims, n = ctx.claims, ctx.n
+    if not len(claims.row):
+        return nothing(DETECTOR.name)
+    rank = np.lexsort((claims.row, claims.at, claims.buyer))
+    buyer = claims.buyer[rank]
+    score = _surprise(ctx, rank)
+    # the most surprising window of each account, the first where two tie
+    best = np.lexsort((np.arange(len(rank)), -score, buyer))
+    starts = np.append(True, buyer[best][1:] != buyer[best][:-1])
+    top = best[starts]
+    who = buyer[top]
+    crowd = np.searchsorted(SCORES, score[top], side="right").astype(np.int32)
+    first = np.flatnonzero(np.append(True, buyer[1:] != buyer[:-1]))
+    seen = ctx.claims.first_seen[who]
+    days = np.where(seen == NEVER, AGES[-1] * DAY, claims.at[rank[first]] - seen) // DAY
+    age = np.searchsorted(AGES, days, side="right").astype(np.int32)
+    suspicion = ctx.suspicion[who]
+    # many claims crowd more easily than few: each class of counts has a law of its own
+    classes = np.searchsorted(COUNTS, np.bincount(claims.buyer, minlength=n)[who], side="right")
+    nats = np.zeros(len(who))
+    for number in range(len(COUNTS) + 1):
+        mine = np.flatnonzero(classes == number)
+        if len(mine):
+            zeros = np.zeros(len(SCORES) + 1)
+            law = learned_bins(crowd[mine], zeros, suspicion[mine], strength=STRENGTH, rising=True)
+            nats[mine] = law[crowd[mine]]
+            zeros = np.zeros(len(AGES) + 1)
+            law = learned_bins(age[mine], zeros, suspicion[mine], strength=STRENGTH, rising=False)
+            nats[mine] += law[age[mine]]
+    return evidence(DETECTOR.name, buyer=who, nats=nats, table=REFUNDS, row=claims.row[rank[top]])
+
+
+def _surprise(ctx: Context, rank: Ints | np.ndarray[tuple[int], np.dtype[np.int64]]) -> Floats:
+    """(claims,) nats of surprise of the window that each claim of `rank` begins, given the account's own total."""
+    claims, orders = ctx.claims, ctx.snapshot.orders
+    n = ctx.n
+    # time is laid out buyer after buyer, so that one search serves all accounts
+    base = min(int(orders.at.min()), int(claims.at.min()))
+    span = max(int(orders.at.max()), int(claims.at.max())) - base + 2 * WINDOW
+    hour = 3_600_000_000
+    width = span // hour + 2
+
+    def line(buyer: Ints, at: np.ndarray[tuple[int], np.dtype[np.int64]]) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+        return buyer.astype(np.int64) * width + (at - base) // hour
+
+    placed = line(orders.buyer, orders.at)
+    by_time = np.argsort(placed, kind="stable")
+    mass = np.append(0.0, np.cumsum(ctx.expectation.any[by_time]))
+    placed = placed[by_time]
+    made = line(claims.buyer[rank], claims.at[rank])
+    reach = WINDOW // hour
+    inside = np.searchsorted(made, made + reach, side="right") - np.arange(len(made))
+    # claims follow their orders by days: the orders of the window and of the fortnight before it may bring them
+    due = mass[np.searchsorted(placed, made + reach, side="right")] - mass[np.searchsorted(placed, made - reach // 2)]
+    total = np.bincount(claims.buyer, minlength=n)[claims.buyer[rank]]
+    expected = np.bincount(orders.buyer, ctx.expectation.any, n)[claims.buyer[rank]]
+    mean = total * np.clip(due / np.maximum(expected, 1e-9), 0.02, 1.0)
+    tail = pdtrc(np.maximum(inside - 1, 0), mean)
+    surprise: Floats = np.where(inside > 1, -np.log(np.maximum(tail, 1e-12)), 0.0)
+    return surprise
+
+
+DETECTOR = Detector(
+    name="bursts",
+    title="claims crowded into a short time",
+    source="Scan statistic: Kulldorff 1997, doi:10.1080/03610929708831995; weight learned from the market",
+    doc=(
+        "Looks for the 30 days in which an account's claims crowd beyond its own orders' timing, and at its age when it "
+        "first claimed. Both say nothing until the market's probable abusers show that they differ in it."
+    ),
+    family=Family.ACCOUNT,
+    run=run,
+)

@@ -1,0 +1,104 @@
+"""Claim excess: more claims than the same baskets bring, judged against how much honest people differ.
+
+An honest account with expected claims E files Poisson(E·λ) of them; λ, how fussy its person is, follows a law that is
+estimated from the market itself without a shape (nonparametric maximum likelihood on a grid), probable abusers of the
+former round left out. The market's own heavy tail is thereby in the honest law: excess alone can never say more than
+the share of such people allows. An abusive account files claims on a share φ of its orders besides; φ has a wide prior
+that probable abusers update. Sources: Laird (1978), doi:10.1080/01621459.1978.10480103; Robbins (1956).
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from detectors.contract import BUYERS, REFUNDS, Context, Detector, Evidence, Family, evidence, nothing
+from detectors.numerics import group, log_mean_exp, log_poisson, mixture_weights
+from graph.snapshot import Floats
+
+LAMBDAS: Final = np.geomspace(0.03, 40.0, 24)
+"""Grid of honest propensities, in multiples of the expectation."""
+PHIS: Final = np.array([0.02, 0.05, 0.1, 0.2, 0.4, 0.7])
+"""Grid of the share of orders that an abusive account claims besides."""
+
+
+def run(ctx: Context) -> Evidence:
+    """One row each claim of an account that has any, one row on the account where it has none."""
+    nats, _ = weigh_counts(ctx)
+    claims, n = ctx.claims, ctx.n
+    if not len(claims.row):
+        return nothing(DETECTOR.name)
+    active = np.flatnonzero(np.bincount(ctx.snapshot.orders.buyer, minlength=n) > 0)
+    per_claim = np.bincount(claims.buyer, minlength=n)
+    without = active[per_claim[active] == 0].astype(np.int32)
+    return evidence(
+        DETECTOR.name,
+        buyer=np.concatenate([claims.buyer, without]),
+        nats=np.concatenate([(nats / np.maximum(per_claim, 1))[claims.buyer], nats[without]]),
+        table=np.concatenate([np.full(len(claims.row), REFUNDS), np.full(len(without), BUYERS)]).astype(np.int8),
+        row=np.concatenate([claims.row, without]),
+    )
+
+
+def weigh_counts(ctx: Context) -> tuple[Floats, Floats]:
+    """(n,) log-likelihood ratio of each account's count of claims; (n,) what of it lies in having claimed at all.
+
+    Accounts that meet in a claim (a picture, a parcel, an hour) have all claimed: among them only what goes beyond
+    having claimed at all tells the abusive from the honest."""
+    orders, n = ctx.snapshot.orders, ctx.n
+    nats, given = np.zeros(n), np.zeros(n)
+    if not len(orders.ids) or not len(ctx.claims.row):
+        return nats, given
+    made = np.bincount(orders.buyer, minlength=n)
+    claimed = np.bincount(orders.buyer, ctx.claims.claimed, n)
+    expected = np.bincount(orders.buyer, ctx.expectation.any, n)
+    active = np.flatnonzero(made > 0)
+    nats[active], given[active] = ratios(
+        claimed[active], expected[active], made[active].astype(float), ctx.suspicion[active]
+    )
+    return nats, given
+
+
+def ratios(claimed: Floats, expected: Floats, made: Floats, suspicion: Floats) -> tuple[Floats, Floats]:
+    """(n,) log-likelihood ratio of each account's `claimed` of `made` orders, given `expected` claims; and (n,) that of
+    having claimed at least once."""
+    # accounts alike in all three count once: expectations are told apart to 5 %, orders to 10 %
+    fine = np.rint(np.log(np.maximum(expected, 1e-6)) / 0.05)
+    coarse = np.rint(np.log(made) / 0.1)
+    alike = group(claimed.astype(np.int64), (fine - fine.min()).astype(np.int64), coarse.astype(np.int64))
+    y = claimed[alike.first]
+    mean = np.exp(fine[alike.first] * 0.05)
+    orders = np.exp(coarse[alike.first] * 0.1)
+    honest = log_poisson(y[:, None], mean[:, None] * LAMBDAS)
+    start = np.exp(-0.5 * np.log(LAMBDAS) ** 2)
+    people = mixture_weights(honest, alike.total(1.0 - suspicion), 5.0 * start / start.sum(), steps=40)
+    # the abusive law: honest people's propensity, with claims on a share of the orders on top
+    abusive = np.empty((len(y), len(PHIS)))
+    for column, phi in enumerate(PHIS):
+        abusive[:, column] = log_mean_exp(
+            log_poisson(y[:, None], mean[:, None] * LAMBDAS + phi * orders[:, None]), people
+        )
+    shares = mixture_weights(abusive, alike.total(suspicion), np.full(len(PHIS), 4.0), steps=15)
+    nats = log_mean_exp(abusive, shares) - log_mean_exp(honest, people)
+    never = -mean[:, None] * LAMBDAS
+    never_abusive = np.stack(
+        [log_mean_exp(never - phi * orders[:, None], people) for phi in PHIS],
+        axis=1,
+    )
+    once = np.log(-np.expm1(np.minimum(log_mean_exp(never_abusive, shares), -1e-9)))
+    once -= np.log(-np.expm1(np.minimum(log_mean_exp(never, people), -1e-9)))
+    return nats[alike.of], once[alike.of]
+
+
+DETECTOR = Detector(
+    name="claim_excess",
+    title="more claims than the baskets predict",
+    source="Nonparametric empirical Bayes: Laird 1978, doi:10.1080/01621459.1978.10480103; Robbins 1956",
+    doc=(
+        "Compares the number of claimed orders with what honest people claim who bought the same categories, stores and "
+        "items in the same season, given how much honest people differ. Claims within a surge count as expected."
+    ),
+    family=Family.ACCOUNT,
+    run=run,
+)

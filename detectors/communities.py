@@ -1,0 +1,129 @@
+"""Communities: from probabilities to candidate rings.
+
+Accounts that act (risk of one half or more) are joined where they share a guilty key; keys that only one of them has
+carry nothing. A bridge alone joins nobody: an account takes part with conduct of its own, or with two kinds of
+evidence. Connected components come first; inside large ones Leiden cuts along thin places, on the bipartite graph of
+accounts and keys in canonical order with a fixed seed. Linked accounts that do not act become bystanders.
+Source: Leiden, Traag, Waltman & van Eck (2019), doi:10.1038/s41598-019-41695-z.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from typing import Final
+
+import igraph
+import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from detectors.fusion import Web
+from detectors.numerics import group
+from detectors.settings import DetectionSettings
+from graph.snapshot import Floats, Ints, Longs
+
+ACTS: Final = 0.5
+"""Risk from which an account counts as acting, and guilt from which a key joins."""
+OWN: Final = 1.0
+"""Nats of its own conduct with which an account needs no second kind of link."""
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """`ring` (n,) candidate that each account acts in, -1 none; `rings` their number; `rows` (r,) rows of the web that
+    hold them together."""
+
+    ring: Ints
+    rings: int
+    rows: Longs
+
+
+def gather(web: Web, own: Floats, risk: Floats, guilt: Floats, settings: DetectionSettings) -> Candidates:
+    """Candidate rings of at least two acting accounts, numbered by their first account."""
+    nobody = Candidates(np.full(web.n, -1, np.int32), 0, np.empty(0, np.int64))
+    acting = risk >= ACTS
+    rows = np.flatnonzero((guilt >= ACTS)[web.key] & acting[web.buyer])
+    rows = _held(web, own, rows)
+    if not len(rows):
+        return nobody
+    # bipartite: accounts first, then keys
+    ends = web.n + web.key[rows]
+    links = coo_array((np.ones(len(rows)), (web.buyer[rows], ends)), shape=(web.n + web.keys,) * 2)
+    _, label = connected_components(links, directed=False)
+    label = label[web.buyer[rows]]
+    label = _cut(web, rows, label, settings)
+    member = group(label, web.buyer[rows].astype(np.int64))
+    big = np.bincount(label[member.first]) >= 2
+    kept = big[label]
+    rows, label = rows[kept], label[kept]
+    ring = np.full(web.n, -1, np.int32)
+    order = np.argsort(web.buyer[rows], kind="stable")
+    seen, first = np.unique(label[order], return_index=True)
+    number = np.full(int(label.max(initial=-1)) + 1, -1, np.int32)
+    number[seen[np.argsort(first)]] = np.arange(len(seen), dtype=np.int32)
+    ring[web.buyer[rows]] = number[label]
+    return Candidates(ring, len(seen), rows)
+
+
+def _held(web: Web, own: Floats, rows: Longs) -> Longs:
+    """Rows left when leaf keys are pruned and accounts that hang on one kind of link without conduct of their own."""
+    for _ in range(3):
+        shared = np.bincount(web.key[rows], minlength=web.keys) >= 2
+        rows = rows[shared[web.key[rows]]]
+        kinds = group(web.buyer[rows].astype(np.int64), web.detector[web.key[rows]].astype(np.int64))
+        several = np.bincount(web.buyer[rows][kinds.first], minlength=web.n) >= 2
+        stays = several | (own >= OWN)
+        rows = rows[stays[web.buyer[rows]]]
+    shared = np.bincount(web.key[rows], minlength=web.keys) >= 2
+    return rows[shared[web.key[rows]]]
+
+
+def _cut(web: Web, rows: Longs, label: Ints, settings: DetectionSettings) -> Longs:
+    """Labels of rows after large components are cut by Leiden; a row whose key fell to another side goes with its
+    account's side only where another row holds it."""
+    label = label.astype(np.int64)
+    members = group(label, web.buyer[rows].astype(np.int64))
+    size = np.bincount(label[members.first], minlength=int(label.max()) + 1)
+    result = label.copy()
+    fresh = int(label.max()) + 1
+    for component in np.flatnonzero(size > settings.leiden_accounts).tolist():
+        inside = np.flatnonzero(label == component)
+        buyers, b = np.unique(web.buyer[rows[inside]], return_inverse=True)
+        keys, k = np.unique(web.key[rows[inside]], return_inverse=True)
+        net = igraph.Graph(n=len(buyers) + len(keys), edges=np.stack([b, len(buyers) + k], axis=1).tolist())
+        weight = 1.0 / np.sqrt(np.maximum(web.size[keys][k], 2))
+        state = random.Random(settings.seed)
+        igraph.set_random_number_generator(state)
+        side = np.array(
+            net.community_leiden(
+                objective_function="modularity",
+                weights=weight.tolist(),
+                resolution=settings.leiden_resolution,
+                n_iterations=10,
+            ).membership
+        )
+        result[inside] = fresh + side[b]
+        fresh += int(side.max()) + 1
+    return result
+
+
+def bystanders(web: Web, candidates: Candidates, guilt: Floats, settings: DetectionSettings) -> tuple[Longs, Ints]:
+    """Accounts linked to a candidate by a guilty key smaller than a hub without acting: rows of the web, and the
+    candidate that most of the key's actors are in."""
+    acting = candidates.ring[web.buyer]
+    in_ring = np.flatnonzero(acting >= 0)
+    if not len(in_ring):
+        return np.empty(0, np.int64), np.empty(0, np.int32)
+    pairs = group(web.key[in_ring].astype(np.int64), acting[in_ring].astype(np.int64))
+    key, ring = web.key[in_ring][pairs.first], acting[in_ring][pairs.first]
+    rank = np.lexsort((-ring, pairs.count))
+    most = np.full(web.keys, -1, np.int32)
+    most[key[rank]] = ring[rank]
+    crowd = np.zeros(web.keys, np.int64)
+    np.maximum.at(crowd, key, pairs.count)
+    close = (guilt >= ACTS) & (web.size < settings.hub_buyers) & (most >= 0) & (2 * crowd >= web.size)
+    rows = np.flatnonzero(close[web.key] & (acting < 0))
+    _, at = np.unique(web.buyer[rows], return_index=True)
+    rows = rows[at]
+    return rows, most[web.key[rows]]

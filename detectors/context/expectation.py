@@ -1,0 +1,147 @@
+"""Expected claims of every order: what honest people who bought the same thing at the same place and time would claim.
+
+Hierarchical gamma–Poisson shrinkage, in multipliers: all orders → category → category × month → store → store × item
+→ surge. Each level multiplies its parent by (a + observed) / (a + expected), with `a` estimated by moments; from the
+store down the buyer's own orders are left out, and probable abusers of the former round weigh little everywhere, so a
+ring cannot raise its own expectation. Refund-only and return claims have expectations of their own.
+Source: Efron & Morris (1975), doi:10.1080/01621459.1975.10479864; Clayton & Kaldor (1987), doi:10.2307/2532003.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from detectors.context.surge import Surge, find_surges
+from detectors.contract import Claims, Expectation
+from detectors.numerics import Groups, group, shrink_strength
+from graph.snapshot import NEVER, Floats, Longs, Snapshot
+
+MONTH = 30 * 86_400_000_000
+"""Length of a season stratum in microseconds, counted back from `as_of`."""
+
+
+def find_claims(snapshot: Snapshot) -> Claims:
+    """The claims that buyers began, and what follows from them and the orders for each account."""
+    refunds, orders, n = snapshot.refunds, snapshot.orders, len(snapshot.buyers.ids)
+    row = np.flatnonzero(refunds.by_buyer).astype(np.int32)
+    order = refunds.order[row]
+    claimed, claimed_only = np.zeros(len(orders.ids), bool), np.zeros(len(orders.ids), bool)
+    claimed[order] = True
+    claimed_only[order[refunds.only[row]]] = True
+    first, last = np.full(n, np.iinfo(np.int64).max), np.full(n, NEVER)
+    for buyer, at in (
+        (orders.buyer, orders.at),
+        (snapshot.uses.buyer, snapshot.uses.at),
+        (np.arange(n), snapshot.buyers.registered_at),
+    ):
+        known = at != NEVER
+        np.minimum.at(first, buyer[known], at[known])
+        np.maximum.at(last, buyer[known], at[known])
+    first[first == np.iinfo(np.int64).max] = NEVER
+    return Claims(
+        row=row,
+        order=order,
+        buyer=refunds.buyer[row],
+        store=refunds.store[row],
+        at=refunds.at[row],
+        only=refunds.only[row],
+        claimed=claimed,
+        claimed_only=claimed_only,
+        category=snapshot.stores.category[orders.store],
+        first_seen=first,
+        last_seen=last,
+        home=_homes(snapshot, n),
+    )
+
+
+def _homes(snapshot: Snapshot, n: int) -> np.ndarray[tuple[int], np.dtype[np.int32]]:
+    """(n,) the door that each account used in most orders, the lower number where two tie."""
+    door = snapshot.orders.used["door"]
+    known = np.flatnonzero(door >= 0)
+    home = np.full(n, -1, np.int32)
+    if len(known):
+        pairs = group(snapshot.orders.buyer[known], door[known])
+        buyer, doors = snapshot.orders.buyer[known][pairs.first], door[known][pairs.first]
+        # written in ascending order of count, so that the last writer is the most used door
+        rank = np.lexsort((-doors, pairs.count))
+        home[buyer[rank]] = doors[rank]
+    return home
+
+
+@dataclass(frozen=True)
+class Strata:
+    """Groupings of the orders that stay the same in every round."""
+
+    category: Groups
+    season: Groups
+    store: Groups
+    item: Groups
+    store_buyer: Groups
+    item_buyer: Groups
+    surge: Surge
+
+
+def stratify(snapshot: Snapshot, claims: Claims) -> Strata:
+    """Group the orders once; `expect` uses the groups in every round."""
+    orders = snapshot.orders
+    category = claims.category + 1
+    month = (snapshot.as_of - orders.at) // MONTH
+    item = orders.sku + 1
+    return Strata(
+        category=group(category),
+        season=group(category, month - month.min(initial=0)),
+        store=group(orders.store),
+        item=group(orders.store, item),
+        store_buyer=group(orders.store, orders.buyer),
+        item_buyer=group(orders.store, item, orders.buyer),
+        surge=Surge.of(snapshot),
+    )
+
+
+def expect(snapshot: Snapshot, claims: Claims, strata: Strata, suspicion: Floats) -> Expectation:
+    """Expected claims of each order, with accounts of high `suspicion` (buyers,) left out of what teaches."""
+    weight = (1.0 - suspicion)[snapshot.orders.buyer]
+    # an order can be claimed once as refund-only and once as a return; each kind is expected on its own
+    back = np.zeros(len(weight), bool)
+    back[claims.order[~claims.only]] = True
+    only_rate = _levels(claims.claimed_only.astype(float), weight, strata)
+    back_rate = _levels(back.astype(float), weight, strata)
+    surge, sentences, factor = find_surges(snapshot, claims, strata.surge, only_rate + back_rate, suspicion)
+    return Expectation(
+        only=np.clip(only_rate * factor, 1e-6, 0.95),
+        back=np.clip(back_rate * factor, 1e-6, 0.95),
+        surge=surge,
+        surges=sentences,
+    )
+
+
+def _levels(claimed: Floats, weight: Floats, strata: Strata) -> Floats:
+    if not len(claimed):
+        return np.empty(0)
+    observed = claimed * weight
+    base = (observed.sum() + 0.5) / (weight.sum() + 20.0)
+    rate = np.full(len(claimed), base)
+    for groups in (strata.category, strata.season):
+        rate = rate * _multiplier(groups, None, observed, weight * rate)
+    for groups, own in ((strata.store, strata.store_buyer), (strata.item, strata.item_buyer)):
+        rate = rate * _multiplier(groups, own, observed, weight * rate)
+    return np.minimum(rate, 0.95)
+
+
+def _multiplier(groups: Groups, own: Groups | None, observed: Floats, expected: Floats) -> Floats:
+    """(orders,) factor by which a group's orders are claimed more than its parent says, the buyer's own left out."""
+    got, due = groups.total(observed), groups.total(expected)
+    strength = shrink_strength(got, due)
+    got_here, due_here = got[groups.of], due[groups.of]
+    if own is not None:
+        got_here = got_here - own.total(observed)[own.of]
+        due_here = due_here - own.total(expected)[own.of]
+    factor: Floats = (strength + np.maximum(got_here, 0.0)) / (strength + np.maximum(due_here, 0.0))
+    return factor
+
+
+def months(snapshot: Snapshot) -> Longs:
+    """(orders,) season stratum of each order, counted back from `as_of`."""
+    return (snapshot.as_of - snapshot.orders.at) // MONTH

@@ -1,0 +1,74 @@
+"""Hubs: identifiers that many accounts share, and what was made of them.
+
+Dormitories, parcel stations, cafes, offices and carriers' networks are shared by hundreds who have nothing to do with
+each other. Whether a hub's people act alike is what fusion found of the key; this lists it for people to see.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from detectors.contract import Context, Evidence
+from detectors.fusion import Beliefs, Web
+from graph.snapshot import Floats, Longs
+
+
+@dataclass(frozen=True)
+class Hub:
+    """One identifier shared by many: its id and kind, accounts, their claims and expected claims, the nats that its
+    people act together, the verdict and why."""
+
+    identifier: str
+    kind: str
+    buyers: int
+    claims: int
+    expected: float
+    nats: float
+    verdict: str
+    text: str
+
+
+def find_hubs(
+    ctx: Context, web: Web, beliefs: Beliefs, links: Sequence[Evidence], claims: Longs, expected: Floats
+) -> list[Hub]:
+    """Identifiers of at least `hub_buyers` accounts, sorted by identifier id."""
+    hubs = []
+    start = 0
+    for item in links:
+        size = len(item.keys.size)
+        large = np.flatnonzero(item.keys.size >= ctx.settings.hub_buyers)
+        if len(large) and item.detector.removeprefix("shared_") in ("device", "door", "building", "phone", "payment", "ip"):
+            linked = np.flatnonzero(item.key >= 0)
+            got = np.bincount(item.key[linked], claims[item.buyer[linked]], size)
+            due = np.bincount(item.key[linked], expected[item.buyer[linked]], size)
+            for key in large.tolist():
+                kept = int(web.alias[start + key])
+                hubs.append(
+                    _hub(
+                        str(item.keys.label[key]),
+                        int(item.keys.size[key]),
+                        int(got[key]),
+                        float(due[key]),
+                        float(beliefs.guilt[kept]),
+                        float(beliefs.log_prior[kept]),
+                    )
+                )
+        start += size
+    return sorted(hubs, key=lambda hub: hub.identifier)
+
+
+def _hub(identifier: str, buyers: int, claims: int, expected: float, guilt: float, log_prior: float) -> Hub:
+    verdict = "abusive" if guilt >= 0.5 else "benign" if guilt < 0.1 else "unclear"
+    kind = identifier.partition(":")[0]
+    bounded = min(max(guilt, 1e-13), 1 - 1e-13)
+    nats = float(np.log(bounded) - np.log1p(-bounded)) - log_prior
+    does = {
+        "abusive": "most of what its accounts claim is beyond their baskets: they act together",
+        "benign": "its accounts do not act alike: sharing it says nothing",
+        "unclear": "its accounts do not tell whether they act together",
+    }[verdict]
+    text = f"{kind} of {buyers} accounts with {claims} claims where their baskets predict {expected:.1f}; {does}"
+    return Hub(identifier, kind, buyers, claims, expected, nats, verdict, text)

@@ -1,0 +1,178 @@
+"""What a detector is, what it may look at, and what it returns.
+
+Evidence is in star form: one row says that one account has something to do with one key (a device, a parcel, a
+picture …), never that two accounts have something to do with each other, so a key shared by k accounts costs k rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from functools import cached_property
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from detectors.settings import DetectionSettings
+from graph.snapshot import Bools, Floats, Ints, Longs, Snapshot
+
+SOURCES: Final = ("buyers", "orders", "uses", "refunds", "complaints", "past_decisions")
+"""Tables that evidence rows may point to; `Evidence.table` holds the index."""
+
+BUYERS, ORDERS, USES, REFUNDS, COMPLAINTS, PAST = range(len(SOURCES))
+
+Small = npt.NDArray[np.int8]
+
+
+class Family(Enum):
+    """Kinds that tell the same fact belong to one family: a flat's door, Wi-Fi and post name are one household, not
+    three coincidences. ACCOUNT is what an account did on its own."""
+
+    PLACE = 0
+    INSTRUMENT = 1
+    CONDUCT = 2
+    ACCOUNT = 3
+
+
+@dataclass(frozen=True)
+class Keys:
+    """The `n` keys of one link detector. `label` (n,) is the identifier's row id or "" where the key is no identifier;
+    `size` (n,) accounts that share it; `explained` (n,) true where a common household explains the sharing."""
+
+    label: npt.NDArray[np.object_]
+    size: Longs
+    explained: Bools
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """`m` rows of one detector. `key` (m,) index into `keys`, -1 where the row speaks of the account alone; `buyer`
+    (m,) index; `nats` (m,) log-likelihood ratio of abuse against honesty; `table` (m,) index into `SOURCES` and `row`
+    (m,) the row of that table in the snapshot; `count` (m,) source rows that say the same."""
+
+    detector: str
+    key: Ints
+    buyer: Ints
+    nats: Floats
+    table: Small
+    row: Ints
+    count: Longs
+    keys: Keys
+
+    def account_nats(self, n: int) -> Floats:
+        """Sum of the rows without a key for each of the `n` accounts: (n,) nats."""
+        alone = self.key < 0
+        return np.bincount(self.buyer[alone], self.nats[alone], n)
+
+
+NO_KEYS: Final = Keys(np.empty(0, object), np.empty(0, np.int64), np.empty(0, bool))
+
+
+def evidence(
+    detector: str,
+    *,
+    buyer: Ints,
+    nats: Floats,
+    table: int | Small,
+    row: Ints,
+    key: Ints | None = None,
+    count: Longs | None = None,
+    keys: Keys = NO_KEYS,
+) -> Evidence:
+    """Build `Evidence` with the types that its columns promise; `key` defaults to none, `count` to one."""
+    m = len(buyer)
+    return Evidence(
+        detector=detector,
+        key=np.full(m, -1, np.int32) if key is None else key.astype(np.int32),
+        buyer=buyer.astype(np.int32),
+        nats=nats.astype(np.float64),
+        table=np.full(m, table, np.int8) if isinstance(table, int) else table.astype(np.int8),
+        row=row.astype(np.int32),
+        count=np.ones(m, np.int64) if count is None else count.astype(np.int64),
+        keys=keys,
+    )
+
+
+def nothing(detector: str) -> Evidence:
+    """Evidence without rows: what the detector needs is absent."""
+    none = np.empty(0, np.int32)
+    return evidence(detector, buyer=none, nats=np.empty(0), table=0, row=none)
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """What honest people with the same baskets would claim. `only`, `back` (orders,) expected refund-only and
+    return claims of each order, leave-one-buyer-out; `surge` (orders,) index of the surge that the order lies in, -1
+    none; `surges` sentences, one a surge."""
+
+    only: Floats
+    back: Floats
+    surge: Ints
+    surges: tuple[str, ...]
+
+    @cached_property
+    def any(self) -> Floats:
+        """(orders,) expected claims of either kind, below one an order."""
+        return np.minimum(self.only + self.back, 0.98)
+
+
+@dataclass(frozen=True)
+class Claims:
+    """Claims that buyers began. `row` (c,) rows of `snapshot.refunds` in their order; `order`, `buyer`, `store`, `at`,
+    `only` of each; `claimed`, `claimed_only` (orders,) whether the order has such a claim; `category` (orders,);
+    `first_seen`, `last_seen` (buyers,) instants, `NEVER` where an account was never seen; `home` (buyers,) door used
+    most, -1 unknown."""
+
+    row: Ints
+    order: Ints
+    buyer: Ints
+    store: Ints
+    at: Longs
+    only: Bools
+    claimed: Bools
+    claimed_only: Bools
+    category: Ints
+    first_seen: Longs
+    last_seen: Longs
+    home: Ints
+
+
+@dataclass(frozen=True)
+class Context:
+    """All that a detector may look at. `suspicion` (buyers,) is the former round's probability that an account is
+    abusive (zeros at first): `honest` weighs what the market's own people teach, `suspicion` what its abusers do. `links` is
+    the evidence of the plain link detectors, for those detectors that look at groups which others name."""
+
+    snapshot: Snapshot
+    settings: DetectionSettings
+    claims: Claims
+    expectation: Expectation
+    suspicion: Floats
+    links: tuple[Evidence, ...] = ()
+
+    @cached_property
+    def honest(self) -> Floats:
+        """(buyers,) probability that an account is honest."""
+        return 1.0 - self.suspicion
+
+    @property
+    def n(self) -> int:
+        """Number of accounts."""
+        return len(self.snapshot.buyers.ids)
+
+
+@dataclass(frozen=True)
+class Detector:
+    """One detector. `name` is what evidence carries, `title` what people read, `source` the paper or the reasoning it
+    rests on, `doc` what it looks for and when it keeps silent. `prior` is the probability, before the market has been
+    looked at, that a key of this kind which several accounts share stands for acting together (links only)."""
+
+    name: str
+    title: str
+    source: str
+    doc: str
+    family: Family
+    run: Callable[[Context], Evidence]
+    prior: float = 0.0

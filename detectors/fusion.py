@@ -1,0 +1,317 @@
+"""Fusion: from star evidence to a probability for every account and every shared key.
+
+Places are latent. A key (a device, a door, a group in lockstep) is benign or abusive; the people of a benign key are
+independent draws of the market, of an abusive one a share θ acts (θ has a small grid, so a dormitory in which a ring
+lives is not abusive as a whole). Messages run on the bipartite graph of accounts and keys, never on pairs: a key hears
+what each account did and, leaving that account out, tells it what the others' conduct means for it.
+
+Four rules keep one fact from counting several times and a bridge from pulling people in:
+
+- guilt by association is not passed on: an account tells its keys what it did, alone or with others (shared pictures,
+  parcels, lockstep), never what it is merely linked to, so suspicion does not run through households and their hubs;
+- keys with the same members, of whatever kind, are one key;
+- of the keys of one family only the one that says most to an account counts for it;
+- places and instruments together lift an account to `link_ceiling` at most: the rest must be its own conduct.
+
+How often keys of each kind and size are abusive is learned from the market around the detectors' priors and the
+rarity of the sharing, as is the share of abusive accounts.
+Source: belief propagation, Pearl (1988); guilt by association on bipartite graphs with a learned prior as in FraudEagle,
+Akoglu et al. (2013), and SpEagle, Rayana & Akoglu (2015), doi:10.1145/2783258.2783370.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from detectors.contract import Detector, Evidence, Family
+from detectors.numerics import Groups, group, logit
+from detectors.settings import DetectionSettings
+from graph.snapshot import Bools, Floats, Ints, Longs
+
+ACTING: Final = np.array([0.9, 0.5, 0.2])
+"""Grid of the share of an abusive key's accounts that act."""
+SIZES: Final = np.array([3, 4, 6, 10, 20, 50, 200, 1000])
+"""Edges of the size classes in which the share of abusive keys is learned."""
+ALIKE: Final = np.array([0.0, -1.0, 1.0])
+"""Nats by which a key is likelier abusive: its members' claims not known, never meeting, meeting (see same_targets)."""
+KEYS_BELIEVED: Final = 15.0
+"""Keys' worth of belief that a kind's prior has in each size class."""
+MOST_PRIOR: Final = 0.5
+"""No key is more likely abusive than not before its accounts have been looked at."""
+FAMILIES: Final = 3
+
+
+@dataclass(frozen=True)
+class Web:
+    """All shared keys of all link detectors. Rows (m,) sorted by key then buyer: `key`, `buyer`, and `source` (m,), the
+    row in the concatenated link evidence (the first of several that say the same). Keys (k,): `detector` index into
+    the link detectors, `family`, `size`, `klass` for learning, `prior` (k,) log odds before learning, `base` (k,) those of its kind
+    whatever the size, `local` the
+    key's number in its detector; `alias` the kept key of every key before merging, detector after detector. `slot` groups rows by buyer and family."""
+
+    key: Ints
+    buyer: Ints
+    source: Longs
+    detector: Ints
+    family: Ints
+    size: Longs
+    klass: Longs
+    prior: Floats
+    local: Ints
+    alias: Longs
+    base: Floats
+    slot: Groups
+    slot_rank: Longs
+    n: int
+
+    @property
+    def keys(self) -> int:
+        """Number of keys."""
+        return len(self.size)
+
+
+@dataclass(frozen=True)
+class Beliefs:
+    """`risk` (n,) probability of abuse; `own` (n,) log-likelihood ratio of the account's own conduct and
+    `claimant` (n,) the part of it that lies in having claimed at all; `message` (m,)
+    nats that each membership says to its account; `guilt` (k,) probability that a key is abusive; `abusers`, the share
+    of abusive accounts; `log_prior` (k,) learned log odds of the keys."""
+
+    risk: Floats
+    own: Floats
+    claimant: Floats
+    message: Floats
+    guilt: Floats
+    abusers: float
+    log_prior: Floats
+
+
+def weave(detectors: Sequence[Detector], found: Sequence[Evidence], n: int, grade: Ints) -> Web:
+    """Join the keys of all link evidence into one web, keys with equal members merged.
+
+    `grade` (k,) says of each key whether its members claim at the same places: 0 unknown, 1 no, 2 yes."""
+    keys, buyers, sources, kinds, local, sizes, explained, nats = [], [], [], [], [], [], [], []
+    offset = rows = 0
+    for number, item in enumerate(found):
+        linked = np.flatnonzero(item.key >= 0)
+        keys.append(item.key[linked].astype(np.int64) + offset)
+        buyers.append(item.buyer[linked])
+        sources.append(linked + rows)
+        size = len(item.keys.size)
+        kinds.append(np.full(size, number, np.int32))
+        local.append(np.arange(size, dtype=np.int32))
+        sizes.append(item.keys.size)
+        explained.append(item.keys.explained)
+        best = np.zeros(size)
+        np.maximum.at(best, item.key[linked], item.nats[linked])
+        nats.append(best)
+        offset += size
+        rows += len(item.key)
+    key, buyer, source = _cat(keys, np.int64), _cat(buyers, np.int32), _cat(sources, np.int64)
+    kind, size, household, rare = _cat(kinds, np.int32), _cat(sizes, np.int64), _cat(explained, bool), _cat(nats, float)
+    family = np.array([d.family.value for d in detectors] or [0], np.int32)[kind]
+    base = np.array([logit(d.prior) for d in detectors] or [0.0])[kind]
+    prior = np.minimum(base + np.where(household, 0.0, rare), logit(MOST_PRIOR) + 0.0 * rare)
+    prior = np.maximum(prior, base) + ALIKE[grade]
+    keep, twin = _distinct(key, buyer, offset, prior, family)
+    number = np.cumsum(keep) - 1
+    alias = number[twin]
+    rows_kept = keep[key]
+    key, buyer, source = number[key[rows_kept]], buyer[rows_kept], source[rows_kept]
+    rank = np.lexsort((buyer, key))
+    key, buyer, source = key[rank], buyer[rank], source[rank]
+    kind, size, family, household = kind[keep], size[keep], family[keep], household[keep]
+    klass = (kind * (len(SIZES) + 1) + np.searchsorted(SIZES, size, side="right")) * 2 + household
+    klass = klass * len(ALIKE) + grade[keep]
+    slot = group(buyer, family[key].astype(np.int64))
+    return Web(
+        key=key.astype(np.int32),
+        buyer=buyer.astype(np.int32),
+        source=source,
+        detector=kind,
+        family=family,
+        size=size,
+        klass=klass,
+        prior=prior[keep],
+        base=base[keep],
+        local=_cat(local, np.int32)[keep],
+        alias=alias,
+        slot=slot,
+        slot_rank=np.argsort(slot.of, kind="stable"),
+        n=n,
+    )
+
+
+def _cat(parts: list[np.ndarray[tuple[int], np.dtype[np.generic]]], dtype: object) -> np.ndarray:  # type: ignore[type-arg]
+    return np.concatenate(parts) if parts else np.empty(0, dtype)  # type: ignore[call-overload, no-any-return]
+
+
+def _distinct(key: Longs, buyer: Ints, n: int, prior: Floats, family: Ints) -> tuple[Bools, Longs]:
+    """(k,) true for keys to keep: of the keys with equal members the one whose prior is highest (conduct before
+    instrument before place where priors tie); and (k,) the key kept in its stead."""
+    if not n:
+        return np.zeros(0, bool), np.zeros(0, np.int64)
+    # two independent sums of scrambled buyer numbers tell member sets apart
+    scrambled = [_scramble(buyer.astype(np.uint64) + np.uint64(salt)) for salt in (1, 1 << 40)]
+    sums = []
+    for value in scrambled:
+        total = np.zeros(n, np.uint64)
+        np.add.at(total, key, value)
+        sums.append(total)
+    rank = np.lexsort((np.arange(n), -family, -prior, sums[1], sums[0]))
+    new = np.ones(n, bool)
+    new[1:] = (sums[0][rank][1:] != sums[0][rank][:-1]) | (sums[1][rank][1:] != sums[1][rank][:-1])
+    keep = np.zeros(n, bool)
+    keep[rank[new]] = True
+    twin = np.empty(n, np.int64)
+    twin[rank] = rank[new][np.cumsum(new) - 1]
+    return keep, twin
+
+
+def _scramble(value: np.ndarray[tuple[int], np.dtype[np.uint64]]) -> np.ndarray[tuple[int], np.dtype[np.uint64]]:
+    """SplitMix64's finaliser (Steele et al. 2014, doi:10.1145/2714064.2660195)."""
+    value = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    value = (value ^ (value >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return value ^ (value >> np.uint64(31))
+
+
+def believe(
+    web: Web, own: Floats, claimant: Floats, settings: DetectionSettings, start: Beliefs | None
+) -> Beliefs:
+    """Run belief propagation over the web, given each account's `own` (n,) nats and the part of them that
+    lies in having claimed at all, `claimant` (n,); `start` is the former round's result
+    from which the shares of abusive accounts and keys are taken."""
+    abusers = settings.prior_abusers if start is None else start.abusers
+    log_prior = web.prior if start is None else start.log_prior
+    message, guilt = propagate(web, own, claimant, abusers, log_prior)
+    risk = combine(web, own, message, abusers, settings)
+    share = _share(risk, settings)
+    return Beliefs(
+        risk=risk,
+        own=own,
+        claimant=claimant,
+        message=message,
+        guilt=guilt,
+        abusers=share,
+        log_prior=_learn(web, guilt),
+    )
+
+
+def sharpened(risk: Floats) -> Floats:
+    """(n,) suspicion: zero up to one half, then rising to one. Only accounts that are rather abusive than not are left
+    out of what the market teaches; else every claimant would lose a little of its innocence in each round."""
+    sharp: Floats = np.clip(2.0 * risk - 1.0, 0.0, 1.0)
+    return sharp
+
+
+def _share(risk: Floats, settings: DetectionSettings) -> float:
+    """Share of abusive accounts: the suspicious ones, shrunk to the prior."""
+    believed = settings.prior_weight
+    share = (believed * settings.prior_abusers + float(sharpened(risk).sum())) / (believed + len(risk))
+    return min(share, settings.max_abusers)
+
+
+def _learn(web: Web, guilt: Floats) -> Floats:
+    """(k,) log odds of abusive keys: each class's share of guilt, shrunk to the keys' own priors."""
+    if not web.keys:
+        return web.prior
+    classes = int(web.klass.max()) + 1
+    count = np.bincount(web.klass, minlength=classes)
+    stated = 1 / (1 + np.exp(-web.prior))
+    mean = np.bincount(web.klass, stated, classes) / np.maximum(count, 1)
+    got = np.bincount(web.klass, guilt, classes)
+    learned = (got + KEYS_BELIEVED * mean) / (count + KEYS_BELIEVED)
+    share = np.clip(stated * (learned / np.maximum(mean, 1e-12))[web.klass], 1e-5, MOST_PRIOR)
+    log: Floats = np.log(share) - np.log1p(-share)
+    return log
+
+
+def propagate(
+    web: Web, own: Floats, claimant: Floats, abusers: float, log_prior: Floats
+) -> tuple[Floats, Floats]:
+    """Messages (m,) from keys to accounts in nats, and the guilt (k,) of each key."""
+    m = len(web.key)
+    message = np.zeros(m)
+    guilt = np.zeros(web.keys)
+    if not m:
+        return message, guilt
+    usual, _ = _answer(web, np.zeros(m), abusers, web.base)
+    for _ in range(2):  # conduct first, then what hears of it; nothing is passed on further
+        message, guilt = _answer(web, _told(web, own, claimant, message), abusers, log_prior)
+        message = message - usual
+    return message, guilt
+
+
+def _answer(web: Web, heard: Floats, abusers: float, log_prior: Floats) -> tuple[Floats, Floats]:
+    """What keys say to each account after what they `heard` (m,) from the others, and their guilt (k,).
+
+    An abusive key has at least two accounts that act, each other one with probability θ: one abuser among the people
+    of a key proves nothing about the key."""
+    ratio = np.exp(np.clip(heard, -15.0, 15.0))
+    scale = np.log(abusers * ratio + (1.0 - abusers))
+    acts, idles, mass = np.zeros(len(heard)), np.zeros(len(heard)), np.zeros(web.keys)
+    size = web.size.astype(float)
+    for acting in ACTING:
+        any_ = np.log(acting * ratio + (1.0 - acting)) - scale
+        idle = np.log(1.0 - acting) - scale
+        odds = ratio * acting / (1.0 - acting)
+        every, none, one = (np.bincount(web.key, part, web.keys) for part in (any_, idle, odds))
+        # the chance that fewer than two act is taken out of the prior, so that it stays what it says
+        rest = (1.0 - acting) ** (size - 2.0)
+        two = 1.0 - rest * ((1.0 - acting) ** 2 + size * acting * (1.0 - acting))
+        weight = log_prior - np.log(len(ACTING)) - np.log(two)
+        mass += np.exp(np.clip(weight + every + _but(none + np.log1p(one) - every), -60.0, 60.0))
+        others, idlers = every[web.key] - any_, none[web.key] - idle
+        single = np.log1p(np.maximum(one[web.key] - odds, 0.0))
+        here = weight[web.key] + others
+        acts += np.exp(np.clip(here + _but(idlers - others), -60.0, 60.0)) * (acting / abusers)
+        idles += np.exp(np.clip(here + _but(idlers + single - others), -60.0, 60.0)) * ((1 - acting) / (1 - abusers))
+    return np.log1p(acts) - np.log1p(idles), mass / (1.0 + mass)
+
+
+def _but(log: Floats) -> Floats:
+    """log(1 - exp(`log`)) for `log` that should not exceed zero."""
+    remains: Floats = np.log(np.maximum(-np.expm1(np.minimum(log, 0.0)), 1e-300))
+    return remains
+
+
+def _told(web: Web, own: Floats, claimant: Floats, message: Floats) -> Floats:
+    """(m,) what each account tells each of its keys: what it did alone and, to places and instruments, with others.
+
+    Conduct keys join accounts that claimed: what lies in having claimed at all, `claimant` (n,), is no news to them."""
+    conduct = Family.CONDUCT.value
+    shared = _loudest(web, message)[:, conduct]
+    listens = web.family[web.key] != conduct
+    heard: Floats = own[web.buyer] + np.where(listens, shared[web.buyer], -claimant[web.buyer])
+    return heard
+
+
+def _loudest(web: Web, message: Floats) -> Floats:
+    """(n, families) the greatest message of each family to each account, at least 0."""
+    by_family = np.zeros((web.n, FAMILIES))
+    if len(web.key):
+        starts = np.append(0, np.cumsum(web.slot.count)[:-1])
+        first = web.slot.first
+        best = np.maximum.reduceat(message[web.slot_rank], starts)
+        by_family[web.buyer[first], web.family[web.key[first]]] = np.maximum(best, 0.0)
+    return by_family
+
+
+def _links(by_family: Floats, abusers: float, settings: DetectionSettings) -> Floats:
+    """Nats from links: places and instruments together under the ceiling, conduct besides."""
+    ceiling = max(logit(settings.link_ceiling) - logit(abusers), 0.0)
+    shared = by_family[:, Family.PLACE.value] + by_family[:, Family.INSTRUMENT.value]
+    links: Floats = np.minimum(shared, ceiling) + by_family[:, Family.CONDUCT.value]
+    return links
+
+
+def combine(web: Web, own: Floats, message: Floats, abusers: float, settings: DetectionSettings) -> Floats:
+    """(n,) probability of abuse of each account from its own conduct and its keys' messages."""
+    by_family = _loudest(web, message)
+    log = logit(abusers) + own + _links(by_family, abusers, settings)
+    risk: Floats = 1.0 / (1.0 + np.exp(-np.clip(log, -40.0, 40.0)))
+    return risk

@@ -1,0 +1,121 @@
+"""Judge: how sure is it that a candidate ring is real?
+
+Each candidate gets a score: the log-likelihood ratio that its accounts' own conduct is that of a group in which most
+act, against independent honest people. The null model keeps every key with its size and every account with its
+activity and category, and draws its conduct anew from honest accounts of the same stratum; fusion and grouping run on
+the drawn market as on the true one. The candidates that honest markets bring forth by chance give the local false
+discovery rate at each score; confidence is its complement, held non-decreasing in the score.
+Sources: Efron (2004), doi:10.1198/016214504000000089 (local false discovery rate, empirical null); Benjamini &
+Hochberg (1995), doi:10.1111/j.2517-6161.1995.tb02031.x; configuration-keeping null, Milo et al. (2002),
+doi:10.1126/science.298.5594.824.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from detectors.communities import Candidates, gather
+from detectors.contract import Context
+from detectors.fusion import ACTING, Beliefs, Web, combine, propagate
+from detectors.numerics import group, pool
+from detectors.settings import DetectionSettings
+from graph.snapshot import Floats, Longs
+
+UNSEEN: Final = 0.5
+"""Candidates a market that chance is thought to bring beyond the best one drawn, falling off with the score."""
+
+
+def scores(candidates: Candidates, own: Floats, abusers: float) -> Floats:
+    """(rings,) nats for each candidate: the greatest over the grid of acting shares."""
+    member = candidates.ring >= 0
+    ratio = np.exp(np.clip(own[member], -15, 15))
+    scale = np.log(abusers * ratio + 1 - abusers)
+    each = [
+        np.bincount(candidates.ring[member], np.log(acting * ratio + 1 - acting) - scale, candidates.rings)
+        for acting in ACTING
+    ]
+    best: Floats = np.max(each, axis=0)
+    return best
+
+
+def confidence(
+    ctx: Context, web: Web, beliefs: Beliefs, candidates: Candidates, settings: DetectionSettings
+) -> tuple[Floats, Floats]:
+    """(rings,) confidence of each candidate and its score."""
+    observed = scores(candidates, beliefs.own, beliefs.abusers)
+    if not candidates.rings:
+        return np.empty(0), observed
+    urns = _urns(ctx, beliefs)
+    generator = np.random.Generator(np.random.PCG64(settings.seed))
+    chance = []
+    for _ in range(settings.null_draws):
+        drawn = _draw(generator, urns)
+        own, claimant = beliefs.own[drawn], beliefs.claimant[drawn]
+        message, guilt = propagate(web, own, claimant, beliefs.abusers, beliefs.log_prior)
+        risk = combine(web, own, message, beliefs.abusers, settings)
+        chance.append(scores(gather(web, own, risk, guilt, settings), own, beliefs.abusers))
+    return 1.0 - local_rate(observed, np.sort(np.concatenate(chance)), settings.null_draws), observed
+
+
+def local_rate(observed: Floats, chance: Floats, draws: int) -> Floats:
+    """(rings,) local false discovery rate of `observed` scores, given all `chance` scores of `draws` markets."""
+    # share of chance candidates among all at each score, held non-increasing
+    score = np.concatenate([observed, chance])
+    is_chance = np.concatenate([np.zeros(len(observed)), np.ones(len(chance))])
+    weight = np.where(is_chance > 0, 1.0 / draws, 1.0)
+    rank = np.lexsort((-is_chance, score))
+    share = -pool(-is_chance[rank], weight[rank])
+    at = np.empty(len(score))
+    at[rank] = share
+    drawn = at[: len(observed)] / np.maximum(1.0 - at[: len(observed)], 1e-9)
+    # beyond the best score that was drawn chance is not nil but falls off like the drawn tail
+    top = float(chance.max(initial=0.0))
+    tail = chance[len(chance) // 2 :]
+    scale = max(float(tail.mean() - tail.min()), 1.0) if len(tail) else 1.0
+    rank = np.argsort(-observed, kind="stable")
+    above = np.empty(len(observed))
+    above[rank] = np.arange(1, len(observed) + 1)
+    unseen = UNSEEN * np.exp(-np.maximum(observed - top, 0.0) / scale) / above
+    rate = np.clip(drawn + unseen, 0.0, 1.0)
+    result = np.empty(len(observed))
+    result[rank] = np.maximum.accumulate(rate[rank])
+    return result
+
+
+@dataclass(frozen=True)
+class _Urns:
+    """Accounts (n,) in `order` of stratum with cumulated `honest` mass; for each account the mass `before` its stratum
+    and the `mass` in it."""
+
+    order: Longs
+    honest: Floats
+    before: Floats
+    mass: Floats
+
+
+def _urns(ctx: Context, beliefs: Beliefs) -> _Urns:
+    """Strata of orders made × main category, weighted by honesty."""
+    orders = ctx.snapshot.orders
+    made = np.bincount(orders.buyer, minlength=ctx.n)
+    main = np.zeros(ctx.n, np.int64)
+    if len(orders.ids):
+        pairs = group(orders.buyer, ctx.claims.category + 1)
+        buyer, category = orders.buyer[pairs.first], (ctx.claims.category + 1)[pairs.first]
+        rank = np.lexsort((-category, pairs.count))
+        main[buyer[rank]] = category[rank]
+    stratum = group(np.rint(2 * np.log2(1 + made)).astype(np.int64), main)
+    order = np.argsort(stratum.of, kind="stable")
+    honest = np.cumsum((1.0 - beliefs.risk)[order] + 1e-9)
+    ends = np.cumsum(stratum.count)
+    before = np.append(0.0, honest[ends[:-1] - 1])
+    mass = honest[ends - 1] - before
+    return _Urns(order, honest, before[stratum.of], mass[stratum.of])
+
+
+def _draw(generator: np.random.Generator, urns: _Urns) -> Longs:
+    """(n,) for each account an honest account of its stratum, with replacement."""
+    point = urns.before + generator.random(len(urns.before)) * urns.mass
+    return urns.order[np.minimum(np.searchsorted(urns.honest, point), len(urns.order) - 1)]

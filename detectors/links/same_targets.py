@@ -1,0 +1,130 @@
+"""Same targets: accounts that share an identifier and claim at the same stores in the same weeks.
+
+Sharing a door is weak and claiming at a store is ordinary; doing both together is not. For every key of the other link
+detectors with few accounts, the members' claims are laid out by store and month; a cell with claims of several members
+is a meeting. Each further claim in a cell is worth the log of how much likelier it is among accomplices, of whose
+claims a stated share goes where another's went, than among strangers whose claims fall as the market's do. The members
+that met form a key of their own, so a housemate who claims nowhere near stays out of it. Claims within a surge meet by
+nature and are left out. Sources: dense blocks in (account × target × time), CopyCatch, Beutel et al. (2013),
+doi:10.1145/2488388.2488400, restricted to groups that other evidence names, so no search over all subsets is needed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from detectors.contract import REFUNDS, Context, Detector, Evidence, Family, Keys, evidence, nothing
+from detectors.links.sharing import one_home
+from detectors.numerics import group
+from graph.snapshot import Floats, Ints, Longs
+
+MONTH: Final = 28 * 86_400_000_000
+MOST: Final = 50
+"""Keys of more accounts than this name no group."""
+MOST_CELLS: Final = 400
+"""An account that claims in more cells than this meets everybody and is left out."""
+ACCOMPLICE: Final = 0.2
+"""Share of an accomplice's claims that go where another's of the group went."""
+
+
+@dataclass(frozen=True)
+class Meetings:
+    """For each of the `n` keys of `ctx.links`, one detector after the other: `nats` (n,) that its meetings are worth and
+    `claimants` (n,) accounts with claims; -1 where the key was not looked at. Rows (m,) of accounts in meetings: `key`,
+    `buyer`, and `claim`, the place in `ctx.claims`."""
+
+    nats: Floats
+    claimants: Longs
+    key: Longs
+    buyer: Ints
+    claim: Longs
+
+
+def meet(ctx: Context) -> Meetings:
+    """Look for meetings in every small key of the plain link detectors."""
+    claims = ctx.claims
+    base, key, buyer = _members(ctx)
+    none = np.empty(0, np.int64)
+    usable = np.flatnonzero(ctx.expectation.surge[claims.order] < 0) if len(claims.row) else none
+    if not len(key) or not len(usable):
+        return Meetings(np.zeros(base), np.full(base, -1), none, none.astype(np.int32), none)
+    month = (ctx.snapshot.as_of - claims.at[usable]) // MONTH
+    cells = group(claims.store[usable], month - month.min())
+    once = group(claims.buyer[usable], cells.of)
+    who, cell, first = claims.buyer[usable][once.first], cells.of[once.first], usable[once.first]
+    traffic = np.bincount(cell, minlength=cells.n)
+    # spread every membership over its account's cells
+    starts = np.searchsorted(who, np.arange(ctx.n + 1))
+    width = starts[buyer + 1] - starts[buyer]
+    kept = width <= MOST_CELLS
+    looked = np.bincount(key, minlength=base) > 0
+    key, buyer, width = key[kept], buyer[kept], width[kept]
+    claimants = np.where(looked, np.bincount(key[width > 0], minlength=base), -1)
+    spread = np.repeat(np.arange(len(key)), width)
+    at = np.repeat(starts[buyer], width) + np.arange(len(spread)) - np.repeat(np.cumsum(width) - width, width)
+    key_of = key[spread]
+    total = np.bincount(key_of, minlength=base)
+    met = group(key_of, cell[at])
+    several = met.count >= 2
+    chance = total[key_of[met.first]] * traffic[cell[at[met.first]]] / max(len(who), 1)
+    worth = np.maximum((met.count - 1) * np.log(ACCOMPLICE / np.minimum(chance, ACCOMPLICE)), 0.0)
+    nats = np.bincount(key_of[met.first][several], worth[several], base)
+    rows = np.flatnonzero(several[met.of])
+    return Meetings(nats, claimants, key_of[rows], buyer[spread[rows]], first[at[rows]])
+
+
+def grades(met: Meetings) -> Ints:
+    """(n,) how each key's members claim: 0 not looked at or fewer than two claimants, 1 several who never meet, 2 who
+    meet."""
+    grade = np.where(met.claimants >= 2, 1, 0)
+    grade[met.nats > 0] = 2
+    return grade.astype(np.int32)
+
+
+def run(ctx: Context) -> Evidence:
+    """One row each account that met others of its key, at its first claim in a meeting."""
+    met = meet(ctx)
+    if not len(met.key):
+        return nothing(DETECTOR.name)
+    pairs = group(met.key, met.buyer)
+    who, members, where = met.buyer[pairs.first], met.key[pairs.first], met.claim[pairs.first]
+    used, local = np.unique(members, return_inverse=True)
+    return evidence(
+        DETECTOR.name,
+        key=local.astype(np.int32),
+        buyer=who,
+        nats=met.nats[used][local],
+        table=REFUNDS,
+        row=ctx.claims.row[where],
+        count=pairs.count,
+        keys=Keys(np.full(len(used), "", object), np.bincount(local), one_home(ctx, local, who, len(used))),
+    )
+
+
+def _members(ctx: Context) -> tuple[int, Longs, Ints]:
+    """Number of keys, and (m,) key and account of every membership in small keys of the other link detectors."""
+    keys, buyers, offset = [np.empty(0, np.int64)], [np.empty(0, np.int32)], 0
+    for item in ctx.links:
+        small = np.flatnonzero(item.key >= 0)
+        small = small[item.keys.size[item.key[small]] <= MOST]
+        keys.append(item.key[small].astype(np.int64) + offset)
+        buyers.append(item.buyer[small])
+        offset += len(item.keys.size)
+    return offset, np.concatenate(keys), np.concatenate(buyers)
+
+
+DETECTOR = Detector(
+    name="same_targets",
+    title="an identifier and claims at the same stores in the same weeks",
+    source="Dense blocks in account × target × time: CopyCatch 2013, doi:10.1145/2488388.2488400",
+    doc=(
+        "Among accounts that share a device, door, picture or anything else the other detectors name, those that claimed "
+        "at the same stores in the same four weeks, by how seldom the market's claims fall there. Surges are left out."
+    ),
+    family=Family.CONDUCT,
+    run=run,
+    prior=0.05,
+)

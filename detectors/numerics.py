@@ -1,0 +1,155 @@
+"""Small numerical tools that several detectors share: grouped sums, shrinkage, calibration of rarity.
+
+All sums run over rows in canonical order, so equal snapshots give equal bits.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import gammaln
+
+from graph.snapshot import Floats, Ints, Longs
+
+_TINY = 1e-300
+
+
+@dataclass(frozen=True)
+class Groups:
+    """Rows sorted into groups. `of` (m,) group of each row, in order of the group's key; `first` (g,) a group's first
+    row; `count` (g,) its rows."""
+
+    of: Longs
+    first: Longs
+    count: Longs
+
+    @property
+    def n(self) -> int:
+        """Number of groups."""
+        return len(self.first)
+
+    def total(self, values: npt.NDArray[np.float64] | npt.NDArray[np.bool_]) -> Floats:
+        """(g,) sum of (m,) `values` in each group."""
+        return np.bincount(self.of, values, self.n)
+
+
+def group(*columns: npt.NDArray[np.integer]) -> Groups:
+    """Group rows by the combination of non-negative integer columns of one length."""
+    combined = columns[0].astype(np.int64)
+    for column in columns[1:]:
+        width = int(column.max(initial=0)) + 1
+        combined = combined * width + column
+    order = np.argsort(combined, kind="stable")
+    ranked = combined[order]
+    new = np.empty(len(ranked), bool)
+    new[:1] = True
+    np.not_equal(ranked[1:], ranked[:-1], out=new[1:])
+    of = np.empty(len(ranked), np.int64)
+    of[order] = np.cumsum(new) - 1
+    first = order[new]
+    starts = np.flatnonzero(new)
+    return Groups(of, first, np.diff(np.append(starts, len(ranked))))
+
+
+def shrink_strength(observed: Floats, expected: Floats) -> float:
+    """Shape `a` of the gamma distribution that groups' true multipliers are drawn from, by moments.
+
+    `observed`, `expected` (g,) counts. Var(observed) = expected + expected² / a under gamma–Poisson; the estimate is
+    clamped to [0.5, 1e4], which stands for "no two groups alike" and "all groups alike". Source: Clayton & Kaldor
+    (1987), doi:10.2307/2532003."""
+    excess = float(np.sum((observed - expected) ** 2 - expected))
+    square = float(np.sum(expected**2))
+    if square <= 0:
+        return 1.0
+    return float(np.clip(square / excess, 0.5, 1e4)) if excess > 0 else 1e4
+
+
+def rarity(sizes: Longs, everyone: int) -> Floats:
+    """(g,) nats with which sharing a key among `sizes` (g,) accounts speaks for acting together.
+
+    `everyone` counts all keys of the kind, shared or not. The chance that a key is shared by as many or more is read
+    from the market and turned into the greatest likelihood ratio that it can stand for, -log(-e p log p): Sellke,
+    Bayarri & Berger (2001), doi:10.1198/000313001300339950. Never falls when one more account joins a key."""
+    if not len(sizes):
+        return np.empty(0)
+    ranked = np.sort(sizes)
+    as_large = len(ranked) - np.searchsorted(ranked, sizes, side="left")
+    return calibrated((as_large + 1.0) / (max(everyone, len(sizes)) + 2.0))
+
+
+def calibrated(p: Floats) -> Floats:
+    """Nats that a p-value can stand for at most; zero from 1/e on. Source as for `rarity`."""
+    bounded = np.clip(p, _TINY, 1 / np.e)
+    return -(1.0 + np.log(bounded) + np.log(-np.log(bounded)))
+
+
+def log_mean_exp(columns: Floats, weights: Floats) -> Floats:
+    """(n,) log of the weighted mean over the last axis of exp(`columns` (n, d)); `weights` (d,) sum to one."""
+    top = columns.max(axis=-1, keepdims=True)
+    mean: Floats = np.log(np.maximum(np.exp(columns - top) @ weights, _TINY)) + top[..., 0]
+    return mean
+
+
+def log_poisson(count: Floats, mean: Floats) -> Floats:
+    """Log probability of `count` under a Poisson law of `mean` > 0; shapes broadcast."""
+    log: Floats = count * np.log(mean) - mean - gammaln(count + 1.0)
+    return log
+
+
+def mixture_weights(columns: Floats, weight: Floats, prior: Floats, *, steps: int = 25) -> Floats:
+    """Weights (d,) of a mixture of fixed densities by EM.
+
+    `columns` (n, d) log densities of each row, `weight` (n,) of each row, `prior` (d,) pseudo-counts (Dirichlet). Rows
+    of weight zero teach nothing; with no rows the prior's own shares come back. Source: Laird (1978),
+    doi:10.1080/01621459.1978.10480103."""
+    shares = prior / prior.sum()
+    kept = weight > 1e-6
+    if not kept.any():
+        return shares
+    density = np.exp(columns[kept] - columns[kept].max(axis=1, keepdims=True))
+    rows = weight[kept]
+    for _ in range(steps):
+        joint = density * shares
+        mass = np.maximum(joint.sum(axis=1), _TINY)
+        counts = prior + (rows / mass) @ joint
+        shares = counts / counts.sum()
+    return shares
+
+
+def learned_bins(bins: Ints, prior: Floats, suspicion: Floats, *, strength: float, rising: bool) -> Floats:
+    """(d,) log-likelihood ratio of each of `d` bins, learned from the market around stated defaults.
+
+    `bins` (n,) each account's bin, `prior` (d,) default nats, `suspicion` (n,) probability of abuse from the former
+    round. Honest shares come from honest-weighted counts; abusive shares from suspicion-weighted counts plus `strength`
+    accounts distributed as the defaults say. `rising` holds the result non-decreasing over the bins (pool adjacent
+    violators, Ayer et al. 1955, doi:10.1214/aoms/1177728423). Source of the scheme: Fellegi & Sunter (1969),
+    doi:10.1080/01621459.1969.10501049, with shrinkage."""
+    d = len(prior)
+    honest = np.bincount(bins, 1.0 - suspicion, d) + 0.5
+    honest /= honest.sum()
+    start = honest * np.exp(prior)
+    start /= start.sum()
+    abusive = np.bincount(bins, suspicion, d) + strength * start
+    abusive /= abusive.sum()
+    nats = np.log(abusive) - np.log(honest)
+    return pool(nats, honest) if rising else nats
+
+
+def pool(values: Floats, weights: Floats) -> Floats:
+    """The non-decreasing sequence nearest to `values` (d,) in weighted squares."""
+    blocks: list[tuple[float, float, int]] = []
+    for value, weight in zip(values.tolist(), weights.tolist(), strict=True):
+        block = (value, weight, 1)
+        while blocks and blocks[-1][0] > block[0]:
+            mean, mass, length = blocks.pop()
+            total = mass + block[1]
+            block = ((mean * mass + block[0] * block[1]) / total, total, length + block[2])
+        blocks.append(block)
+    return np.concatenate([np.full(length, value) for value, _, length in blocks])
+
+
+def logit(p: float) -> float:
+    """Log odds of a probability strictly between 0 and 1."""
+    return float(np.log(p) - np.log1p(-p))

@@ -1,0 +1,125 @@
+"""The whole way from a snapshot to findings: expectations, evidence, fusion, communities, judgement, tables."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+
+from detectors.accounts.claim_excess import weigh_counts
+from detectors.communities import bystanders, gather
+from detectors.context.expectation import expect, find_claims, stratify
+from detectors.context.hubs import find_hubs
+from detectors.contract import Context, Evidence
+from detectors.fusion import Beliefs, Web, believe, sharpened, weave
+from detectors.judge import confidence
+from detectors.ledger import enter
+from detectors.links.same_targets import grades, meet
+from detectors.numerics import logit
+from detectors.reasons import Teller
+from detectors.registry import ACCOUNTS, JOINT, LINKS, PLAIN
+from detectors.settings import DetectionSettings
+from detectors.tables import (
+    Ring,
+    accounts_table,
+    evidence_table,
+    hubs_table,
+    known,
+    members_table,
+    ring_id,
+    rings_table,
+)
+from graph.snapshot import Floats, Snapshot
+
+DEFAULTS: Final = DetectionSettings()
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What one run found, as tables of the declared RUN schema (`run_accounts`, `run_rings`, `run_members`,
+    `run_evidence`, `run_hubs`), each sorted by its id; `stats` counts and names absent evidence."""
+
+    accounts: pa.Table
+    rings: pa.Table
+    members: pa.Table
+    evidence: pa.Table
+    hubs: pa.Table
+    stats: dict[str, int | float | list[str]]
+
+
+def detect(snapshot: Snapshot, settings: DetectionSettings = DEFAULTS) -> Findings:
+    """Find rings and judge every account of `snapshot`. Equal snapshots and settings give equal bytes."""
+    ctx, web, beliefs, links, accounts = weigh(snapshot, settings)
+    candidates = gather(web, beliefs.own, beliefs.risk, beliefs.guilt, settings)
+    sure, score = confidence(ctx, web, beliefs, candidates, settings)
+    risk = _tempered(beliefs, candidates.ring, sure)
+    rows, near = bystanders(web, candidates, beliefs.guilt, settings)
+    rings = []
+    for number in np.flatnonzero(sure >= settings.ring_confidence).tolist():
+        actors = np.flatnonzero(candidates.ring == number).astype(np.int32)
+        beside = np.unique(web.buyer[rows[near == number]])
+        name = ring_id(snapshot.buyers.ids[np.concatenate([actors, beside])].tolist())
+        rings.append(Ring(name, actors, beside, float(sure[number]), float(score[number])))
+    rings.sort(key=lambda ring: ring.ring_id)
+    chosen = risk >= settings.account_evidence_risk
+    for ring in rings:
+        chosen[ring.members] = True
+    teller = Teller(ctx, web, beliefs, enter(ctx, web, beliefs, links, accounts, chosen))
+    hubs = find_hubs(ctx, web, beliefs, links, teller.claims, teller.expected)
+    return Findings(
+        accounts=accounts_table(teller, risk, rings),
+        rings=rings_table(teller, rings),
+        members=members_table(teller, rings, risk),
+        evidence=evidence_table(teller, rings),
+        hubs=hubs_table(hubs),
+        stats={
+            **known(ctx),
+            "rings": len(rings),
+            "candidates": candidates.rings,
+            "hubs": len(hubs),
+            "surges": len(ctx.expectation.surges),
+            "abusers_estimated": round(beliefs.abusers, 6),
+            "absent": list(snapshot.absent),
+        },
+    )
+
+
+def weigh(
+    snapshot: Snapshot, settings: DetectionSettings
+) -> tuple[Context, Web, Beliefs, list[Evidence], list[Evidence]]:
+    """Evidence and beliefs after `settings.rounds` rounds: the last round's context, the web of shared keys, beliefs,
+    link evidence and account evidence."""
+    claims = find_claims(snapshot)
+    strata = stratify(snapshot, claims)
+    suspicion = np.zeros(len(snapshot.buyers.ids))
+    ctx = Context(snapshot, settings, claims, expect(snapshot, claims, strata, suspicion), suspicion)
+    plain = tuple(detector.run(ctx) for detector in PLAIN)
+    named = replace(ctx, links=plain)
+    joint = [detector.run(named) for detector in JOINT]
+    links = [*plain, *joint]
+    grade = np.concatenate([grades(meet(named)), *(np.zeros(len(item.keys.size), np.int32) for item in joint)])
+    web = weave(LINKS, links, ctx.n, grade)
+    linked = sum((item.account_nats(ctx.n) for item in links), np.zeros(ctx.n))
+    beliefs: Beliefs | None = None
+    accounts: list[Evidence] = []
+    for turn in range(settings.rounds):
+        if turn:
+            ctx = Context(snapshot, settings, claims, expect(snapshot, claims, strata, suspicion), suspicion)
+        accounts = [detector.run(ctx) for detector in ACCOUNTS]
+        own = linked + sum((item.account_nats(ctx.n) for item in accounts), np.zeros(ctx.n))
+        beliefs = believe(web, own, weigh_counts(ctx)[1], settings, beliefs)
+        suspicion = sharpened(beliefs.risk)
+    assert beliefs is not None  # settings.rounds is at least one
+    return ctx, web, beliefs, links, accounts
+
+
+def _tempered(beliefs: Beliefs, ring: np.ndarray[tuple[int], np.dtype[np.int32]], sure: Floats) -> Floats:
+    """(n,) risk, where what links add counts only as far as the candidate ring that they make is real."""
+    risk = beliefs.risk.copy()
+    inside = np.flatnonzero(ring >= 0)
+    alone = 1.0 / (1.0 + np.exp(-np.clip(logit(beliefs.abusers) + beliefs.own[inside], -40.0, 40.0)))
+    real = sure[ring[inside]]
+    risk[inside] = real * risk[inside] + (1.0 - real) * np.minimum(alone, risk[inside])
+    return risk

@@ -1,0 +1,203 @@
+"""The findings as tables of the declared schema, sorted by id, floats rounded to six decimals."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+
+from detectors.context.hubs import Hub
+from detectors.contract import SOURCES, Context
+from detectors.ledger import Ledger
+from detectors.reasons import Teller, ring_reasons
+from detectors.registry import ALL
+from graph.columns import arrow_schema
+from graph.schema import BY_NAME
+from graph.snapshot import NEVER, Floats, Ints, Longs
+
+_DECIMALS: Final = 6
+
+
+@dataclass(frozen=True)
+class Ring:
+    """A published ring: its id, actors and bystanders (buyer indices in order), confidence and score."""
+
+    ring_id: str
+    actors: Ints
+    bystanders: Ints
+    confidence: float
+    score: float
+
+    @property
+    def members(self) -> Ints:
+        """All of them in canonical order."""
+        return np.sort(np.concatenate([self.actors, self.bystanders]))
+
+
+def ring_id(ids: list[str]) -> str:
+    """The id that a ring of these members has: the same members, the same id."""
+    digest = hashlib.blake2b("\x1f".join(sorted(ids)).encode(), digest_size=6).hexdigest()
+    return f"ring-{digest}"
+
+
+def _table(name: str, columns: dict[str, list[Any]], order: list[int] | None = None) -> pa.Table:
+    schema = arrow_schema(BY_NAME[name])
+    if order is not None:
+        columns = {key: [values[i] for i in order] for key, values in columns.items()}
+    return pa.Table.from_arrays([pa.array(columns[field.name], field.type) for field in schema], schema=schema)
+
+
+def accounts_table(teller: Teller, risk: Floats, rings: list[Ring]) -> pa.Table:
+    """`run_accounts`: one row each account; reasons for those in the ledger."""
+    n = teller.ctx.n
+    ring: list[str | None] = [None] * n
+    for item in rings:
+        for member in item.members.tolist():
+            ring[member] = item.ring_id
+    reasons: list[list[str]] = [[] for _ in range(n)]
+    against: list[list[str]] = [[] for _ in range(n)]
+    for buyer, entries in _by_buyer(teller.ledger):
+        speaks_for, speaks_against = teller.account(entries)
+        reasons[buyer] = speaks_for
+        against[buyer] = [*speaks_against, *teller.context(buyer)]
+    return _table(
+        "run_accounts",
+        {
+            "buyer_id": teller.ctx.snapshot.buyers.ids.tolist(),
+            "risk": np.round(risk, _DECIMALS).tolist(),
+            "ring_id": ring,
+            "orders": teller.made.tolist(),
+            "claims": teller.claims.tolist(),
+            "expected_claims": np.round(teller.expected, _DECIMALS).tolist(),
+            "reasons": reasons,
+            "against": against,
+        },
+    )
+
+
+def _by_buyer(ledger: Ledger) -> list[tuple[int, Longs]]:
+    if not len(ledger.buyer):
+        return []
+    starts = np.flatnonzero(np.append(True, ledger.buyer[1:] != ledger.buyer[:-1]))
+    parts = np.split(np.arange(len(ledger.buyer)), starts[1:])
+    return [(int(ledger.buyer[part[0]]), part) for part in parts]
+
+
+def rings_table(teller: Teller, rings: list[Ring]) -> pa.Table:
+    """`run_rings`: stores, amount and span of the actors' claims."""
+    ctx = teller.ctx
+    snapshot, claims = ctx.snapshot, ctx.claims
+    columns: dict[str, list[Any]] = {column.name: [] for column in BY_NAME["run_rings"].columns}
+    for ring in rings:
+        rows = np.flatnonzero(np.isin(claims.buyer, ring.actors))
+        refund = claims.row[rows]
+        currency = snapshot.orders.currency[claims.order[rows]]
+        most = int(np.argmax(np.bincount(currency, minlength=len(snapshot.currencies)))) if len(rows) else 0
+        spent = snapshot.refunds.amount[refund][currency == most] if len(rows) else np.zeros(1, np.int64)
+        at = claims.at[rows][claims.at[rows] != NEVER]
+        columns["ring_id"].append(ring.ring_id)
+        columns["members"].append(snapshot.buyers.ids[ring.members].tolist())
+        columns["stores"].append(snapshot.stores.ids[np.unique(claims.store[rows])].tolist())
+        columns["amount"].append(int(spent.sum()))
+        columns["currency"].append(snapshot.currencies[most] if snapshot.currencies else "")
+        columns["confidence"].append(round(ring.confidence, _DECIMALS))
+        columns["first_at"].append(int(at.min()) if len(at) else snapshot.as_of)
+        columns["last_at"].append(int(at.max()) if len(at) else snapshot.as_of)
+        columns["reasons"].append(ring_reasons(teller, ring.actors, ring.score, ring.confidence))
+    return _table("run_rings", columns, _order(columns["ring_id"]))
+
+
+def members_table(teller: Teller, rings: list[Ring], risk: Floats) -> pa.Table:
+    """`run_members`: actors and bystanders of each ring."""
+    columns: dict[str, list[Any]] = {column.name: [] for column in BY_NAME["run_members"].columns}
+    for ring in rings:
+        acting = set(ring.actors.tolist())
+        for member in ring.members.tolist():
+            buyer = str(teller.ctx.snapshot.buyers.ids[member])
+            columns["member_id"].append(f"{ring.ring_id}\x1f{buyer}")
+            columns["ring_id"].append(ring.ring_id)
+            columns["buyer_id"].append(buyer)
+            columns["probability"].append(round(float(risk[member]), _DECIMALS))
+            columns["role"].append("actor" if member in acting else "bystander")
+    return _table("run_members", columns, _order(columns["member_id"]))
+
+
+def evidence_table(teller: Teller, rings: list[Ring]) -> pa.Table:
+    """`run_evidence`: one row each account, kind, source record and identifier."""
+    ctx, ledger = teller.ctx, teller.ledger
+    snapshot = ctx.snapshot
+    ids = {
+        "buyers": snapshot.buyers.ids,
+        "orders": snapshot.orders.ids,
+        "uses": snapshot.uses.ids,
+        "refunds": snapshot.refunds.ids,
+        "complaints": snapshot.complaints.ids,
+        "past_decisions": snapshot.past.ids,
+    }
+    ring_of = {int(member): ring.ring_id for ring in rings for member in ring.members.tolist()}
+    merged: dict[tuple[str, str, str, str, str], tuple[float, str, str | None]] = {}
+    for at in range(len(ledger.buyer)):
+        number, key, buyer = int(ledger.detector[at]), int(ledger.key[at]), int(ledger.buyer[at])
+        table = SOURCES[int(ledger.table[at])]
+        label = str(ledger.found[number].keys.label[key]) if key >= 0 else ""
+        fact = (
+            str(snapshot.buyers.ids[buyer]),
+            ALL[number].name,
+            table,
+            str(ids[table][int(ledger.row[at])]),
+            label,
+        )
+        nats, text = float(ledger.nats[at]), teller.entry(at)
+        if fact in merged:  # one claim's pictures may lie in several clusters: the record is still one
+            nats, text = nats + merged[fact][0], merged[fact][1]
+        merged[fact] = (nats, text, ring_of.get(buyer))
+    columns: dict[str, list[Any]] = {column.name: [] for column in BY_NAME["run_evidence"].columns}
+    for fact, (nats, text, ring) in merged.items():
+        buyer_id, kind, table, source, label = fact
+        stated = "\x1f".join((*fact, ring or "", f"{nats:.6f}", text))
+        columns["evidence_id"].append(hashlib.blake2b(stated.encode(), digest_size=10).hexdigest())
+        columns["ring_id"].append(ring)
+        columns["buyer_id"].append(buyer_id)
+        columns["kind"].append(kind)
+        columns["nats"].append(round(nats, _DECIMALS))
+        columns["source_table"].append(table)
+        columns["source_id"].append(source)
+        columns["identifier"].append(label or None)
+        columns["text"].append(text)
+    return _table("run_evidence", columns, _order(columns["evidence_id"]))
+
+
+def hubs_table(hubs: list[Hub]) -> pa.Table:
+    """`run_hubs`, sorted by identifier."""
+    return _table(
+        "run_hubs",
+        {
+            "identifier": [hub.identifier for hub in hubs],
+            "kind": [hub.kind for hub in hubs],
+            "buyers": [hub.buyers for hub in hubs],
+            "claims": [hub.claims for hub in hubs],
+            "expected_claims": [round(hub.expected, _DECIMALS) for hub in hubs],
+            "nats": [round(hub.nats, _DECIMALS) for hub in hubs],
+            "verdict": [hub.verdict for hub in hubs],
+            "text": [hub.text for hub in hubs],
+        },
+    )
+
+
+def _order(ids: list[str]) -> list[int]:
+    return sorted(range(len(ids)), key=ids.__getitem__)
+
+
+def known(ctx: Context) -> dict[str, int]:
+    """Counts of what the snapshot holds."""
+    snapshot = ctx.snapshot
+    return {
+        "buyers": ctx.n,
+        "orders": len(snapshot.orders.ids),
+        "refunds": len(snapshot.refunds.ids),
+        "claims": len(ctx.claims.row),
+        "complaints": len(snapshot.complaints.ids),
+    }

@@ -1,0 +1,145 @@
+"""Commands about data: load, quarantine list and retry, forget."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.common import AsJson, Namespace, StoreUrl, Wait, answer, holder, keyer, now_us, opened, table, waiting
+from graph.leases import held
+from integrity.columns import rows_of
+from loaders.load import LEASE, load_folder
+from loaders.progress import Shown
+from loaders.report import LoadReport
+
+quarantine = typer.Typer(help="Rows that broke a rule of the input contract.", no_args_is_help=True)
+
+
+def load(
+    folder: Annotated[Path, typer.Argument(help="Folder of tables, as the input contract describes.")],
+    mapping: Annotated[
+        Path | None, typer.Option("--mapping", metavar="FILE", help="Mapping file for an export of another shape.")
+    ] = None,
+    store: StoreUrl = "",
+    namespace: Namespace = "",
+    wait: Wait = 0.0,
+    as_json: AsJson = False,
+) -> None:
+    """Load a folder of the platform's tables into the store, identifiers pseudonymised with RINGFENCE_KEY."""
+    key = keyer(namespace, os.environ)
+    with opened(store, namespace, create=True) as at, Shown(sys.stderr) as progress:
+        report = load_folder(
+            at,
+            key,
+            folder,
+            mapping=mapping,
+            now=now_us(),
+            progress=progress,
+            holder=holder("ringfence load"),
+            wait=wait,
+            on_wait=waiting,
+        )
+    answer(json.loads(report.to_json()), as_json, lambda: _print_report(report))
+
+
+@quarantine.command("list")
+def list_quarantined(
+    load: Annotated[int | None, typer.Option(help="Only entries of this load.", min=1)] = None,
+    limit: Annotated[int, typer.Option(help="At most this many entries.", min=1, max=100_000)] = 1000,
+    after: Annotated[int, typer.Option(help="Only entries after this number.", min=0)] = 0,
+    store: StoreUrl = "",
+    namespace: Namespace = "",
+    as_json: AsJson = False,
+) -> None:
+    """List rejected rows: file, line, column, value (masked where personal), and the rule that it broke."""
+    with opened(store, namespace) as at:
+        rows = rows_of(at.quarantined(load=load, after=after, limit=limit))
+    columns = ("seq", "load", "table", "file", "line", "column", "value", "rule")
+    answer(rows, as_json, lambda: table(*columns, rows=[tuple(row[name] for name in columns) for row in rows]))
+
+
+@quarantine.command("retry")
+def retry_quarantined(
+    load: Annotated[int | None, typer.Option(help="Only entries of this load.", min=1)] = None,
+    store: StoreUrl = "",
+    namespace: Namespace = "",
+    wait: Wait = 0.0,
+    as_json: AsJson = False,
+) -> None:
+    """Read the sources of rejected rows again, and take up the rows that now hold."""
+    from loaders.quarantine import retry
+
+    key = keyer(namespace, os.environ)
+    with opened(store, namespace) as at, Shown(sys.stderr) as progress:
+        reports = retry(
+            at, key, load=load, now=now_us(), progress=progress, holder=holder("ringfence quarantine retry")
+        )
+    answer([json.loads(one.to_json()) for one in reports], as_json, lambda: _print_reports(reports))
+
+
+def forget(
+    buyer_id: Annotated[str, typer.Argument(metavar="BUYER", help="The platform's id of the buyer.")],
+    store: StoreUrl = "",
+    namespace: Namespace = "",
+    wait: Wait = 0.0,
+    as_json: AsJson = False,
+) -> None:
+    """Erase one buyer's identifiers from every version of every record, and those that nobody else uses."""
+    with opened(store, namespace) as at:
+        with held(at, LEASE, holder("ringfence forget"), wait=wait, on_wait=waiting) as lease:
+            erased = dict(at.forget(lease, buyer_id))
+        run = at.head().run
+    note = (
+        f"The published run {run} was made before: its decisions and evidence keep ids and pseudonyms of records, no "
+        "raw value. The next run no longer sees these identifiers; older runs end by retention."
+        if run is not None
+        else "No run has been published, so none rests on what was erased."
+    )
+
+    def text() -> None:
+        table("erased", "rows", rows=list(erased.items()))
+        typer.echo(note)
+
+    answer({"buyer_id": buyer_id, "erased": erased, "published_run": run, "note": note}, as_json, text)
+
+
+def _print_reports(reports: Sequence[LoadReport]) -> None:
+    for report in reports:
+        _print_report(report)
+
+
+def _print_report(report: LoadReport) -> None:
+    columns = ("read", "new", "changed", "unchanged", "quarantined", "left_out")
+    rows: list[tuple[object, ...]] = [
+        (name, *(getattr(count, column) for column in columns)) for name, count in report.tables.items()
+    ]
+    table(
+        "table",
+        "read",
+        "new",
+        "changed",
+        "unchanged",
+        "quarantined",
+        "left out",
+        rows=rows,
+        title=f"load {report.load}",
+    )
+    for file, names in report.unknown.items():
+        typer.echo(f"{file}: columns kept out: {', '.join(names)}")
+    for name, reasons in report.left_out.items():
+        for reason, count in reasons.items():
+            typer.echo(f"{name}: {count:,} rows left out: {reason}")
+    for column, values in report.unreadable.items():
+        typer.echo(f"{column}: {values:,} values could not be read as what they are and count as absent")
+    if report.absent:
+        typer.echo(f"absent: {', '.join(report.absent)}")
+    if report.waiting:
+        typer.echo(f"{report.waiting:,} refunds wait for their order")
+    if report.quarantined:
+        typer.echo(f"{report.quarantined:,} rows in quarantine: ringfence quarantine list --load {report.load}")

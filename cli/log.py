@@ -1,0 +1,38 @@
+"""Log lines, set up once at the edge: JSON for machines, lines for people, always on standard error.
+
+What is logged never holds a raw identifier: those are keyed before they reach any code that logs.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Mapping
+
+import structlog
+
+from cli.settings import LOG
+from graph.errors import BadInput
+
+
+def configure_log(env: Mapping[str, str]) -> None:
+    """Send structlog to standard error in the form that `RINGFENCE_LOG` names. Raises `BadInput` for another form."""
+    form = env.get(LOG, "") or ("lines" if sys.stderr.isatty() else "json")
+    if form not in ("lines", "json"):
+        raise BadInput(f"{form!r} is no form of log", where=LOG, do="use lines or json")
+    renderer: structlog.typing.Processor = (
+        structlog.processors.JSONRenderer(ensure_ascii=False)
+        if form == "json"
+        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    )
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            *([structlog.processors.format_exc_info] if form == "json" else []),
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=False,
+    )

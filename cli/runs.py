@@ -1,0 +1,240 @@
+"""Commands about runs: detect, publish, rollback, runs, diff."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from cli.common import (
+    AsJson,
+    Namespace,
+    PolicyFile,
+    StoreUrl,
+    Wait,
+    answer,
+    chosen_policy,
+    holder,
+    keyer,
+    now_us,
+    opened,
+    say,
+    table,
+    waiting,
+)
+from cli.duration import seconds
+from graph.errors import BadInput, RunHeld
+from graph.store import RunRecord
+from integrity import publication
+from integrity.diff import RISK_STEP, RunDiff, diff_runs
+from integrity.instants import from_iso, to_iso
+from integrity.policy import Policy
+from integrity.runs import RunOutcome, run_detection
+from integrity.schedule import Inbox, WallClock, run_schedule, take_up
+
+
+def detect(
+    as_of: Annotated[
+        str | None, typer.Option("--as-of", metavar="INSTANT", help="Look at what had happened by then; default: all.")
+    ] = None,
+    known_by: Annotated[
+        int | None,
+        typer.Option("--known-by", metavar="LOAD", min=1, help="As far as this load had told; default: all."),
+    ] = None,
+    policy: PolicyFile = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Seed of detection instead of the policy's.")] = None,
+    no_publish: Annotated[bool, typer.Option("--no-publish", help="Leave the run unpublished.")] = False,
+    every: Annotated[
+        str | None, typer.Option("--every", metavar="TIME", help="Again and again by the clock: 30m, 1h, 1d.")
+    ] = None,
+    load: Annotated[
+        Path | None, typer.Option("--load", metavar="FOLDER", help="Take up the new files of this folder first.")
+    ] = None,
+    mapping: Annotated[Path | None, typer.Option("--mapping", metavar="FILE", help="Mapping file for --load.")] = None,
+    store: StoreUrl = "",
+    namespace: Namespace = "",
+    wait: Wait = 0.0,
+    as_json: AsJson = False,
+) -> None:
+    """Find rings and abusive accounts, decide about every account, and publish the run.
+
+    A run that would limit more accounts than the policy allows is held: exit code 7."""
+    inbox = None if load is None else Inbox(load, keyer(namespace, os.environ), mapping)
+    if every is not None and (as_of is not None or known_by is not None):
+        raise BadInput("a schedule looks at all there is", where="--every", do="leave out --as-of and --known-by")
+    with opened(store, namespace, create=inbox is not None) as at:
+        clock, name = WallClock(), holder("ringfence detect")
+        if every is not None:
+            with _stop_on_signals(clock):
+                turns = run_schedule(
+                    at,
+                    every=seconds(every, where="--every"),
+                    policy=lambda: _policy(policy, seed),
+                    clock=clock,
+                    holder=name,
+                    inbox=inbox,
+                    publish=not no_publish,
+                )
+            answer(
+                asdict(turns), as_json, lambda: typer.echo(f"stopped after {turns.good} good, {turns.failed} failed")
+            )
+            return
+        if inbox is not None:
+            take_up(at, inbox, clock, holder=name)
+        outcome = run_detection(
+            at,
+            policy=_policy(policy, seed),
+            now=now_us,
+            holder=name,
+            as_of=None if as_of is None else from_iso(as_of, where="--as-of"),
+            known_by=known_by,
+            publish=not no_publish,
+            wait=wait,
+            on_wait=waiting,
+            step=say if not as_json else None,
+        )
+    answer(outcome.to_json(), as_json, lambda: _print_outcome(outcome))
+    if outcome.state == "held":
+        do = f"look at it with `ringfence explain` or publish it all the same: ringfence publish {outcome.run.run_id}"
+        raise RunHeld(outcome.run.held_reason, where=outcome.run.run_id, do=do)
+
+
+def publish(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="Id of a whole run, held ones included.")],
+    store: StoreUrl = "",
+    namespace: Namespace = "",
+    wait: Wait = 0.0,
+    as_json: AsJson = False,
+) -> None:
+    """Make a run the one that readers see."""
+    with opened(store, namespace) as at:
+        record = publication.publish(at, run, now=now_us(), holder=holder("ringfence publish"), wait=wait)
+    answer(_record(record, record.run_id), as_json, lambda: typer.echo(f"{record.run_id} is published"))
+
+
+def rollback(store: StoreUrl = "", namespace: Namespace = "", wait: Wait = 0.0, as_json: AsJson = False) -> None:
+    """Go back to the run that was published before the current one."""
+    with opened(store, namespace) as at:
+        record = publication.rollback(at, now=now_us(), holder=holder("ringfence rollback"), wait=wait)
+    answer(_record(record, record.run_id), as_json, lambda: typer.echo(f"{record.run_id} is published again"))
+
+
+def runs(store: StoreUrl = "", namespace: Namespace = "", as_json: AsJson = False) -> None:
+    """List all whole runs, oldest first; the one that readers see is marked."""
+    with opened(store, namespace) as at:
+        records, current = at.runs(), at.head().run
+    rows: list[tuple[object, ...]] = [
+        (
+            "*" if record.run_id == current else "",
+            record.run_id,
+            record.state,
+            to_iso(record.as_of),
+            record.policy,
+            record.parent or "",
+            to_iso(record.started_at),
+            record.held_reason,
+        )
+        for record in records
+    ]
+    columns = ("", "run", "state", "as of", "policy", "parent", "started", "held because")
+    answer([_record(record, current) for record in records], as_json, lambda: table(*columns, rows=rows))
+
+
+def diff(
+    before: Annotated[str, typer.Argument(metavar="RUN", help="The earlier run.")],
+    after: Annotated[str, typer.Argument(metavar="RUN", help="The later run.")],
+    risk_step: Annotated[
+        float, typer.Option(min=0, max=1, help="List accounts whose risk changed by at least this.")
+    ] = RISK_STEP,
+    store: StoreUrl = "",
+    namespace: Namespace = "",
+    as_json: AsJson = False,
+) -> None:
+    """Say what changed between two runs: accounts, limits, rings."""
+    with opened(store, namespace) as at:
+        found = diff_runs(at, before, after, risk_step=risk_step)
+    answer(found.to_json(), as_json, lambda: _print_diff(found))
+
+
+def _policy(file: Path | None, seed: int | None) -> Policy:
+    policy = chosen_policy(file)
+    if seed is None:
+        return policy
+    return policy.model_copy(update={"detection": policy.detection.model_copy(update={"seed": seed})})
+
+
+@contextmanager
+def _stop_on_signals(clock: WallClock) -> Iterator[None]:
+    """SIGTERM and Ctrl-C end the schedule between two steps; a second Ctrl-C ends it at once."""
+
+    def stop(number: int, _frame: object) -> None:
+        if number == signal.SIGINT and clock.stopping():
+            raise KeyboardInterrupt
+        clock.stop()
+
+    before = {one: signal.signal(one, stop) for one in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
+
+
+def _record(record: RunRecord, current: str | None) -> dict[str, Any]:
+    instants = ("as_of", "started_at", "finished_at", "published_at")
+    shown = asdict(record) | {"current": record.run_id == current}
+    return shown | {name: None if shown[name] is None else to_iso(shown[name]) for name in instants}
+
+
+def _print_outcome(outcome: RunOutcome) -> None:
+    run = outcome.run
+    again = ", the same as before" if outcome.repeated else ""
+    typer.echo(f"{run.run_id}: {outcome.state}{again}, as of {to_iso(run.as_of)}, policy {run.policy}")
+    typer.echo(f"{outcome.rings:,} rings; {outcome.limited:,} of {outcome.accounts:,} accounts limited")
+    table("status", "accounts", rows=list(outcome.statuses.items()))
+    if outcome.absent:
+        typer.echo(f"evidence that the platform does not give: {', '.join(outcome.absent)}")
+
+
+def _print_diff(found: RunDiff) -> None:
+    for (before, after), count in found.moves().items():
+        typer.echo(f"{before} -> {after}: {count:,} accounts")
+    table(
+        "account",
+        "status",
+        "",
+        "risk",
+        "",
+        "ring",
+        "",
+        rows=[
+            (
+                one.buyer_id,
+                one.status_before,
+                one.status_after,
+                _risk(one.risk_before),
+                _risk(one.risk_after),
+                one.ring_before,
+                one.ring_after,
+            )
+            for one in found.accounts
+        ],
+    )
+    for ring in found.rings_appeared:
+        typer.echo(f"ring appeared: {ring}")
+    for ring in found.rings_disappeared:
+        typer.echo(f"ring disappeared: {ring}")
+    for change in found.rings_changed:
+        typer.echo(
+            f"ring changed: {change.before} -> {change.after}, {len(change.joined)} joined, {len(change.left)} left"
+        )
+
+
+def _risk(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}"

@@ -1,0 +1,365 @@
+"""What a buyer may buy now: the pure part of the checkout answer.
+
+`purchase_limit` looks at nothing but its arguments, `now` included, so that every defined situation can be tried on
+paper: no run yet, a stale run, a buyer never judged, limits elsewhere, expired limits, a currency without a rule.
+`checkout_view` brings the arguments from the store.
+
+Windows roll: `per day` is the last 24 hours up to `now`, `per 30 days` the last 30 times 24 hours. An order counts
+from the moment it was placed, whatever became of it. The order that is asked about never counts against itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NamedTuple
+
+from integrity.instants import DAY
+from integrity.policy import Checkout, Policy
+
+
+class Status(StrEnum):
+    """What a decision makes of an account."""
+
+    CLEAR = "CLEAR"
+    WATCH = "WATCH"
+    STORE_LIMITED = "STORE_LIMITED"
+    PLATFORM_LIMITED = "PLATFORM_LIMITED"
+
+
+class Verdict(StrEnum):
+    """ALLOW: as asked. ALLOW_UP_TO: a smaller purchase, up to what remains. DENY: nothing now."""
+
+    ALLOW = "ALLOW"
+    ALLOW_UP_TO = "ALLOW_UP_TO"
+    DENY = "DENY"
+
+
+class Scope(StrEnum):
+    """Where the limit holds that the answer rests on."""
+
+    NONE = "NONE"
+    STORE = "STORE"
+    PLATFORM = "PLATFORM"
+
+
+class Reason(StrEnum):
+    """Why the answer is what it is. One reason an answer; where several hold, the one that decided."""
+
+    NOT_LIMITED = "NOT_LIMITED"
+    """The account was judged and is not limited."""
+    LIMITED_ELSEWHERE = "LIMITED_ELSEWHERE"
+    """The account's limits hold at other stores."""
+    LIMIT_EXPIRED = "LIMIT_EXPIRED"
+    """The account's limits have ended."""
+    NEW_ACCOUNT = "NEW_ACCOUNT"
+    """No run has judged the account, and nothing speaks against it."""
+    KNOWN_IDENTIFIER = "KNOWN_IDENTIFIER"
+    """No run has judged the account, but it comes with an identifier of limited accounts; what is asked fits."""
+    WITHIN_LIMIT = "WITHIN_LIMIT"
+    """The account is limited, and what is asked fits."""
+    CURRENCY_WITHOUT_RULE = "CURRENCY_WITHOUT_RULE"
+    """The account is limited and the order counts leave room; the policy has no amount for the currency."""
+    ORDER_LIMIT = "ORDER_LIMIT"
+    """No order is left in the window."""
+    AMOUNT_LIMIT = "AMOUNT_LIMIT"
+    """More is asked for than the window leaves, or no amount was named."""
+    QUANTITY_LIMIT = "QUANTITY_LIMIT"
+    """More pieces are asked for than one order may hold."""
+    NO_RUN = "NO_RUN"
+    """No run has been published yet; the policy's `when_no_run` answers."""
+    STALE_RUN = "STALE_RUN"
+    """The published run is older than the policy allows; its `when_stale` answers."""
+
+
+class Measure(StrEnum):
+    """The limit that leaves least."""
+
+    ORDERS_PER_DAY = "ORDERS_PER_DAY"
+    ORDERS_PER_30_DAYS = "ORDERS_PER_30_DAYS"
+    AMOUNT_PER_DAY = "AMOUNT_PER_DAY"
+    AMOUNT_PER_30_DAYS = "AMOUNT_PER_30_DAYS"
+    QUANTITY_PER_ITEM = "QUANTITY_PER_ITEM"
+
+
+@dataclass(frozen=True, slots=True)
+class PurchaseRequest:
+    """What the order service asks. `amount` in minor units of `currency`, None where it is not known yet; `order_id`
+    where the order exists already; `identifiers` are row ids such as `device:4f…`, keyed at the door."""
+
+    buyer_id: str
+    store_id: str
+    sku: str | None = None
+    quantity: int = 1
+    amount: int | None = None
+    currency: str = "CNY"
+    order_id: str | None = None
+    identifiers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PurchaseAnswer:
+    """What is answered. `remaining_*` are what the limits leave before this purchase (None: no limit), in orders and
+    in minor units of `currency`; `max_quantity` is the pieces of one item that the order may hold. `expires_at` is
+    when the limit ends; `run_id` what it rests on; `counted_until` the instant up to which files were taken in."""
+
+    verdict: Verdict
+    reason: Reason
+    scope: Scope
+    status: Status | None
+    currency: str
+    remaining_orders: int | None = None
+    remaining_amount: int | None = None
+    max_quantity: int | None = None
+    binding: Measure | None = None
+    expires_at: int | None = None
+    run_id: str | None = None
+    stale: bool = False
+    counted_until: int | None = None
+
+
+class AccountDecision(NamedTuple):
+    """The limits of one decision, as checkout needs them; amounts are (a day, 30 days) by currency of the decision."""
+
+    status: Status
+    orders_1d: int | None = None
+    orders_30d: int | None = None
+    amount_1d: int | None = None
+    amount_30d: int | None = None
+    quantity: int | None = None
+    currency: str | None = None
+    store_ids: frozenset[str] = frozenset()
+    expires_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunFacts:
+    """The run that answers rest on, and the policy that it used."""
+
+    run_id: str
+    as_of: int
+    finished_at: int
+    policy: Policy
+
+
+@dataclass(frozen=True, slots=True)
+class Caps:
+    """Limits in force for one request. `stores` None: orders at all stores count; else those at these."""
+
+    scope: Scope
+    status: Status | None
+    stores: frozenset[str] | None
+    orders_1d: int | None
+    orders_30d: int | None
+    amount_1d: int | None
+    amount_30d: int | None
+    quantity: int | None
+    expires_at: int | None
+    stale: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What was bought in the windows where the limits hold, the order asked about left out; amounts in minor units of
+    the request's currency."""
+
+    orders_1d: int = 0
+    orders_30d: int = 0
+    amount_1d: int = 0
+    amount_30d: int = 0
+
+
+class CountedOrder(NamedTuple):
+    """One order of the buyer, as far as limits look at it."""
+
+    order_id: str
+    store_id: str
+    placed_at: int
+    amount: int
+    currency: str
+
+
+def count_usage(orders: Iterable[CountedOrder], caps: Caps, request: PurchaseRequest, *, now: int) -> Usage:
+    """What these orders use up of `caps` at `now`. Amounts of other currencies are never added."""
+    orders_1d = orders_30d = amount_1d = amount_30d = 0
+    for order in orders:
+        age = now - order.placed_at
+        if not 0 <= age < 30 * DAY or order.order_id == request.order_id:
+            continue
+        if caps.stores is not None and order.store_id not in caps.stores:
+            continue
+        spent = order.amount if order.currency == request.currency else 0
+        orders_30d += 1
+        amount_30d += spent
+        if age < DAY:
+            orders_1d += 1
+            amount_1d += spent
+    return Usage(orders_1d, orders_30d, amount_1d, amount_30d)
+
+
+def standing(
+    request: PurchaseRequest,
+    decision: AccountDecision | None,
+    run: RunFacts | None,
+    checkout: Checkout,
+    *,
+    now: int,
+    suspect: bool = False,
+) -> Caps | PurchaseAnswer:
+    """The limits in force for a request, or the answer itself where no limit is.
+
+    `decision` is None for a buyer that the run has not judged; `suspect` then says that an identifier of the request
+    speaks against it. `checkout` is the policy section in force now; limits come from the policy of the run."""
+    if run is None:
+        return _settled(request, checkout.when_no_run == "allow", Reason.NO_RUN)
+    stale = now - run.finished_at > checkout.run_max_age_hours * (DAY // 24)
+    if stale and checkout.when_stale != "keep":
+        status = decision.status if decision is not None else None
+        return _settled(
+            request, checkout.when_stale == "allow", Reason.STALE_RUN, status=status, run_id=run.run_id, stale=True
+        )
+    if decision is None:
+        expires_at = run.as_of + run.policy.limits.expire_after_days * DAY
+        if not suspect or now >= expires_at:
+            return _allowed(request, Reason.NEW_ACCOUNT, None, run, stale)
+        limits = run.policy.limits.new_account
+        day, month = limits.minor(request.currency)
+        return Caps(
+            scope=Scope.PLATFORM,
+            status=None,
+            stores=None,
+            orders_1d=limits.orders_per_day,
+            orders_30d=limits.orders_per_30_days,
+            amount_1d=day,
+            amount_30d=month,
+            quantity=limits.quantity_per_item,
+            expires_at=expires_at,
+            stale=stale,
+        )
+    if decision.status in (Status.CLEAR, Status.WATCH):
+        return _allowed(request, Reason.NOT_LIMITED, decision.status, run, stale)
+    if decision.expires_at is not None and now >= decision.expires_at:
+        return _allowed(request, Reason.LIMIT_EXPIRED, decision.status, run, stale)
+    at_stores = decision.status is Status.STORE_LIMITED
+    if at_stores and request.store_id not in decision.store_ids:
+        return _allowed(request, Reason.LIMITED_ELSEWHERE, decision.status, run, stale)
+    if request.currency == decision.currency:
+        day, month = decision.amount_1d, decision.amount_30d
+    else:
+        scopes = run.policy.limits
+        day, month = (scopes.store if at_stores else scopes.platform).minor(request.currency)
+    return Caps(
+        scope=Scope.STORE if at_stores else Scope.PLATFORM,
+        status=decision.status,
+        stores=decision.store_ids if at_stores else None,
+        orders_1d=decision.orders_1d,
+        orders_30d=decision.orders_30d,
+        amount_1d=day,
+        amount_30d=month,
+        quantity=decision.quantity,
+        expires_at=decision.expires_at,
+        stale=stale,
+    )
+
+
+def allowance(request: PurchaseRequest, caps: Caps, usage: Usage, run: RunFacts) -> PurchaseAnswer:
+    """What limits in force leave of a request."""
+    orders, orders_by = _least(
+        (caps.orders_1d, usage.orders_1d, Measure.ORDERS_PER_DAY),
+        (caps.orders_30d, usage.orders_30d, Measure.ORDERS_PER_30_DAYS),
+    )
+    amount, amount_by = _least(
+        (caps.amount_1d, usage.amount_1d, Measure.AMOUNT_PER_DAY),
+        (caps.amount_30d, usage.amount_30d, Measure.AMOUNT_PER_30_DAYS),
+    )
+    asked = request.amount
+    if orders == 0:
+        verdict, reason, binding = Verdict.DENY, Reason.ORDER_LIMIT, orders_by
+    elif amount is not None and (asked is None or asked > amount):
+        verdict = Verdict.ALLOW_UP_TO if amount > 0 else Verdict.DENY
+        reason, binding = Reason.AMOUNT_LIMIT, amount_by
+    elif caps.quantity is not None and request.quantity > caps.quantity:
+        verdict = Verdict.ALLOW_UP_TO if caps.quantity > 0 else Verdict.DENY
+        reason, binding = Reason.QUANTITY_LIMIT, Measure.QUANTITY_PER_ITEM
+    else:
+        verdict, binding = Verdict.ALLOW, orders_by or amount_by
+        if amount is None:
+            reason = Reason.CURRENCY_WITHOUT_RULE
+        else:
+            reason = Reason.KNOWN_IDENTIFIER if caps.status is None else Reason.WITHIN_LIMIT
+    if verdict is Verdict.ALLOW_UP_TO and caps.quantity == 0:
+        verdict, reason, binding = Verdict.DENY, Reason.QUANTITY_LIMIT, Measure.QUANTITY_PER_ITEM
+    return PurchaseAnswer(
+        verdict=verdict,
+        reason=reason,
+        scope=caps.scope,
+        status=caps.status,
+        currency=request.currency,
+        remaining_orders=orders,
+        remaining_amount=amount,
+        max_quantity=caps.quantity,
+        binding=binding,
+        expires_at=caps.expires_at,
+        run_id=run.run_id,
+        stale=caps.stale,
+    )
+
+
+def purchase_limit(
+    request: PurchaseRequest,
+    decision: AccountDecision | None,
+    usage: Usage,
+    policy: Policy,
+    run: RunFacts | None,
+    *,
+    now: int,
+    suspect: bool = False,
+) -> PurchaseAnswer:
+    """The whole answer from its parts: `standing`, then `allowance` where limits are in force."""
+    found = standing(request, decision, run, policy.checkout, now=now, suspect=suspect)
+    if isinstance(found, PurchaseAnswer) or run is None:
+        assert isinstance(found, PurchaseAnswer)  # without a run there are no limits
+        return found
+    return allowance(request, found, usage, run)
+
+
+def _least(*limits: tuple[int | None, int, Measure]) -> tuple[int | None, Measure | None]:
+    """What the tightest of some limits leaves, never below zero, and which it is; (None, None) without any."""
+    left = [(max(cap - used, 0), measure) for cap, used, measure in limits if cap is not None]
+    return min(left, key=lambda pair: pair[0]) if left else (None, None)
+
+
+def _settled(
+    request: PurchaseRequest,
+    allow: bool,
+    reason: Reason,
+    *,
+    status: Status | None = None,
+    run_id: str | None = None,
+    stale: bool = False,
+) -> PurchaseAnswer:
+    return PurchaseAnswer(
+        verdict=Verdict.ALLOW if allow else Verdict.DENY,
+        reason=reason,
+        scope=Scope.NONE if allow else Scope.PLATFORM,
+        status=status,
+        currency=request.currency,
+        remaining_orders=None if allow else 0,
+        run_id=run_id,
+        stale=stale,
+    )
+
+
+def _allowed(
+    request: PurchaseRequest, reason: Reason, status: Status | None, run: RunFacts, stale: bool
+) -> PurchaseAnswer:
+    return PurchaseAnswer(
+        Verdict.ALLOW,
+        Reason.STALE_RUN if stale else reason,
+        Scope.NONE,
+        status,
+        request.currency,
+        run_id=run.run_id,
+        stale=stale,
+    )

@@ -1,0 +1,209 @@
+"""From findings to decisions: one row for every buyer of the snapshot, by the policy and nothing else.
+
+The order of the rules, each of which can only be milder than the one before:
+
+1. Risk says what would be done: PLATFORM_LIMITED, STORE_LIMITED, WATCH or CLEAR.
+2. Abuse at few stores only is limited at these stores.
+3. Whoever stands by a ring without acting like it (the mother in the household, the flat-mate), or has too few claims
+   of its own, is watched and never limited.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+from graph.columns import arrow_schema
+from graph.schema import BY_NAME
+from graph.snapshot import Snapshot
+from integrity.checkout import Status
+from integrity.columns import rows_of, texts
+from integrity.instants import DAY, to_iso
+from integrity.policy import Limits, Policy
+
+
+class Findings(Protocol):
+    """What detection hands over: the run tables of `graph.schema` by name, and counts."""
+
+    @property
+    def accounts(self) -> pa.Table:
+        """Rows of `run_accounts`."""
+
+    @property
+    def rings(self) -> pa.Table:
+        """Rows of `run_rings`."""
+
+    @property
+    def members(self) -> pa.Table:
+        """Rows of `run_members`."""
+
+    @property
+    def evidence(self) -> pa.Table:
+        """Rows of `run_evidence`."""
+
+    @property
+    def hubs(self) -> pa.Table:
+        """Rows of `run_hubs`."""
+
+    @property
+    def stats(self) -> Mapping[str, Any]:
+        """Counts, and what evidence was absent."""
+
+
+def decide(snapshot: Snapshot, findings: Findings, policy: Policy) -> pa.Table:
+    """The run's decisions: the columns of `run_decisions`, one row for every buyer of the snapshot, sorted by id.
+
+    Pure: limits expire `expire_after_days` after the snapshot's `as_of`."""
+    judged = _judged(snapshot, findings, policy)
+    rings = {row["ring_id"]: row for row in rows_of(findings.rings)}
+    claimed_at = _claim_stores(snapshot)
+    currencies = _main_currency(snapshot)
+    expires_at = snapshot.as_of + policy.limits.expire_after_days * DAY
+    rows = []
+    for row in judged.filter(pl.col("risk").ge(policy.statuses.watch_risk) | pl.col("stands_by")).to_dicts():
+        ring = rings.get(row["ring_id"]) if row["acting"] else None
+        rows.append(
+            _decision(row, ring, claimed_at.get(row["buyer"], []), currencies[row["buyer"]], policy, expires_at)
+        )
+    schema = arrow_schema(BY_NAME["run_decisions"])
+    decided = {row["buyer_id"]: row for row in rows}
+    clear: dict[str, Any] = {
+        **dict.fromkeys(schema.names),
+        "status": Status.CLEAR.value,
+        "limit_store_ids": [],
+        "reasons": [],
+    }
+    return pa.Table.from_pylist(
+        [decided.get(buyer) or {**clear, "buyer_id": buyer} for buyer in snapshot.buyers.ids.tolist()], schema=schema
+    )
+
+
+def limited_share(decisions: pa.Table) -> tuple[int, float]:
+    """How many accounts the decisions limit, and what share of all that is (0 where there are none)."""
+    status = texts(decisions, "status")
+    limited = sum(one in (Status.STORE_LIMITED, Status.PLATFORM_LIMITED) for one in status)
+    return limited, limited / len(status) if status else 0.0
+
+
+def _judged(snapshot: Snapshot, findings: Findings, policy: Policy) -> pl.DataFrame:
+    """One row a buyer: buyer (index), buyer_id, risk, ring_id, claims, reasons, acting (acts with a ring that counts)
+    and stands_by (belongs to a ring that counts without acting)."""
+    rules = policy.statuses
+    buyers = pl.DataFrame(
+        {"buyer_id": pl.Series(snapshot.buyers.ids.tolist(), dtype=pl.String)}, schema={"buyer_id": pl.String}
+    ).with_row_index("buyer")
+    accounts = _frame(findings.accounts).select("buyer_id", "risk", "ring_id", "claims", "reasons")
+    members = _frame(findings.members).select("ring_id", "buyer_id", "probability", "role")
+    rings = _frame(findings.rings).select("ring_id", "confidence")
+    counts = pl.col("confidence").fill_null(0.0) >= rules.ring_confidence
+    acts = (pl.col("role") == "actor").fill_null(False) & (
+        pl.col("probability").fill_null(0.0) >= rules.membership_probability
+    )
+    return (
+        buyers.join(accounts, on="buyer_id", how="left", maintain_order="left")
+        .join(members, on=["ring_id", "buyer_id"], how="left", maintain_order="left")
+        .join(rings, on="ring_id", how="left", maintain_order="left")
+        .with_columns(pl.col("risk").fill_null(0.0), pl.col("claims").fill_null(0))
+        .with_columns(acting=counts & acts, stands_by=counts & ~acts)
+    )
+
+
+def _decision(
+    row: Mapping[str, Any],
+    ring: Mapping[str, Any] | None,
+    claimed_at: list[str],
+    currency: str | None,
+    policy: Policy,
+    expires_at: int,
+) -> dict[str, Any]:
+    rules = policy.statuses
+    risk, reasons = row["risk"], list(row["reasons"] or ())
+    watch = {
+        "buyer_id": row["buyer_id"],
+        "status": Status.WATCH.value,
+        "limit_store_ids": [],
+        "lift": f"a run that finds risk below {rules.watch_risk:g} and no ring around the account",
+    }
+    if row["stands_by"]:
+        why = "belongs to a ring without acting like it: watched, not limited"
+        return {**watch, "reasons": [why, *reasons]}
+    if risk < rules.store_limited_risk:
+        return {**watch, "reasons": [f"risk {risk:.2f} is at least {rules.watch_risk:g}", *reasons]}
+    needed = rules.minimum_claims_in_ring if row["acting"] else rules.minimum_claims_alone
+    if row["claims"] < needed or not claimed_at:
+        why = f"risk {risk:.2f}, but {row['claims']} claims of its own where a limit needs {needed}: watched"
+        return {**watch, "reasons": [why, *reasons]}
+    # Where the account abuses: a ring that hits many stores makes each of its actors a matter of the platform.
+    stores = sorted({*claimed_at, *(ring["stores"] if ring is not None else ())})
+    few = 0 < len(stores) <= rules.store_limited_max_stores
+    if risk >= rules.platform_limited_risk and not few:
+        why, status, limits, stores = (
+            f"risk {risk:.2f} is at least {rules.platform_limited_risk:g}",
+            Status.PLATFORM_LIMITED,
+            policy.limits.platform,
+            [],
+        )
+    else:
+        stores = stores if few else sorted(claimed_at)
+        why, status, limits = (
+            f"risk {risk:.2f} is at least {rules.store_limited_risk:g}, at {len(stores)} stores"
+            if len(stores) != 1
+            else f"risk {risk:.2f} is at least {rules.store_limited_risk:g}, at one store only",
+            Status.STORE_LIMITED,
+            policy.limits.store,
+        )
+    return {
+        "buyer_id": row["buyer_id"],
+        "status": status.value,
+        **_caps(limits, currency),
+        "limit_store_ids": stores,
+        "expires_at": expires_at,
+        "reasons": [why, *reasons],
+        "lift": f"ends by itself at {to_iso(expires_at)}; earlier with a run that finds risk below "
+        f"{rules.store_limited_risk:g} or fewer than {needed} own claims",
+    }
+
+
+def _caps(limits: Limits, currency: str | None) -> dict[str, Any]:
+    day, month = limits.minor(currency) if currency is not None else (None, None)
+    return {
+        "limit_orders_1d": limits.orders_per_day,
+        "limit_orders_30d": limits.orders_per_30_days,
+        "limit_amount_1d": day,
+        "limit_amount_30d": month,
+        "limit_quantity": limits.quantity_per_item,
+        "currency": currency,
+    }
+
+
+def _claim_stores(snapshot: Snapshot) -> dict[int, list[str]]:
+    """Buyer index to the sorted ids of the stores where the buyer itself began a claim."""
+    refunds, stores = snapshot.refunds, snapshot.stores.ids
+    own = refunds.by_buyer
+    pairs = np.unique(np.stack([refunds.buyer[own], refunds.store[own]], axis=1), axis=0)
+    claimed: dict[int, list[str]] = {}
+    for buyer, store in pairs.tolist():  # stores are numbered in the order of their ids
+        claimed.setdefault(buyer, []).append(stores[store])
+    return claimed
+
+
+def _main_currency(snapshot: Snapshot) -> list[str | None]:
+    """For each buyer the currency of most of its orders, the first in the alphabet on a tie; None without orders."""
+    n, kinds = len(snapshot.buyers.ids), len(snapshot.currencies)
+    if not kinds:
+        return [None] * n
+    orders = snapshot.orders
+    counts = np.bincount(orders.buyer.astype(np.int64) * kinds + orders.currency, minlength=n * kinds).reshape(n, kinds)
+    best = counts.argmax(axis=1)
+    ordered = counts.sum(axis=1) > 0
+    return [snapshot.currencies[c] if any_ else None for c, any_ in zip(best.tolist(), ordered.tolist(), strict=True)]
+
+
+def _frame(table: pa.Table) -> pl.DataFrame:
+    frame = pl.from_arrow(table)
+    assert isinstance(frame, pl.DataFrame)
+    return frame

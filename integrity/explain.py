@@ -1,0 +1,214 @@
+"""Why an account or a ring stands as it does, down to the source records, as data and as text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from graph.errors import NotFound
+from graph.store import RunRecord, Store
+from integrity.columns import rows_of
+from integrity.instants import to_iso
+from integrity.money import to_text
+from integrity.publication import find_run
+from integrity.records import masked_identifiers, read_records
+
+
+def explain_account(store: Store, buyer_id: str, *, run_id: str | None = None) -> dict[str, Any]:
+    """All that a run (default: the published one) says of an account: decision, findings for and against, its ring,
+    and each piece of evidence with the source record behind it. Raises `NotFound`."""
+    run = find_run(store, run_id)
+    decision = _one(store, run, "run_decisions", "buyer_id", buyer_id)
+    if decision is None:
+        raise NotFound(
+            f"run {run.run_id} knows no account {buyer_id!r}", where=store.url, do="check the id; load newer data"
+        )
+    account = _one(store, run, "run_accounts", "buyer_id", buyer_id) or {}
+    ring_id = account.get("ring_id")
+    ring = _one(store, run, "run_rings", "ring_id", ring_id) if ring_id else None
+    member = _rows(store, run, "run_members", buyer_id=buyer_id, ring_id=ring_id) if ring_id else []
+    return {
+        "run_id": run.run_id,
+        "as_of": to_iso(run.as_of),
+        "policy": run.policy,
+        "buyer_id": buyer_id,
+        "status": decision["status"],
+        "risk": account.get("risk", 0.0),
+        "orders": account.get("orders", 0),
+        "claims": account.get("claims", 0),
+        "expected_claims": account.get("expected_claims", 0.0),
+        "decision": _decision(decision),
+        "reasons": account.get("reasons", []),
+        "against": account.get("against", []),
+        "ring": None if ring is None else _ring(ring, member[0] if member else None),
+        "evidence": _evidence(store, run, _rows(store, run, "run_evidence", buyer_id=buyer_id)),
+    }
+
+
+def explain_ring(store: Store, ring_id: str, *, run_id: str | None = None) -> dict[str, Any]:
+    """All that a run says of a ring: members with their probability and status, and the evidence for each.
+
+    Raises `NotFound`."""
+    run = find_run(store, run_id)
+    ring = _one(store, run, "run_rings", "ring_id", ring_id)
+    if ring is None:
+        raise NotFound(f"run {run.run_id} has no ring {ring_id!r}", where=store.url, do="`ringfence runs` lists runs")
+    members = _rows(store, run, "run_members", ring_id=ring_id)
+    names = [row["buyer_id"] for row in members]
+    status = _by(store.run_rows(run.run_id, "run_decisions", columns=("buyer_id", "status")), "buyer_id", names)
+    risk = _by(store.run_rows(run.run_id, "run_accounts", columns=("buyer_id", "risk", "claims")), "buyer_id", names)
+    return {
+        "run_id": run.run_id,
+        "as_of": to_iso(run.as_of),
+        "policy": run.policy,
+        **_ring(ring, None),
+        "members": [
+            {
+                "buyer_id": row["buyer_id"],
+                "probability": row["probability"],
+                "role": row["role"],
+                "status": status.get(row["buyer_id"], {}).get("status"),
+                "risk": risk.get(row["buyer_id"], {}).get("risk"),
+                "claims": risk.get(row["buyer_id"], {}).get("claims"),
+            }
+            for row in sorted(members, key=lambda row: (-row["probability"], row["buyer_id"]))
+        ],
+        "evidence": _evidence(store, run, _rows(store, run, "run_evidence", ring_id=ring_id)),
+    }
+
+
+def account_text(told: Mapping[str, Any]) -> str:
+    """`explain_account` as lines of text."""
+    decision = told["decision"]
+    lines = [
+        f"{told['buyer_id']}: {told['status']}, risk {told['risk']:.3f} ({told['claims']} claims on {told['orders']} "
+        f"orders, {told['expected_claims']:.1f} expected of the same baskets)",
+        f"  by {told['run_id']} as of {told['as_of']}, policy {told['policy']}",
+    ]
+    lines += _limits_text(decision)
+    lines += _listed("Decided because", decision["reasons"][:1])
+    lines += _listed("Speaks for abuse", told["reasons"])
+    lines += _listed("Speaks against it", told["against"])
+    ring = told["ring"]
+    if ring is not None:
+        role = f", as {ring['role']} with probability {ring['probability']:.2f}" if "role" in ring else ""
+        lines += [f"Ring {ring['ring_id']} of {ring['size']} accounts, confidence {ring['confidence']:.3f}{role}"]
+        lines += [f"  - {reason}" for reason in ring["reasons"]]
+    return "\n".join([*lines, *_evidence_text(told["evidence"], named=False)])
+
+
+def ring_text(told: Mapping[str, Any]) -> str:
+    """`explain_ring` as lines of text."""
+    lines = [
+        f"{told['ring_id']}: {told['size']} accounts, confidence {told['confidence']:.3f}, {told['amount']} claimed at "
+        f"{len(told['stores'])} stores from {told['first_at']} to {told['last_at']}",
+        f"  by {told['run_id']} as of {told['as_of']}, policy {told['policy']}",
+        *_listed("Because", told["reasons"]),
+        "Members",
+    ]
+    for member in told["members"]:
+        risk = "" if member["risk"] is None else f"  risk {member['risk']:.3f}  {member['claims']} claims"
+        lines.append(
+            f"  {member['buyer_id']}  {member['role']} {member['probability']:.2f}{risk}  {member['status'] or ''}"
+        )
+    lines += _listed("At stores", told["stores"])
+    return "\n".join([*lines, *_evidence_text(told["evidence"], named=True)])
+
+
+def _rows(store: Store, run: RunRecord, table: str, **wanted: Any) -> list[dict[str, Any]]:
+    rows = store.run_rows(run.run_id, table)
+    for column, value in wanted.items():
+        rows = rows.filter(pc.equal(rows[column], value))
+    return rows_of(rows)
+
+
+def _one(store: Store, run: RunRecord, table: str, column: str, value: str) -> dict[str, Any] | None:
+    found = _rows(store, run, table, **{column: value})
+    return found[0] if found else None
+
+
+def _by(rows: pa.Table, column: str, values: Sequence[str]) -> dict[str, dict[str, Any]]:
+    kept = rows.filter(pc.is_in(rows[column], value_set=pa.array(values, pa.string())))
+    return {row[column]: row for row in rows_of(kept)}
+
+
+def _decision(row: Mapping[str, Any]) -> dict[str, Any]:
+    currency = row["currency"]
+    amounts = {
+        name: None if row[name] is None else to_text(row[name], currency)
+        for name in ("limit_amount_1d", "limit_amount_30d")
+    }
+    return {
+        **{name: value for name, value in row.items() if name != "buyer_id"},
+        **amounts,
+        "expires_at": None if row["expires_at"] is None else to_iso(row["expires_at"]),
+    }
+
+
+def _ring(row: Mapping[str, Any], member: Mapping[str, Any] | None) -> dict[str, Any]:
+    told = {
+        "ring_id": row["ring_id"],
+        "size": len(row["members"]),
+        "stores": row["stores"],
+        "amount": f"{to_text(row['amount'], row['currency'])} {row['currency']}",
+        "confidence": row["confidence"],
+        "first_at": to_iso(row["first_at"]),
+        "last_at": to_iso(row["last_at"]),
+        "reasons": row["reasons"],
+    }
+    if member is not None:
+        told |= {"role": member["role"], "probability": member["probability"]}
+    return told
+
+
+def _evidence(store: Store, run: RunRecord, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Heaviest first; each with its source record and the masked identifier."""
+    records = read_records(store, ((row["source_table"], row["source_id"]) for row in rows), known_by=run.known_by)
+    masks = masked_identifiers(store, (row["identifier"] for row in rows if row["identifier"]))
+    return [
+        {
+            **row,
+            "shown": masks.get(row["identifier"] or "", ""),
+            "record": records.get((row["source_table"], row["source_id"])),
+        }
+        for row in sorted(rows, key=lambda row: (-abs(row["nats"]), row["evidence_id"]))
+    ]
+
+
+def _limits_text(decision: Mapping[str, Any]) -> list[str]:
+    parts = [
+        f"{decision[name]} {unit}"
+        for name, unit in (
+            ("limit_orders_1d", "orders a day"),
+            ("limit_orders_30d", "orders in 30 days"),
+            ("limit_amount_1d", f"{decision['currency']} a day"),
+            ("limit_amount_30d", f"{decision['currency']} in 30 days"),
+            ("limit_quantity", "of an item in one order"),
+        )
+        if decision[name] is not None
+    ]
+    lines = [f"  may buy {', '.join(parts)}"] if parts else []
+    if decision["limit_store_ids"]:
+        lines.append(f"  at {', '.join(decision['limit_store_ids'])}")
+    if decision["lift"]:
+        lines.append(f"  what would lift it: {decision['lift']}")
+    return lines
+
+
+def _listed(title: str, items: Sequence[str]) -> list[str]:
+    return [title, *(f"  - {item}" for item in items)] if items else []
+
+
+def _evidence_text(rows: Sequence[Mapping[str, Any]], *, named: bool) -> list[str]:
+    lines = ["Evidence, heaviest first (nats; negative speaks against)"] if rows else []
+    for row in rows:
+        who = f" {row['buyer_id']}:" if named else ""
+        shown = f" [{row['shown']}]" if row["shown"] else ""
+        lines.append(f"  {row['nats']:+7.2f}  {row['kind']}{who} {row['text']}{shown}")
+        record = row["record"]
+        fields = "gone from the store" if record is None else "  ".join(f"{k}={v}" for k, v in record.items())
+        lines.append(f"           {row['source_table']} {row['source_id']}: {fields}")
+    return lines

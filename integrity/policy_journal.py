@@ -1,0 +1,40 @@
+"""Policies that runs have used, kept in the store's `policies` journal by digest, so that a published run can be
+explained and served with the rules it was decided by, whatever the policy file says today."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from graph.store import RunRecord, Store
+from integrity.policy import Policy, validate_policy
+
+_JOURNAL = "policies"
+_PAGE = 1000
+
+
+def remember_policy(store: Store, policy: Policy, *, at: int) -> None:
+    """Note the policy under its digest. Idempotent."""
+    store.note(_JOURNAL, [{"at": at, "id": policy.digest, "body": policy.canonical}])
+
+
+def policy_of(store: Store, run: RunRecord) -> Policy | None:
+    """The policy that a run was decided by, or None where this store has no note of it.
+
+    Raises `BadInput` where the note is of a version of Ringfence that this one does not understand."""
+    for row in read_journal(store, _JOURNAL):
+        if row["id"] == run.policy_digest:
+            return validate_policy(json.loads(row["body"]), where=f"policy of {run.run_id} in {store.url}")
+    return None
+
+
+def read_journal(store: Store, journal: str) -> Iterator[dict[str, Any]]:
+    """All rows of a journal, in the order written, a page at a time."""
+    after = 0
+    while True:
+        rows = store.notes(journal, after=after, limit=_PAGE).to_pylist()
+        yield from rows
+        if len(rows) < _PAGE:
+            return
+        after = rows[-1]["seq"]

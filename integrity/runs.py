@@ -1,0 +1,192 @@
+"""One detection run from snapshot to publication.
+
+A run's id is derived from all that it rests on (snapshot, key, policy, version, parent), so the same run again has
+the same id and the same bytes. It is written under its id where nobody sees it, closed, and then published in one
+switch, or held where it would limit more accounts than the policy allows. Whatever fails on the way, readers go on
+seeing the run they saw before.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import pyarrow as pa
+
+from detectors.settings import DetectionSettings
+from graph.errors import LeaseHeld
+from graph.leases import held
+from graph.reader import take_snapshot
+from graph.snapshot import Snapshot
+from graph.store import Lease, RunRecord, Store
+from integrity.columns import texts
+from integrity.decide import Findings, decide, limited_share
+from integrity.policy import Policy
+from integrity.policy_journal import remember_policy
+from integrity.publication import RUN_LEASE, drop_old_runs, find_run
+from integrity.version import ringfence_version
+
+Detect = Callable[[Snapshot, DetectionSettings], Findings]
+Step = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class RunOutcome:
+    """What became of a run. `state` is `published`, `held` or `complete` (whole, not published, not held); `repeated`
+    says that a run over the same ground was there already; `dropped` names old runs that retention let go."""
+
+    run: RunRecord
+    state: Literal["published", "held", "complete"]
+    accounts: int
+    limited: int
+    rings: int
+    statuses: Mapping[str, int]
+    absent: tuple[str, ...]
+    repeated: bool
+    dropped: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values for `--json`."""
+        return {**asdict(self), "absent": list(self.absent), "dropped": list(self.dropped)}
+
+
+def run_detection(
+    store: Store,
+    *,
+    policy: Policy,
+    now: Callable[[], int],
+    holder: str,
+    as_of: int | None = None,
+    known_by: int | None = None,
+    publish: bool = True,
+    wait: float = 0.0,
+    on_wait: Callable[[LeaseHeld], None] | None = None,
+    detect: Detect | None = None,
+    step: Step | None = None,
+) -> RunOutcome:
+    """Take a snapshot, detect, decide, write the run, and publish it unless it is held or `publish` is false.
+
+    `now` is the clock (UTC microseconds), asked for the run's own instants only; `wait` how many seconds to wait for
+    another run to end, of which `on_wait` is told; `detect` defaults to `detectors.pipeline.detect`; `step` is told
+    what is being done, and may raise to end the run. Raises `LeaseHeld`, `BadInput` where the store holds nothing,
+    `StoreProblem`."""
+    tell = step or (lambda _: None)
+    with held(store, RUN_LEASE, holder, wait=wait, on_wait=on_wait or (lambda _: None)) as lease:
+        tell("reading the snapshot")
+        started_at = now()
+        snapshot = take_snapshot(store, as_of=as_of, known_by=known_by)
+        record = _record(store, snapshot, policy, started_at)
+        same = [run for run in store.runs() if run.run_id == record.run_id]
+        repeated = bool(same)
+        if not repeated:
+            tell("detecting")
+            findings = (detect or _pipeline)(snapshot, policy.detection)
+            tell("deciding")
+            decisions = decide(snapshot, findings, policy)
+            tell("writing the run")
+            _write(store, lease, record, findings, decisions, policy, now)
+        run = find_run(store, record.run_id)
+        dropped: list[str] = []
+        if publish and run.state != "held":
+            tell("publishing")
+            store.publish(lease, run.run_id, at=now())
+            dropped = drop_old_runs(store, lease, policy)
+    return _outcome(store, find_run(store, record.run_id), repeated, dropped)
+
+
+def run_id_of(snapshot_digest: str, key_fingerprint: str, policy_digest: str, version: str, parent: str | None) -> str:
+    """`run-` and 12 hex digits of all that a run rests on."""
+    ground = json.dumps([snapshot_digest, key_fingerprint, policy_digest, version, parent])
+    return "run-" + hashlib.sha256(ground.encode()).hexdigest()[:12]
+
+
+def _pipeline(snapshot: Snapshot, settings: DetectionSettings) -> Findings:
+    from detectors.pipeline import detect
+
+    return detect(snapshot, settings)
+
+
+def _record(store: Store, snapshot: Snapshot, policy: Policy, started_at: int) -> RunRecord:
+    parent, version = store.head().run, ringfence_version()
+    run_id = run_id_of(snapshot.digest, store.meta().get("key_fingerprint", ""), policy.digest, version, parent)
+    return RunRecord(
+        run_id=run_id,
+        state="building",
+        as_of=snapshot.as_of,
+        known_by=snapshot.known_by,
+        policy=policy.version,
+        policy_digest=policy.digest,
+        version=version,
+        snapshot_digest=snapshot.digest,
+        parent=parent,
+        started_at=started_at,
+        finished_at=None,
+        published_at=None,
+        held_reason="",
+        stats="{}",
+    )
+
+
+def _write(
+    store: Store,
+    lease: Lease,
+    record: RunRecord,
+    findings: Findings,
+    decisions: pa.Table,
+    policy: Policy,
+    now: Callable[[], int],
+) -> None:
+    remember_policy(store, policy, at=record.started_at)
+    store.begin_run(lease, record)
+    tables = {
+        "run_accounts": findings.accounts,
+        "run_rings": findings.rings,
+        "run_members": findings.members,
+        "run_evidence": findings.evidence,
+        "run_hubs": findings.hubs,
+        "run_decisions": decisions,
+    }
+    for name, rows in tables.items():
+        store.write_run(lease, record.run_id, name, rows)
+    limited, share = limited_share(decisions)
+    most = policy.publication.max_limited_share
+    reason = (
+        f"would limit {limited} of {decisions.num_rows} accounts ({share:.2%}), the policy allows {most:.2%}"
+        if share > most
+        else ""
+    )
+    status = texts(decisions, "status")
+    stats = {
+        "accounts": decisions.num_rows,
+        "limited": limited,
+        "rings": findings.rings.num_rows,
+        "statuses": {one: status.count(one) for one in sorted(set(status))},
+        "detection": findings.stats,
+    }
+    store.finish_run(
+        lease,
+        record.run_id,
+        state="held" if reason else "complete",
+        held_reason=reason,
+        stats=json.dumps(stats, sort_keys=True, ensure_ascii=False, default=list),
+        at=now(),
+    )
+
+
+def _outcome(store: Store, run: RunRecord, repeated: bool, dropped: list[str]) -> RunOutcome:
+    stats = json.loads(run.stats)
+    published = store.head().run == run.run_id
+    return RunOutcome(
+        run=run,
+        state="published" if published else "held" if run.state == "held" else "complete",
+        accounts=stats.get("accounts", 0),
+        limited=stats.get("limited", 0),
+        rings=stats.get("rings", 0),
+        statuses=stats.get("statuses", {}),
+        absent=tuple(stats.get("detection", {}).get("absent", ())),
+        repeated=repeated,
+        dropped=tuple(dropped),
+    )

@@ -1,0 +1,80 @@
+"""A policy tried on the findings of an earlier run: what would change, for whom, without writing anything."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from graph.reader import take_snapshot
+from graph.store import Store
+from integrity.columns import texts
+from integrity.decide import decide, limited_share
+from integrity.policy import Policy
+from integrity.publication import find_run
+
+
+@dataclass(frozen=True)
+class WouldBe:
+    """One account that the tried policy would treat otherwise."""
+
+    buyer_id: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True)
+class Trial:
+    """Outcome of a trial; `held` says that the run would be held for limiting too many."""
+
+    run_id: str
+    accounts: int
+    limited: int
+    share: float
+    held: bool
+    changes: tuple[WouldBe, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values for `--json`."""
+        return asdict(self)
+
+    def moves(self) -> dict[tuple[str, str], int]:
+        """How many accounts would go from which status to which."""
+        return dict(Counter((one.before, one.after) for one in self.changes))
+
+
+@dataclass(frozen=True)
+class _Stored:
+    """The findings of a run, as stored."""
+
+    accounts: pa.Table
+    rings: pa.Table
+    members: pa.Table
+    evidence: pa.Table
+    hubs: pa.Table
+    stats: Mapping[str, Any]
+
+
+def try_policy(store: Store, policy: Policy, *, run_id: str | None = None) -> Trial:
+    """Decide the findings of a run (default: the published one) by `policy` and compare with what it decided.
+
+    The snapshot is taken again as the run saw it. Detection settings of the policy are not tried: they would need a
+    new run. Raises `NotFound`."""
+    run = find_run(store, run_id)
+    snapshot = take_snapshot(store, as_of=run.as_of, known_by=run.known_by)
+    tables = {name: store.run_rows(run.run_id, f"run_{name}") for name in ("accounts", "rings", "members", "hubs")}
+    evidence = tables["hubs"].slice(0, 0)  # decisions rest on findings, not on single pieces of evidence
+    decisions = decide(snapshot, _Stored(**tables, evidence=evidence, stats={}), policy)
+    before = store.run_rows(run.run_id, "run_decisions", columns=("buyer_id", "status"))
+    old = dict(zip(texts(before, "buyer_id"), texts(before, "status"), strict=True))
+    changes = [
+        WouldBe(buyer, old.get(buyer, "CLEAR"), status)
+        for buyer, status in zip(texts(decisions, "buyer_id"), texts(decisions, "status"), strict=True)
+        if old.get(buyer, "CLEAR") != status
+    ]
+    limited, share = limited_share(decisions)
+    held = share > policy.publication.max_limited_share
+    return Trial(run.run_id, decisions.num_rows, limited, share, held, tuple(changes))

@@ -1,0 +1,113 @@
+"""Decisions: who is limited, where, how much, and who is only watched."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from graph.reader import take_snapshot
+from graph.snapshot import Snapshot
+from graph.store import Store
+from integrity.decide import decide, limited_share
+from integrity.instants import DAY
+from tests.integrity.hand import BUYERS, NOW, Account, Ring, findings, market_findings, order, policy
+
+
+@pytest.fixture
+def snapshot(market: Store) -> Snapshot:
+    return take_snapshot(market, as_of=NOW)
+
+
+def decided(snapshot: Snapshot, found: Any, **changed: Any) -> dict[str, dict[str, Any]]:
+    rows = decide(snapshot, found, policy(**changed)).to_pylist()
+    return {row["buyer_id"]: row for row in rows}
+
+
+def test_every_buyer_of_the_snapshot_gets_one_decision_in_order_of_id(snapshot: Snapshot) -> None:
+    table = decide(snapshot, findings([]), policy())
+    assert table["buyer_id"].to_pylist() == sorted(BUYERS)
+    assert set(table["status"].to_pylist()) == {"CLEAR"}
+
+
+def test_an_actor_of_a_ring_that_hit_many_stores_is_limited_on_the_platform(snapshot: Snapshot) -> None:
+    row = decided(snapshot, market_findings())["actor"]
+    assert row["status"] == "PLATFORM_LIMITED"
+    assert row["limit_store_ids"] == []
+    assert (row["limit_orders_1d"], row["limit_orders_30d"], row["limit_quantity"]) == (1, 3, 2)
+    assert (row["limit_amount_1d"], row["limit_amount_30d"], row["currency"]) == (10_000, 25_000, "CNY")
+
+
+def test_abuse_at_one_store_is_limited_there_however_high_the_risk(snapshot: Snapshot) -> None:
+    row = decided(snapshot, market_findings())["lone"]
+    assert row["status"] == "STORE_LIMITED"
+    assert row["limit_store_ids"] == ["s1"]
+    assert (row["limit_amount_1d"], row["limit_amount_30d"]) == (None, 20_000)
+
+
+def test_risk_between_the_thresholds_is_limited_at_the_stores_of_its_own_claims(snapshot: Snapshot) -> None:
+    found = market_findings(actor=Account("actor", 0.8, 3, "ring-a"))
+    row = decided(snapshot, found)["actor"]
+    assert (row["status"], row["limit_store_ids"]) == ("STORE_LIMITED", ["s1", "s2", "s3"])
+
+
+def test_the_mother_in_the_household_is_watched_and_not_limited(snapshot: Snapshot) -> None:
+    row = decided(snapshot, market_findings())["mother"]
+    assert row["status"] == "WATCH"
+    assert row["limit_orders_30d"] is None
+    assert row["expires_at"] is None
+    assert "without acting like it" in row["reasons"][0]
+
+
+def test_whoever_stands_by_with_little_risk_is_watched_all_the_same(snapshot: Snapshot) -> None:
+    found = market_findings(mother=Account("mother", 0.01, 0, "ring-a", role="bystander", probability=0.02))
+    assert decided(snapshot, found)["mother"]["status"] == "WATCH"
+
+
+def test_an_improbable_member_is_treated_as_one_who_stands_by(snapshot: Snapshot) -> None:
+    found = market_findings(actor=Account("actor", 0.98, 3, "ring-a", probability=0.4))
+    assert decided(snapshot, found)["actor"]["status"] == "WATCH"
+
+
+def test_nobody_is_limited_with_fewer_own_claims_than_the_policy_asks(snapshot: Snapshot) -> None:
+    found = market_findings(actor=Account("actor", 0.99, 1, "ring-a"), lone=Account("lone", 0.99, 2))
+    rows = decided(snapshot, found)
+    assert {rows["actor"]["status"], rows["lone"]["status"]} == {"WATCH"}
+    assert "1 claims of its own" in rows["actor"]["reasons"][0]
+
+
+def test_a_ring_of_little_confidence_limits_nobody_by_membership(snapshot: Snapshot) -> None:
+    accounts = [Account("actor", 0.98, 2, "ring-a"), Account("mother", 0.1, 0, "ring-a", role="bystander")]
+    rows = decided(snapshot, findings(accounts, [Ring("ring-a", confidence=0.5)]))
+    assert rows["actor"]["status"] == "WATCH"  # two claims are not enough for an account on its own
+    assert rows["mother"]["status"] == "CLEAR"
+
+
+def test_limits_end_so_many_days_after_as_of_and_say_what_would_lift_them(snapshot: Snapshot) -> None:
+    row = decided(snapshot, market_findings())["actor"]
+    assert row["expires_at"] == NOW + 90 * DAY
+    assert "ends by itself at 2025-03-31T12:00:00Z" in row["lift"]
+
+
+def test_the_reason_of_the_policy_comes_first_and_those_of_the_finding_follow(snapshot: Snapshot) -> None:
+    reasons = decided(snapshot, market_findings())["actor"]["reasons"]
+    assert reasons == ["risk 0.98 is at least 0.9", "filed 3 claims; 0.4 expected", "shares a device"]
+
+
+def test_a_currency_without_a_rule_leaves_the_order_counts(store: Store) -> None:
+    from tests.integrity.hand import load, refund
+
+    orders = [order(f"o{n}", "b", currency="KWD", store_id=f"s{n}") for n in (1, 2, 3)]
+    load(store, orders=orders, refunds=[refund(f"r{n}", f"o{n}") for n in (1, 2, 3)])
+    row = decided(take_snapshot(store, as_of=NOW), findings([Account("b", 0.97, 3)]))["b"]
+    assert (row["status"], row["limit_orders_30d"]) == ("PLATFORM_LIMITED", 3)
+    assert (row["limit_amount_30d"], row["currency"]) == (None, "KWD")
+
+
+def test_a_sellers_own_cancellation_limits_nobody(snapshot: Snapshot) -> None:
+    found = market_findings(shopper=Account("shopper", 0.99, 3))
+    assert decided(snapshot, found)["shopper"]["status"] == "WATCH"
+
+
+def test_the_share_of_limited_accounts_counts_both_kinds(snapshot: Snapshot) -> None:
+    assert limited_share(decide(snapshot, market_findings(), policy())) == (2, 0.5)

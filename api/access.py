@@ -1,0 +1,54 @@
+"""Who may ask what: one table from root field to roles. What is not in the table is open to nobody.
+
+Roles are checked on the root fields of an operation, fragments spread, before anything is executed. That is enough
+because the types that a scheduler or the order service can reach from their fields lead to no person; a test walks
+the schema to hold this.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from api.errors import ApiError, ErrorCode
+from api.tokens import Role, Token
+
+_READS = frozenset({Role.INVESTIGATOR})
+_RUNS = frozenset({Role.INVESTIGATOR, Role.SCHEDULER})
+_CHECKOUT = frozenset({Role.INVESTIGATOR, Role.ORDER_SERVICE})
+_ANY = frozenset(Role)
+
+FIELD_ROLES: dict[str, frozenset[Role]] = {
+    "Query.account": _READS,
+    "Query.accounts": _READS,
+    "Query.ring": _READS,
+    "Query.rings": _READS,
+    "Query.run": _RUNS,
+    "Query.runs": _RUNS,
+    "Query.runDiff": _READS,
+    "Query.store": _READS,
+    "Query.order": _READS,
+    "Query.refund": _READS,
+    "Query.evidence": _READS,
+    "Query.identifier": _READS,
+    "Query.path": _READS,
+    "Query.purchaseLimit": _CHECKOUT,
+    "Query.purchaseLimits": _CHECKOUT,
+    "Mutation.startRun": frozenset({Role.SCHEDULER}),
+    "Query.__schema": _ANY,
+    "Query.__type": _ANY,
+    "Query.__typename": _ANY,
+    "Mutation.__typename": _ANY,
+}
+"""Root field to the roles that may ask it."""
+
+STORE_SCOPED = frozenset({"Query.purchaseLimit", "Query.purchaseLimits"})
+"""What a token with a `store_id` claim may ask besides introspection, and for that store only."""
+
+
+def check_access(token: Token, fields: Iterable[str]) -> None:
+    """Raise `ApiError` FORBIDDEN for the first root field, in order of name, that the token may not ask."""
+    for field in sorted(fields):
+        if token.role not in FIELD_ROLES.get(field, frozenset()):
+            raise ApiError(ErrorCode.FORBIDDEN, f"the role {token.role.value} may not ask {field}", status=403)
+        if token.store_id is not None and field not in STORE_SCOPED and "__" not in field:
+            raise ApiError(ErrorCode.FORBIDDEN, f"a token for one store may not ask {field}", status=403)

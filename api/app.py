@@ -1,0 +1,107 @@
+"""The application: /graphql, /healthz and GraphiQL's static files, over one store.
+
+`create_app` builds it and touches nothing; its lifespan opens the worker threads and starts watching the store.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import asdict
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.responses import JSONResponse, RedirectResponse
+from starlette.requests import Request
+from starlette.routing import Route
+
+from api.context import StartRun
+from api.engine import Engine
+from api.graphiql import GraphiQL
+from api.http import GraphQLEndpoint, Receive, Scope, Send
+from api.keying import Keyer
+from api.schema import core_schema
+from api.settings import ApiSettings
+from api.state import State, wall_clock
+from api.tokens import Verifier
+from graph.store import Store
+from integrity.policy import Policy
+from integrity.version import ringfence_version
+
+
+def create_app(
+    store: Store,
+    *,
+    token_key: str,
+    keyer: Keyer | None,
+    policy: Policy,
+    start_run: StartRun | None = None,
+    now: Callable[[], int] = wall_clock,
+    settings: ApiSettings | None = None,
+) -> FastAPI:
+    """The ASGI application over an open store.
+
+    `keyer` keys raw identifiers (without it `identifier` and the identifiers of purchases are refused); `policy` is the
+    one in force; `start_run` begins a detection run outside this process and returns a reference, or None where one is
+    under way; `now` gives UTC microseconds. Raises `KeyProblem` for a missing or short token key."""
+    settings = settings or ApiSettings()
+    state = State(store, policy, now=now, settings=settings)
+    verifier = Verifier(token_key, now=now, revoked=state.revoked)
+    graphiql = GraphiQL(settings.graphiql_assets)
+
+    async def page(scope: Scope, receive: Receive, send: Send) -> None:
+        response = await graphiql.page(Request(scope))
+        await response(scope, receive, send)
+
+    endpoint = GraphQLEndpoint(
+        Engine(core_schema(), settings), state, verifier, keyer=keyer, start_run=start_run, page=page
+    )
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        state.start()
+        endpoint.start()
+        try:
+            yield
+        finally:
+            endpoint.stop()
+            state.stop()
+
+    async def healthz(_request: Request) -> JSONResponse:
+        health = state.health()
+        return JSONResponse(asdict(health), status_code=200 if health.ok else 503)
+
+    async def root(_request: Request) -> RedirectResponse:
+        return RedirectResponse("/graphql")
+
+    # FastAPI's own documentation pages load scripts from a CDN, and there is no other HTTP API to document.
+    app = _Front(
+        endpoint,
+        title="Ringfence",
+        version=ringfence_version(),
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        lifespan=lifespan,
+    )
+    app.router.routes += [
+        Route("/", root, methods=["GET"]),
+        Route("/healthz", healthz, methods=["GET"]),
+        Route("/graphiql/{name}", graphiql.asset, methods=["GET"]),
+    ]
+    return app
+
+
+class _Front(FastAPI):
+    """FastAPI with /graphql before its middleware, none of which that endpoint needs."""
+
+    def __init__(self, endpoint: GraphQLEndpoint, **options: Any) -> None:
+        super().__init__(**options)
+        self._endpoint = endpoint
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """An ASGI call."""
+        if scope["type"] == "http" and scope["path"] == "/graphql":
+            await self._endpoint(scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)

@@ -1,0 +1,104 @@
+"""What the resolvers of one request share: the token, one view of the run, batched reads, and who was seen."""
+
+from __future__ import annotations
+
+import secrets
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+import strawberry
+from strawberry.dataloader import DataLoader
+
+from api.errors import ApiError, ErrorCode
+from api.keying import Keyer
+from api.settings import ApiSettings
+from api.state import State
+from api.tokens import Token
+from api.view import Row, View
+
+StartRun = Callable[..., str | None]
+"""`start_run(as_of=…)` begins a detection run outside this process's way and returns its reference, or None where one
+is under way already."""
+
+
+class Context:
+    """One request. Everything read through it is of one head."""
+
+    def __init__(
+        self, state: State, token: Token, *, keyer: Keyer | None, start_run: StartRun | None, request_id: str = ""
+    ) -> None:
+        self.state, self.token, self.start_run = state, token, start_run
+        self._keyer = keyer
+        self.request_id = request_id or secrets.token_hex(8)
+        self._view: View | None = None
+        self.seen: set[tuple[str, str]] = set()
+        self._loaders: dict[tuple[str, str], DataLoader[Any, Any]] = {}
+
+    @property
+    def settings(self) -> ApiSettings:
+        """The server's limits."""
+        return self.state.settings
+
+    @property
+    def view(self) -> View:
+        """The one view of this request, taken when first asked for."""
+        if self._view is None:
+            self._view = self.state.view()
+        return self._view
+
+    @property
+    def keyer(self) -> Keyer:
+        """Whoever holds the pseudonymisation key; `ApiError` NO_KEY where the server was started without it."""
+        if self._keyer is None:
+            raise ApiError(
+                ErrorCode.NO_KEY, "the server has no RINGFENCE_KEY, so it cannot look up raw identifiers", status=503
+            )
+        return self._keyer
+
+    def saw(self, kind: str, what: str) -> None:
+        """Note for the audit that a person or a person's record was shown."""
+        self.seen.add((kind, what))
+
+    # -- batched reads -----------------------------------------------------------------------------------------
+
+    def find(self, table: str, column: str, values: Sequence[str | bytes], *, columns: Sequence[str] = ()) -> list[Row]:
+        """Visible rows of a table by value, at this head; `ApiError` TOO_EXPENSIVE where they are too many."""
+        limit = self.settings.max_user_rows
+        rows = self.view.store.find(
+            table, column, values, columns=columns, limit=limit + 1, known_by=self.view.head.load
+        )
+        if rows.num_rows > limit:
+            raise ApiError(
+                ErrorCode.TOO_EXPENSIVE, f"this list rests on more than {limit} records; narrow the query down"
+            )
+        return rows.to_pylist()
+
+    def one(self, table: str, id_column: str) -> DataLoader[str, Row | None]:
+        """Rows by id, batched; None where there is none."""
+
+        async def load(ids: list[str]) -> list[Row | None]:
+            found = {row[id_column]: row for row in self.find(table, id_column, sorted(set(ids)))}
+            return [found.get(id_) for id_ in ids]
+
+        return self.loader((table, id_column), load)
+
+    def many(self, table: str, column: str) -> DataLoader[str, list[Row]]:
+        """Rows by an indexed column, batched, each list by id."""
+
+        async def load(values: list[str]) -> list[list[Row]]:
+            groups: dict[str, list[Row]] = defaultdict(list)
+            for row in self.find(table, column, sorted(set(values))):
+                groups[row[column]].append(row)
+            return [groups[value] for value in values]
+
+        return self.loader((table, column), load)
+
+    def loader(self, key: tuple[str, str], load: Callable[[list[Any]], Awaitable[list[Any]]]) -> DataLoader[Any, Any]:
+        if key not in self._loaders:
+            self._loaders[key] = DataLoader(load_fn=load)
+        return self._loaders[key]
+
+
+Info = strawberry.Info[Context, None]
+"""What a resolver is handed."""

@@ -1,0 +1,81 @@
+"""What the domains share: how arguments and lists are described, and how lists from the store are paged."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from enum import Enum
+from typing import Annotated, TypeVar
+
+import numpy as np
+import strawberry
+
+from api.context import Context
+from api.errors import ApiError, ErrorCode
+from api.pages import DEFAULT_PAGE, Connection, Direction, Page, page_of
+from api.view import Row, View
+from graph.store import RunRecord
+
+T = TypeVar("T")
+E = TypeVar("E", bound=Enum)
+
+First = Annotated[
+    int, strawberry.argument(description=f"Items on the page; {DEFAULT_PAGE} where not given, at most 100.")
+]
+After = Annotated[str | None, strawberry.argument(description="Go on behind this cursor; from the start without it.")]
+
+MAX_ID_BYTES = 256
+
+
+def check_id(id_: str, what: str) -> str:
+    """The id itself, or `ApiError` BAD_INPUT where it cannot be one: empty, too long, or with control characters."""
+    if not id_ or len(id_.encode("utf-8", "surrogatepass")) > MAX_ID_BYTES or any(ord(c) < 32 for c in id_):
+        raise ApiError(ErrorCode.BAD_INPUT, f"{what} is 1 to {MAX_ID_BYTES} bytes of text without control characters")
+    if any(0xD800 <= ord(c) < 0xE000 for c in id_):
+        raise ApiError(ErrorCode.BAD_INPUT, f"{what} is not valid Unicode")
+    return id_
+
+
+def need_run(view: View) -> RunRecord:
+    """The published run, or `ApiError` NO_RUN."""
+    if view.run is None:
+        raise ApiError(ErrorCode.NO_RUN, "no run has been published yet; start one with ringfence detect")
+    return view.run
+
+
+def page_rows(
+    context: Context,
+    name: str,
+    rows: Sequence[Row],
+    id_column: str,
+    *,
+    first: int,
+    after: str | None,
+    key: Callable[[Row], float | int | None] | None = None,
+    missing: float = -1.0,
+    direction: Direction = Direction.ASC,
+) -> tuple[list[Row], Page]:
+    """A page over rows given in order of id: the page's rows, and the page. `missing` stands for a null key."""
+    keys = None
+    if key is not None:
+        keys = np.array([missing if (value := key(row)) is None else value for row in rows], dtype=np.float64)
+    page = page_of(
+        name,
+        [row[id_column] for row in rows],
+        first=first,
+        after=after,
+        limit=context.settings.max_page,
+        keys=keys,
+        direction=direction,
+    )
+    return [rows[number] for number in page.rows], page
+
+
+def page_texts(
+    context: Context, name: str, texts: Sequence[str], *, first: int, after: str | None
+) -> tuple[list[str], Page]:
+    """A page over ids given in code-point order."""
+    page = page_of(name, texts, first=first, after=after, limit=context.settings.max_page)
+    return [texts[number] for number in page.rows], page
+
+
+__all__ = ["After", "Connection", "Direction", "First", "check_id", "need_run", "page_rows", "page_texts"]

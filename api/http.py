@@ -1,0 +1,171 @@
+"""POST /graphql as a bare ASGI endpoint: token, body, engine, JSON.
+
+Purchase limits are answered on the event loop at once, since they touch memory and at most one indexed read. All else
+(parsing a new query included) runs on a few worker threads, each with an event loop of its own for batched reads, so
+that an investigator's large page does not stand in the way of checkout.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import orjson
+
+from api.context import Context, StartRun
+from api.engine import Answer, Engine, Operation, Prepared, refusal
+from api.errors import ApiError, ErrorCode, internal
+from api.keying import Keyer
+from api.settings import ApiSettings
+from api.state import State
+from api.tokens import Role, Token, Verifier
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Headers = Iterable[tuple[bytes, bytes]]
+
+_JSON = (b"content-type", b"application/json; charset=utf-8")
+_CONSTANT: list[tuple[bytes, bytes]] = [_JSON, (b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff")]
+
+
+class GraphQLEndpoint:
+    """The ASGI application behind /graphql."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        state: State,
+        verifier: Verifier,
+        *,
+        keyer: Keyer | None,
+        start_run: StartRun | None,
+        page: Callable[[Scope, Receive, Send], Awaitable[None]],
+    ) -> None:
+        self._engine, self._state, self._verifier = engine, state, verifier
+        self._keyer, self._start_run, self._page = keyer, start_run, page
+        self._local = threading.local()
+        self._loops: list[asyncio.AbstractEventLoop] = []
+        self._pool: ThreadPoolExecutor | None = None
+
+    def start(self) -> None:
+        """Open the worker threads."""
+        self._pool = ThreadPoolExecutor(self._settings.workers, thread_name_prefix="graphql")
+
+    def stop(self) -> None:
+        """Let running requests end and close the worker threads and their loops."""
+        if self._pool is not None:
+            self._pool.shutdown(wait=True)
+            self._pool = None
+        for loop in self._loops:
+            loop.close()
+        self._loops.clear()
+
+    @property
+    def _settings(self) -> ApiSettings:
+        return self._engine.settings
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["method"] in ("GET", "HEAD"):
+            await self._page(scope, receive, send)
+            return
+        status, headers, answer = 200, _CONSTANT, Answer()
+        try:
+            answer = await self._answer(scope, receive)
+        except ApiError as error:
+            status, answer = error.status, refusal(error)
+            if status == 401:
+                headers = [*headers, (b"www-authenticate", b"Bearer")]
+        except Exception as error:  # noqa: BLE001  # whatever it is, the client gets a correlation id and nothing else
+            status = 500
+            answer = refusal(ApiError(ErrorCode.INTERNAL, internal(error), status=status))
+        body = orjson.dumps(answer)
+        await send(
+            {
+                "type": "http.response.start",
+                "status": status,
+                "headers": [*headers, (b"content-length", str(len(body)).encode())],
+            }
+        )
+        await send({"type": "http.response.body", "body": body})
+
+    async def _answer(self, scope: Scope, receive: Receive) -> Answer:
+        authorization = content_type = None
+        for name, value in scope["headers"]:
+            if name == b"authorization":
+                authorization = value.decode("latin-1")
+            elif name == b"content-type":
+                content_type = value.decode("latin-1")
+        token = self._verifier.verify(authorization)
+        if scope["method"] != "POST":
+            raise ApiError(ErrorCode.BAD_REQUEST, "send queries by POST", status=405)
+        if (content_type or "").partition(";")[0].strip().lower() != "application/json":
+            raise ApiError(ErrorCode.BAD_REQUEST, "send JSON: Content-Type: application/json", status=415)
+        text, variables, name = _request(await self._body(receive))
+        prepared = self._engine.cached(text)
+        if prepared is None:
+            prepared = await self._in_worker(self._engine.prepare, text)
+        operation = prepared.operation(name)
+        self._engine.check(operation, token, variables)
+        # An investigator's look-up waits for its audit line, so it never runs on the loop.
+        if operation.inline and token.role is Role.ORDER_SERVICE:
+            return self._run(prepared, operation, variables, token, None)
+        answer: Answer = await self._in_worker(self._run_in_worker, prepared, operation, variables, token)
+        return answer
+
+    async def _body(self, receive: Receive) -> bytes:
+        message = await receive()
+        body: bytes = message.get("body", b"")
+        while message.get("more_body") and len(body) <= self._settings.max_body_bytes:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise ApiError(ErrorCode.BAD_REQUEST, "the client went away")
+            body += message.get("body", b"")
+        if len(body) > self._settings.max_body_bytes:
+            raise ApiError(
+                ErrorCode.TOO_EXPENSIVE, f"the body is larger than {self._settings.max_body_bytes} bytes", status=413
+            )
+        return body
+
+    async def _in_worker(self, work: Callable[..., Any], *arguments: Any) -> Any:
+        assert self._pool is not None  # the application's lifespan has called start
+        return await asyncio.get_running_loop().run_in_executor(self._pool, work, *arguments)
+
+    def _run_in_worker(
+        self, prepared: Prepared, operation: Operation, variables: dict[str, Any], token: Token
+    ) -> Answer:
+        loop = getattr(self._local, "loop", None)
+        if loop is None or loop.is_closed():
+            loop = self._local.loop = asyncio.new_event_loop()
+            self._loops.append(loop)
+        return self._run(prepared, operation, variables, token, loop)
+
+    def _run(
+        self,
+        prepared: Prepared,
+        operation: Operation,
+        variables: dict[str, Any],
+        token: Token,
+        loop: asyncio.AbstractEventLoop | None,
+    ) -> Answer:
+        context = Context(self._state, token, keyer=self._keyer, start_run=self._start_run)
+        return self._engine.execute(prepared, operation, variables, context, loop)
+
+
+def _request(body: bytes) -> tuple[str, dict[str, Any], str | None]:
+    """Query text, variables and operation name of a request's body; `ApiError` BAD_REQUEST for any other shape."""
+    try:
+        message = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise ApiError(ErrorCode.BAD_REQUEST, "the body is not JSON") from error
+    if isinstance(message, list):
+        raise ApiError(ErrorCode.BAD_REQUEST, "one request at a time; ask purchaseLimits for many buyers")
+    if not isinstance(message, dict) or not isinstance(message.get("query"), str):
+        raise ApiError(ErrorCode.BAD_REQUEST, "the body is a JSON object with `query`, and may have `variables`")
+    variables, name = message.get("variables"), message.get("operationName")
+    if not isinstance(variables, dict | None) or not isinstance(name, str | None):
+        raise ApiError(ErrorCode.BAD_REQUEST, "`variables` is an object and `operationName` is text")
+    return message["query"], variables or {}, name or None

@@ -1,0 +1,135 @@
+"""What the server knows of the store between requests: the published run, revoked tokens, health.
+
+One background thread asks the store a few times a second. A request takes one `View` at its start and keeps it, so it
+sees the old run or the new one and never a mixture.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
+
+from api.audit import AuditLog
+from api.settings import ApiSettings
+from api.tokens import Revocations
+from api.view import View
+from graph.errors import RingfenceError
+from graph.store import Head, Store
+from integrity.checkout_view import CheckoutDesk, PublishedRun
+from integrity.policy import Policy
+from integrity.publication import last_good_run
+from integrity.version import ringfence_version
+
+log = structlog.get_logger("ringfence.api")
+
+
+@dataclass(frozen=True)
+class Health:
+    """What `/healthz` says. `last_good_run_age_seconds` is null before any run."""
+
+    ok: bool
+    store: str
+    last_good_run_age_seconds: float | None
+    version: str
+
+
+class State:
+    """The store as last seen, kept fresh by `start`. `now` gives UTC microseconds."""
+
+    def __init__(self, store: Store, policy: Policy, *, now: Callable[[], int], settings: ApiSettings) -> None:
+        self.store, self.settings, self.now = store, settings, now
+        self.desk = CheckoutDesk(store, policy)
+        self.audit = AuditLog(store, now=now)
+        self._revocations = Revocations(store)
+        self._view = View(store, Head(0, None), None)
+        self._view_lock = threading.Lock()
+        self._last_good: int | None = None
+        self._reachable = False
+        self._stop = threading.Event()
+        self._threads: list[threading.Thread] = []
+
+    def revoked(self) -> frozenset[str]:
+        """Ids of revoked tokens as last read."""
+        return self._revocations.ids
+
+    def view(self) -> View:
+        """The view of the head last noticed; hold on to it for the length of one request."""
+        head, published = self._pair()
+        view = self._view
+        if view.head is head and view.published is published:
+            return view
+        with self._view_lock:
+            if self._view.head is not head or self._view.published is not published:
+                self._view = View(self.store, head, published)
+            return self._view
+
+    def _pair(self) -> tuple[Head, PublishedRun | None]:
+        while True:
+            published, head = self.desk.published, self.desk.head
+            # Two reads: the desk may have swapped between them, and then the pair does not belong together.
+            if head.run == (published.record.run_id if published is not None else None):
+                return head, published
+
+    def refresh(self) -> None:
+        """Look at the store once: a new head, newly revoked tokens, the last good run. Raises `StoreProblem`."""
+        self._revocations.refresh()
+        self.desk.refresh()
+        last = last_good_run(self.store)
+        self._last_good = None if last is None else last.finished_at
+        self._reachable = True
+
+    def health(self) -> Health:
+        """How the server is, by what the background thread last saw."""
+        age = None if self._last_good is None else max(0, self.now() - self._last_good) / 1_000_000
+        store = "reachable" if self._reachable else "unreachable"
+        return Health(self._reachable, store, None if age is None else round(age, 3), ringfence_version())
+
+    def start(self) -> None:
+        """Refresh now, and in the background until `stop`."""
+        self._look()
+        self._stop.clear()
+        for name, work, every in (
+            ("api-refresh", self._look, self.settings.poll_seconds),
+            ("api-audit", self._flush, self.settings.audit_seconds),
+        ):
+            thread = threading.Thread(target=self._repeat, args=(work, every), name=name, daemon=True)
+            thread.start()
+            self._threads.append(thread)
+
+    def stop(self) -> None:
+        """End the background work and write the audit lines still gathered."""
+        self._stop.set()
+        for thread in self._threads:
+            thread.join(timeout=10)
+        self._threads.clear()
+        self._flush()
+
+    def _repeat(self, work: Callable[[], None], every: float) -> None:
+        while not self._stop.wait(every):
+            work()
+
+    def _look(self) -> None:
+        try:
+            self.refresh()
+        except RingfenceError as error:
+            if self._reachable:
+                log.warning("the store cannot be read; what was last seen stays", error=str(error))
+            self._reachable = False
+        except Exception:  # the thread must outlive a defect, and the log must tell of it
+            log.exception("refresh failed")
+            self._reachable = False
+
+    def _flush(self) -> None:
+        try:
+            self.audit.flush()
+        except Exception:  # as above
+            log.exception("audit flush failed")
+
+
+def wall_clock() -> int:
+    """Now in UTC microseconds: the one clock of the server, handed on as an argument."""
+    return time.time_ns() // 1_000

@@ -1,0 +1,212 @@
+"""Tokens and roles: who gets in, who may ask what, expiry and revocation."""
+
+from __future__ import annotations
+
+import base64
+import json
+import time
+
+import jwt
+import pytest
+from graphql import GraphQLObjectType, GraphQLUnionType, get_named_type
+
+from api.access import FIELD_ROLES
+from api.schema import core_schema
+from api.tokens import Role, decode, make_token, revoke
+from graph.errors import BadInput, KeyProblem
+from graph.store import Store
+from tests.api import market
+from tests.api.conftest import TOKEN_KEY, Asked, Serve
+
+NOW = market.NOW
+
+
+def status_of(api: Asked, token: str | None, query: str = "{ run { id } }") -> tuple[int, str | None]:
+    response = api.post({"query": query}, token=token)
+    errors = response.json().get("errors")
+    return response.status_code, errors and errors[0]["extensions"]["code"]
+
+
+def test_every_query_needs_a_token_introspection_included(api: Asked) -> None:
+    for query in ("{ run { id } }", "{ __typename }", "{ __schema { queryType { name } } }", "not a query"):
+        assert status_of(api, None, query) == (401, "UNAUTHENTICATED")
+    response = api.post({"query": "{ __typename }"}, token=None)
+    assert response.headers["www-authenticate"] == "Bearer"
+    assert response.headers["content-type"].startswith("application/json")
+
+
+@pytest.mark.parametrize("role", [role.value for role in Role])
+def test_every_role_may_introspect(api: Asked, role: str) -> None:
+    assert api.data("{ __schema { queryType { name } } }", role=role) == {"__schema": {"queryType": {"name": "Query"}}}
+
+
+def forged(algorithm: str, key: str, **changes: object) -> str:
+    claims = {"sub": "x", "role": "investigator", "iat": NOW // 10**6, "exp": NOW // 10**6 + 60, "jti": "j"}
+    claims = {name: value for name, value in {**claims, **changes}.items() if value is not None}
+    return jwt.encode(claims, key, algorithm=algorithm)
+
+
+def unsigned() -> str:
+    def part(value: object) -> str:
+        return base64.urlsafe_b64encode(json.dumps(value).encode()).decode().rstrip("=")
+
+    claims = {"sub": "x", "role": "investigator", "iat": 1, "exp": NOW, "jti": "j"}
+    return f"{part({'alg': 'none', 'typ': 'JWT'})}.{part(claims)}."
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        "",
+        "x",
+        "a.b.c",
+        unsigned(),
+        forged("HS256", "another key that is long enough, too"),
+        forged("HS512", TOKEN_KEY),
+        forged("HS256", TOKEN_KEY, role="admin"),
+        forged("HS256", TOKEN_KEY, role=None),
+        forged("HS256", TOKEN_KEY, exp=None),
+        forged("HS256", TOKEN_KEY, jti=None),
+        forged("HS256", TOKEN_KEY, sub=None),
+        "Bearer " + forged("HS256", TOKEN_KEY),
+        "é",
+    ],
+)
+def test_a_forged_or_malformed_token_is_refused(api: Asked, token: str) -> None:
+    response = api.client.post(
+        "/graphql", json={"query": "{ run { id } }"}, headers={"authorization": f"Bearer {token}".encode()}
+    )
+    assert response.status_code == 401
+    assert response.json()["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
+
+
+def test_a_token_expires_even_after_it_has_been_accepted(api: Asked) -> None:
+    token = api.token("investigator", ttl=10)
+    assert status_of(api, token) == (200, None)
+    api.clock[0] += 10_000_000
+    assert status_of(api, token) == (401, "UNAUTHENTICATED")
+
+
+def test_a_revoked_token_is_refused_within_a_second(api: Asked, store: Store) -> None:
+    token, other = api.token("investigator"), api.token("investigator")
+    assert status_of(api, token) == (200, None)
+    revoke(store, decode(TOKEN_KEY, token).jti, at=NOW, by="test")
+    deadline = time.monotonic() + 1.0
+    while status_of(api, token) == (200, None) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert status_of(api, token) == (401, "UNAUTHENTICATED")
+    assert status_of(api, other) == (200, None)
+
+
+def test_tokens_are_made_with_all_claims_and_refused_without_sense() -> None:
+    token = make_token(TOKEN_KEY, Role.ORDER_SERVICE, subject="shop", now=NOW, ttl=60, store_id="s-1")
+    made = decode(TOKEN_KEY, token)
+    assert (made.subject, made.role, made.store_id) == ("shop", Role.ORDER_SERVICE, "s-1")
+    assert made.expires_at == NOW + 60_000_000
+    assert made.jti != decode(TOKEN_KEY, make_token(TOKEN_KEY, "scheduler", subject="s", now=NOW, ttl=60)).jti
+    with pytest.raises(KeyProblem, match="RINGFENCE_TOKEN_KEY"):
+        make_token("short", "scheduler", subject="s", now=NOW, ttl=60)
+    with pytest.raises(BadInput, match="is no role"):
+        make_token(TOKEN_KEY, "root", subject="s", now=NOW, ttl=60)
+    with pytest.raises(BadInput, match="subject"):
+        make_token(TOKEN_KEY, "scheduler", subject="", now=NOW, ttl=60)
+    with pytest.raises(BadInput, match="second"):
+        make_token(TOKEN_KEY, "scheduler", subject="s", now=NOW, ttl=0)
+
+
+def test_a_server_without_a_token_key_does_not_start(serve: Serve) -> None:
+    with pytest.raises(KeyProblem):
+        serve(token_key="short")
+
+
+QUESTIONS = {
+    "Query.account": '{ account(id: "b-01") { id } }',
+    "Query.accounts": "{ accounts { totalCount } }",
+    "Query.ring": '{ ring(id: "ring-0a") { id } }',
+    "Query.rings": "{ rings { totalCount } }",
+    "Query.run": "{ run { id } }",
+    "Query.runs": "{ runs { totalCount } }",
+    "Query.runDiff": '{ runDiff(a: "run-1", b: "run-1") { a } }',
+    "Query.store": '{ store(id: "s-1") { id } }',
+    "Query.order": '{ order(id: "o-000") { id } }',
+    "Query.refund": '{ refund(id: "r-0") { id } }',
+    "Query.evidence": "{ evidence { totalCount } }",
+    "Query.identifier": '{ identifier(kind: PHONE, value: "13800138000") { id } }',
+    "Query.path": '{ path(a: "b-01", b: "b-02") { exhaustive } }',
+    "Query.purchaseLimit": '{ purchaseLimit(buyerId: "b-01", storeId: "s-1") { verdict } }',
+    "Query.purchaseLimits": '{ purchaseLimits(requests: [{buyerId: "b-01", storeId: "s-1"}]) { verdict } }',
+    "Mutation.startRun": "mutation { startRun { __typename } }",
+}
+ALLOWED = {
+    "investigator": set(QUESTIONS) - {"Mutation.startRun"},
+    "order_service": {"Query.purchaseLimit", "Query.purchaseLimits"},
+    "scheduler": {"Query.run", "Query.runs", "Mutation.startRun"},
+}
+
+
+def test_every_root_field_is_in_the_table_of_roles() -> None:
+    schema = core_schema()
+    fields = {f"{kind}.{name}" for kind in ("Query", "Mutation") for name in schema.type_map[kind].fields}  # type: ignore[attr-defined]
+    assert fields == set(QUESTIONS)
+    assert fields == {field for field in FIELD_ROLES if "__" not in field}
+
+
+@pytest.mark.parametrize("role", sorted(ALLOWED))
+@pytest.mark.parametrize("field", sorted(QUESTIONS))
+def test_each_role_may_ask_its_fields_and_no_other(api: Asked, role: str, field: str) -> None:
+    response = api.post({"query": QUESTIONS[field]}, token=api.token(role))
+    if field in ALLOWED[role]:
+        assert response.status_code == 200
+        assert "errors" not in response.json()
+    else:
+        assert response.status_code == 403
+        assert response.json()["errors"][0]["extensions"]["code"] == "FORBIDDEN"
+        assert "data" not in response.json()
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        '{ x: account(id: "b-01") { id } }',
+        'query { ...F } fragment F on Query { account(id: "b-01") { id } }',
+        'query { ... on Query { account(id: "b-01") { id } } }',
+        'query { ... @include(if: true) { account(id: "b-01") { id } } }',
+        '{ run { id } account(id: "b-01") { id } }',
+    ],
+)
+def test_a_role_is_not_got_round_by_aliases_fragments_or_company(api: Asked, query: str) -> None:
+    assert api.code(query, role="scheduler") == "FORBIDDEN"
+
+
+def test_what_a_scheduler_and_the_order_service_can_reach_leads_to_no_person() -> None:
+    schema = core_schema()
+    for role in (Role.SCHEDULER, Role.ORDER_SERVICE):
+        pending = [
+            get_named_type(schema.type_map[kind].fields[name].type)  # type: ignore[attr-defined]
+            for field, roles in FIELD_ROLES.items()
+            if role in roles and "__" not in field
+            for kind, name in [field.split(".")]
+        ]
+        reached = set()
+        while pending:
+            one = pending.pop()
+            if one.name in reached:
+                continue
+            reached.add(one.name)
+            if isinstance(one, GraphQLUnionType):
+                pending += one.types
+            if isinstance(one, GraphQLObjectType):
+                pending += [get_named_type(field.type) for field in one.fields.values()]
+        assert not reached & {"Account", "Order", "Refund", "Ring", "Member", "Evidence", "Identifier", "IdentifierUser"}
+
+
+def test_a_token_for_one_store_asks_for_that_store_only(api: Asked) -> None:
+    def answer(role: str, query: str) -> str | None:
+        response = api.post({"query": query}, token=api.token(role, store_id="s-1"))
+        errors = response.json().get("errors")
+        return errors[0]["extensions"]["code"] if errors else None
+
+    mine = '{ purchaseLimit(buyerId: "b-01", storeId: "s-1") { verdict } }'
+    assert answer("order_service", mine) is None
+    assert answer("order_service", mine.replace("s-1", "s-2")) == "FORBIDDEN"
+    assert answer("investigator", QUESTIONS["Query.account"]) == "FORBIDDEN"

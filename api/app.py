@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import gc
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import asdict
@@ -27,6 +29,8 @@ from api.tokens import Verifier
 from graph.store import Store
 from integrity.policy import Policy
 from integrity.version import ringfence_version
+
+_SWITCH_SECONDS = 0.001
 
 
 def create_app(
@@ -61,9 +65,16 @@ def create_app(
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         state.start()
         endpoint.start()
+        # The schema and the run never become garbage; leaving them out of collections spares checkout the pauses.
+        gc.freeze()
+        # Workers hand the interpreter over this often, so that a large page delays checkout by no more.
+        before = sys.getswitchinterval()
+        sys.setswitchinterval(_SWITCH_SECONDS)
         try:
             yield
         finally:
+            sys.setswitchinterval(before)
+            gc.unfreeze()
             endpoint.stop()
             state.stop()
 

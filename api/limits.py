@@ -101,12 +101,17 @@ class _Measure:
             depth, count, aliases = max(depth, size.depth), count + size.selections, aliases + size.aliases
         return _Size(depth, count, aliases)
 
+    def definition(self, node: OperationDefinitionNode | FragmentDefinitionNode) -> _Size:
+        """The size of an operation or a fragment; fragments on the types of introspection are introspection."""
+        on = node.type_condition.name.value if isinstance(node, FragmentDefinitionNode) else ""
+        return self.of(node.selection_set, introspection=on.startswith("__"))
+
     def _fragment(self, name: str) -> _Size:
         if name in self.open:
             raise ApiError(ErrorCode.BAD_QUERY, f"the fragment {name} spreads itself")
         if name not in self.done and name in self.fragments:
             self.open.add(name)
-            self.done[name] = self.of(self.fragments[name].selection_set)
+            self.done[name] = self.definition(self.fragments[name])
             self.open.discard(name)
         return self.done.get(name, _Size(0, 0, 0))
 
@@ -122,9 +127,9 @@ def check_size(document: DocumentNode, settings: ApiSettings) -> None:
     for node in document.definitions:
         if not isinstance(node, OperationDefinitionNode | FragmentDefinitionNode):
             continue
-        size = measure.of(node.selection_set)
+        size = measure.definition(node)
         for what, value, limit in (
-            ("levels deep", size.depth, settings.max_depth),
+            ("levels", size.depth, settings.max_depth),
             ("fields", size.selections, settings.max_selections),
             ("aliases", size.aliases, settings.max_aliases),
             ("definitions", len(document.definitions), settings.max_root_fields * 3),

@@ -272,7 +272,7 @@ def _with_estates(places: pl.DataFrame) -> pl.DataFrame:
 
 def _rows(table: pa.Table, numbers: Sequence[int]) -> list[Row]:
     # typed, since no numbers at all would otherwise be an array of nulls
-    return cast(list[Row], table.take(pa.array(numbers, pa.int64())).to_pylist())
+    return table.take(pa.array(numbers, pa.int64())).to_pylist()
 
 
 def _texts(table: pa.Table, column: str) -> list[str]:

@@ -1,8 +1,8 @@
 """How well two writings of one door are recognised: pairwise precision and recall over generated places × writings.
 
 Run `python -m benchmarks.addresses [--places N] [--seed S]`; the exit code is 1 where the targets (precision 0.999,
-recall 0.97) are missed. A writing without a city, of an estate that the sample knows in several, must be keyed apart: it
-counts as wrong where it is joined to a writing with a city, and is left out otherwise.
+recall 0.97) are missed. A writing without a city, of an estate that the sample knows in several, must be keyed apart:
+it counts as wrong where it is joined to a writing with a city, and is left out otherwise.
 """
 
 from __future__ import annotations

@@ -27,7 +27,8 @@ from benchmarks.market import ROOT, Market, market
 from benchmarks.metrics import Score, calibration_error, score
 from detectors.pipeline import detect
 from graph.open import open_store
-from graph.snapshot import KINDS, Snapshot, take_snapshot
+from graph.reader import take_snapshot
+from graph.snapshot import KINDS, Snapshot
 from integrity.decide import decide
 from integrity.policy import default_policy
 from loaders.keying import Keyer

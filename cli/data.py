@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -16,6 +15,7 @@ from graph.leases import held
 from integrity.columns import rows_of
 from loaders.load import LEASE, load_folder
 from loaders.progress import Shown
+from loaders.quarantine import retry
 from loaders.report import LoadReport
 
 quarantine = typer.Typer(help="Rows that broke a rule of the input contract.", no_args_is_help=True)
@@ -67,20 +67,43 @@ def list_quarantined(
 @quarantine.command("retry")
 def retry_quarantined(
     load: Annotated[int | None, typer.Option(help="Only entries of this load.", min=1)] = None,
+    folder: Annotated[
+        Path | None, typer.Option("--folder", help="Where the source lies now, if not where the load found it.")
+    ] = None,
+    mapping: Annotated[
+        Path | None, typer.Option("--mapping", metavar="FILE", help="Mapping file, if not the one of the load.")
+    ] = None,
     store: StoreUrl = "",
     namespace: Namespace = "",
     wait: Wait = 0.0,
     as_json: AsJson = False,
 ) -> None:
     """Read the sources of rejected rows again, and take up the rows that now hold."""
-    from loaders.quarantine import retry
-
     key = keyer(namespace, os.environ)
     with opened(store, namespace) as at, Shown(sys.stderr) as progress:
-        reports = retry(
-            at, key, load=load, now=now_us(), progress=progress, holder=holder("ringfence quarantine retry")
+        done = retry(
+            at,
+            key,
+            now=now_us(),
+            load=load,
+            folder=folder,
+            mapping=mapping,
+            progress=progress,
+            holder=holder("ringfence quarantine retry"),
+            wait=wait,
+            on_wait=waiting,
         )
-    answer([json.loads(one.to_json()) for one in reports], as_json, lambda: _print_reports(reports))
+
+    def text() -> None:
+        for one in done:
+            left = one.report.quarantined
+            typer.echo(f"load {one.load}: {one.entries:,} entries tried again, {left:,} rows still in quarantine")
+            _print_report(one.report)
+        if not done:
+            typer.echo("nothing waits in the quarantine")
+
+    data = [{"load": one.load, "entries": one.entries, "report": json.loads(one.report.to_json())} for one in done]
+    answer(data, as_json, text)
 
 
 def forget(
@@ -107,11 +130,6 @@ def forget(
         typer.echo(note)
 
     answer({"buyer_id": buyer_id, "erased": erased, "published_run": run, "note": note}, as_json, text)
-
-
-def _print_reports(reports: Sequence[LoadReport]) -> None:
-    for report in reports:
-        _print_report(report)
 
 
 def _print_report(report: LoadReport) -> None:

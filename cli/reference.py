@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from enum import Enum
 from typing import Any
 
 import typer.main
@@ -64,6 +65,14 @@ def _walk(command: Any, name: str) -> Iterator[tuple[str, Any]]:
         yield from _walk(one, f"{name} {word}")
 
 
+def _choices(param: Any) -> list[str]:
+    """The values of an option that takes one of a few."""
+    annotation = getattr(getattr(param, "type_descriptor", None), "annotation", None)
+    if isinstance(annotation, type) and issubclass(annotation, Enum):
+        return [str(one.value) for one in annotation]
+    return []
+
+
 def _row(param: Any) -> str:
     option = param.param_type_name == "option"
     metavar = param.metavar or ("" if getattr(param, "is_flag", False) else param.name.upper())
@@ -76,7 +85,7 @@ def _row(param: Any) -> str:
     else:
         text = f"`{getattr(default, 'value', default)}`"
     help_text = " ".join((getattr(param, "help", None) or "").split()).replace("|", "\\|")
-    choices = getattr(param.type, "choices", None)
+    choices = _choices(param)
     if choices:
-        help_text += " One of " + ", ".join(f"`{getattr(one, 'value', one)}`" for one in choices) + "."
+        help_text += " One of " + ", ".join(f"`{one}`" for one in choices) + "."
     return f"| `{shown}` | {text} | {help_text} |"

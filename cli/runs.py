@@ -99,7 +99,10 @@ def detect(
             on_wait=waiting,
             step=say if not as_json else None,
         )
-    answer(outcome.to_json(), as_json, lambda: _print_outcome(outcome))
+    data = outcome.to_json() | {
+        "run": _record(outcome.run, outcome.run.run_id if outcome.state == "published" else None)
+    }
+    answer(data, as_json, lambda: _print_outcome(outcome))
     if outcome.state == "held":
         do = f"look at it with `ringfence explain` or publish it all the same: ringfence publish {outcome.run.run_id}"
         raise RunHeld(outcome.run.held_reason, where=outcome.run.run_id, do=do)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import signal
+import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from enum import Enum
 from pathlib import Path
 from typing import Annotated
@@ -28,11 +31,13 @@ from cli.common import (
 )
 from cli.duration import seconds
 from cli.settings import KEY, NAMESPACE, STORE
+from graph.errors import BadInput
 from graph.open import default_url
 from integrity.instants import from_iso, to_iso
 from loaders.keying import ADDRESS_LEVELS, Keyer
 
-_RUN = "from cli.main import main; main()"
+RUN_COMMAND = "from cli.main import main; main()"
+"""What a Python of its own runs to be the command `ringfence`."""
 
 
 class RoleName(Enum):
@@ -74,7 +79,7 @@ class Starter:
             moment = [] if as_of is None else ["--as-of", to_iso(as_of)]
             # the store's URL goes by the environment: it may hold a password, and arguments are seen by everybody
             self._process = subprocess.Popen(
-                [sys.executable, "-c", _RUN, "detect", "--json", *moment, *self._policy],
+                [sys.executable, "-c", RUN_COMMAND, "detect", "--json", *moment, *self._policy],
                 env=self._environment,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
@@ -111,7 +116,7 @@ def serve(
     token_key, chosen = key_from_env(os.environ), chosen_policy(policy)
     clock = shifted_clock(None if now is None else from_iso(now, where="--now"))
     name = namespace or os.environ.get(NAMESPACE, "") or "default"
-    with opened(store, namespace) as at:
+    with opened(store, namespace) as at, _listening(host, port) as listener, _ending_by_signal():
         starter = Starter(store or default_url(os.environ), name, policy_path(policy))
         app = create_app(
             at,
@@ -122,17 +127,12 @@ def serve(
             now=clock,
             settings=ApiSettings(),
         )
-        say(f"serving {at.url} at http://{host}:{port}/graphql")
+        config = uvicorn.Config(
+            app, log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=5
+        )
+        say(f"serving {at.url} at http://{host}:{listener.getsockname()[1]}/graphql")
         try:
-            uvicorn.run(
-                app,
-                host=host,
-                port=port,
-                log_level="warning",
-                access_log=False,
-                server_header=False,
-                timeout_graceful_shutdown=5,
-            )
+            uvicorn.Server(config).run(sockets=[listener])
         finally:
             starter.stop()
 
@@ -176,6 +176,35 @@ def revoke_token(
     with opened(store, namespace) as at:
         revoke(at, jti, at=now_us(), by=by)
     answer({"revoked": jti}, as_json, lambda: typer.echo(f"{jti} is revoked"))
+
+
+@contextmanager
+def _listening(host: str, port: int) -> Iterator[socket.socket]:
+    """A socket that listens. Raises `BadInput` where the address can't be had."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        listener = socket.create_server((host, port), family=family, backlog=2048)
+    except (OSError, OverflowError) as error:
+        raise BadInput(f"cannot listen: {error}", where=f"{host}:{port}", do="choose another --port") from None
+    with listener:
+        yield listener
+
+
+@contextmanager
+def _ending_by_signal() -> Iterator[None]:
+    """SIGTERM and Ctrl-C are how a server ends: exit code 0, with everything closed on the way out.
+
+    Uvicorn hands a signal on to who held it before, once its last answers are out."""
+
+    def end(_number: int, _frame: object) -> None:
+        raise typer.Exit(0)
+
+    before = {one: signal.signal(one, end) for one in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
 
 
 def shifted_clock(start: int | None) -> Callable[[], int]:

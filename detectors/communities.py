@@ -18,10 +18,11 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from detectors.contract import Family
 from detectors.fusion import Web
 from detectors.numerics import group
 from detectors.settings import DetectionSettings
-from graph.snapshot import Floats, Ints, Longs
+from graph.snapshot import Bools, Floats, Ints, Longs
 
 ACTS: Final = 0.5
 """Risk from which an account counts as acting, and guilt from which a key joins."""
@@ -40,7 +41,7 @@ class Candidates:
 
 
 def gather(web: Web, own: Floats, risk: Floats, guilt: Floats, settings: DetectionSettings) -> Candidates:
-    """Candidate rings of at least two acting accounts, numbered by their first account."""
+    """Candidate rings of acting accounts, numbered by their first account."""
     nobody = Candidates(np.full(web.n, -1, np.int32), 0, np.empty(0, np.int64))
     acting = risk >= ACTS
     rows = np.flatnonzero((guilt >= ACTS)[web.key] & acting[web.buyer])
@@ -53,9 +54,7 @@ def gather(web: Web, own: Floats, risk: Floats, guilt: Floats, settings: Detecti
     _, label = connected_components(links, directed=False)
     label = label[web.buyer[rows]]
     label = _cut(web, rows, label, settings)
-    member = group(label, web.buyer[rows].astype(np.int64))
-    big = np.bincount(label[member.first]) >= 2
-    kept = big[label]
+    kept = _large_enough(web, rows, label)
     rows, label = rows[kept], label[kept]
     ring = np.full(web.n, -1, np.int32)
     order = np.argsort(web.buyer[rows], kind="stable")
@@ -64,6 +63,17 @@ def gather(web: Web, own: Floats, risk: Floats, guilt: Floats, settings: Detecti
     number[seen[np.argsort(first)]] = np.arange(len(seen), dtype=np.int32)
     ring[web.buyer[rows]] = number[label]
     return Candidates(ring, len(seen), rows)
+
+
+def _large_enough(web: Web, rows: Longs, label: Longs) -> Bools:
+    """(r,) true for rows of groups of three accounts or more, or of two that are joined by conduct: two that merely
+    share identifiers may be a couple."""
+    groups = int(label.max(initial=-1)) + 1
+    members = group(label, web.buyer[rows].astype(np.int64))
+    size = np.bincount(label[members.first], minlength=groups)
+    conduct = web.family[web.key[rows]] == Family.CONDUCT.value
+    joint = np.bincount(label, conduct, groups) >= 2
+    return ((size >= 3) | ((size == 2) & joint))[label]
 
 
 def _held(web: Web, own: Floats, rows: Longs) -> Longs:
@@ -108,9 +118,12 @@ def _cut(web: Web, rows: Longs, label: Ints, settings: DetectionSettings) -> Lon
     return result
 
 
-def bystanders(web: Web, candidates: Candidates, guilt: Floats, settings: DetectionSettings) -> tuple[Longs, Ints]:
+def bystanders(
+    web: Web, candidates: Candidates, message: Floats, guilt: Floats, settings: DetectionSettings
+) -> tuple[Longs, Ints]:
     """Accounts linked to a candidate by a guilty key smaller than a hub without acting: rows of the web, and the
-    candidate that most of the key's actors are in."""
+    candidate that most of the key's actors are in. Never more than half as many as the candidate has actors, those
+    to whom their link says most first."""
     acting = candidates.ring[web.buyer]
     in_ring = np.flatnonzero(acting >= 0)
     if not len(in_ring):
@@ -124,6 +137,13 @@ def bystanders(web: Web, candidates: Candidates, guilt: Floats, settings: Detect
     np.maximum.at(crowd, key, pairs.count)
     close = (guilt >= ACTS) & (web.size < settings.hub_buyers) & (most >= 0) & (2 * crowd >= web.size)
     rows = np.flatnonzero(close[web.key] & (acting < 0))
+    rows = rows[np.lexsort((rows, -message[rows], web.buyer[rows]))]
     _, at = np.unique(web.buyer[rows], return_index=True)
     rows = rows[at]
-    return rows, most[web.key[rows]]
+    near = most[web.key[rows]]
+    rows = rows[np.lexsort((web.buyer[rows], -message[rows], near))]
+    near = most[web.key[rows]]
+    place = np.arange(len(rows)) - np.searchsorted(near, near, side="left")
+    actors = np.bincount(candidates.ring[candidates.ring >= 0], minlength=candidates.rings)
+    kept = 2 * (place + 1) <= actors[near]
+    return rows[kept], near[kept]

@@ -167,7 +167,8 @@ class Context:
 class Detector:
     """One detector. `name` is what evidence carries, `title` what people read, `source` the paper or the reasoning it
     rests on, `doc` what it looks for and when it keeps silent. `prior` is the probability, before the market has been
-    looked at, that a key of this kind which several accounts share stands for acting together (links only)."""
+    looked at, that a key of this kind which several accounts share stands for acting together, and
+    `ceiling` the greatest that the evidence's own nats may raise it to (links only)."""
 
     name: str
     title: str
@@ -176,3 +177,4 @@ class Detector:
     family: Family
     run: Callable[[Context], Evidence]
     prior: float = 0.0
+    ceiling: float = 0.0

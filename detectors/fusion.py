@@ -32,14 +32,23 @@ from detectors.numerics import Groups, group, logit
 from detectors.settings import DetectionSettings
 from graph.snapshot import Bools, Floats, Ints, Longs
 
-ACTING: Final = np.array([0.9, 0.5, 0.2])
-"""Grid of the share of an abusive key's accounts that act."""
+ACTING: Final = np.array([[0.9, 0.5, 0.2], [0.9, 0.5, 0.2], [0.9, 0.75, 0.6]])
+"""Grid of the share of an abusive key's accounts that act, by family. Who shares a place with a ring may be anybody;
+who files a ring's picture or parcel mostly belongs to it."""
 SIZES: Final = np.array([3, 4, 6, 10, 20, 50, 200, 1000])
 """Edges of the size classes in which the share of abusive keys is learned."""
 ALIKE: Final = np.array([0.0, -1.0, 1.0])
 """Nats by which a key is likelier abusive: its members' claims not known, never meeting, meeting (see same_targets)."""
 KEYS_BELIEVED: Final = 15.0
 """Keys' worth of belief that a kind's prior has in each size class."""
+HUB: Final = 20
+"""From this many accounts on a place is a hub, whatever is thought of its people …"""
+HUB_NATS: Final = 1.5
+"""… and says at most this much to each of them, in inverse proportion to its size beyond that."""
+SCARCE: Final = (-3.0, 1.0)
+"""Bounds of the nats by which the estimated share of abusers moves all keys."""
+MOST_FACTOR: Final = 3.0
+"""A class's learned share differs from the stated one at most by this factor: what is learned rests on beliefs."""
 MOST_PRIOR: Final = 0.5
 """No key is more likely abusive than not before its accounts have been looked at."""
 FAMILIES: Final = 3
@@ -77,9 +86,10 @@ class Web:
 @dataclass(frozen=True)
 class Beliefs:
     """`risk` (n,) probability of abuse; `own` (n,) log-likelihood ratio of the account's own conduct and
-    `claimant` (n,) the part of it that lies in having claimed at all; `message` (m,)
+    `claimant` (n,) the part of it that is no news among accounts met by their claims; `message` (m,)
     nats that each membership says to its account; `guilt` (k,) probability that a key is abusive; `abusers`, the share
-    of abusive accounts; `log_prior` (k,) learned log odds of the keys."""
+    of abusive accounts that was used, `next_abusers` the one found; `scarce` and `learned` (k,) nats that were added to the keys' stated log odds, `next_learned` (k,)
+    what the next round is to add."""
 
     risk: Floats
     own: Floats
@@ -87,7 +97,10 @@ class Beliefs:
     message: Floats
     guilt: Floats
     abusers: float
-    log_prior: Floats
+    next_abusers: float
+    scarce: float
+    learned: Floats
+    next_learned: Floats
 
 
 def weave(detectors: Sequence[Detector], found: Sequence[Evidence], n: int, grade: Ints) -> Web:
@@ -115,8 +128,8 @@ def weave(detectors: Sequence[Detector], found: Sequence[Evidence], n: int, grad
     kind, size, household, rare = _cat(kinds, np.int32), _cat(sizes, np.int64), _cat(explained, bool), _cat(nats, float)
     family = np.array([d.family.value for d in detectors] or [0], np.int32)[kind]
     base = np.array([logit(d.prior) for d in detectors] or [0.0])[kind]
-    prior = np.minimum(base + np.where(household, 0.0, rare), logit(MOST_PRIOR) + 0.0 * rare)
-    prior = np.maximum(prior, base) + ALIKE[grade]
+    top = np.array([logit(d.ceiling) for d in detectors] or [0.0])[kind]
+    prior = np.minimum(base + np.where(household, 0.0, rare), top) + ALIKE[grade]
     keep, twin = _distinct(key, buyer, offset, prior, family)
     number = np.cumsum(keep) - 1
     alias = number[twin]
@@ -183,11 +196,12 @@ def believe(
     web: Web, own: Floats, claimant: Floats, settings: DetectionSettings, start: Beliefs | None
 ) -> Beliefs:
     """Run belief propagation over the web, given each account's `own` (n,) nats and the part of them that
-    lies in having claimed at all, `claimant` (n,); `start` is the former round's result
+    is no news among accounts met by their claims, `claimant` (n,); `start` is the former round's result
     from which the shares of abusive accounts and keys are taken."""
-    abusers = settings.prior_abusers if start is None else start.abusers
-    log_prior = web.prior if start is None else start.log_prior
-    message, guilt = propagate(web, own, claimant, abusers, log_prior)
+    abusers = settings.prior_abusers if start is None else start.next_abusers
+    learned = np.zeros(web.keys) if start is None else start.next_learned
+    scarce = _scarcity(abusers, settings)
+    message, guilt = propagate(web, own, claimant, abusers, scarce, learned)
     risk = combine(web, own, message, abusers, settings)
     share = _share(risk, settings)
     return Beliefs(
@@ -196,8 +210,11 @@ def believe(
         claimant=claimant,
         message=message,
         guilt=guilt,
-        abusers=share,
-        log_prior=_learn(web, guilt),
+        abusers=abusers,
+        next_abusers=share,
+        scarce=scarce,
+        learned=learned,
+        next_learned=_learn(web, guilt, scarce),
     )
 
 
@@ -215,34 +232,42 @@ def _share(risk: Floats, settings: DetectionSettings) -> float:
     return min(share, settings.max_abusers)
 
 
-def _learn(web: Web, guilt: Floats) -> Floats:
-    """(k,) log odds of abusive keys: each class's share of guilt, shrunk to the keys' own priors."""
+def _scarcity(abusers: float, settings: DetectionSettings) -> float:
+    """Nats by which every key is likelier abusive than stated: in a market of few abusers few keys are theirs."""
+    return float(np.clip(np.log(abusers / settings.prior_abusers), *SCARCE))
+
+
+def _learn(web: Web, guilt: Floats, scarce: float) -> Floats:
+    """(k,) nats by which the market's keys of each class are guiltier than stated, shrunk to none."""
     if not web.keys:
         return web.prior
     classes = int(web.klass.max()) + 1
     count = np.bincount(web.klass, minlength=classes)
-    stated = 1 / (1 + np.exp(-web.prior))
+    stated = 1 / (1 + np.exp(-web.prior - scarce))
     mean = np.bincount(web.klass, stated, classes) / np.maximum(count, 1)
-    got = np.bincount(web.klass, guilt, classes)
+    got = np.bincount(web.klass, sharpened(guilt), classes)
     learned = (got + KEYS_BELIEVED * mean) / (count + KEYS_BELIEVED)
-    share = np.clip(stated * (learned / np.maximum(mean, 1e-12))[web.klass], 1e-5, MOST_PRIOR)
-    log: Floats = np.log(share) - np.log1p(-share)
-    return log
+    factor = np.clip(learned / np.maximum(mean, 1e-12), 1.0 / MOST_FACTOR, MOST_FACTOR)
+    nats: Floats = np.log(factor)[web.klass]
+    return nats
 
 
 def propagate(
-    web: Web, own: Floats, claimant: Floats, abusers: float, log_prior: Floats
+    web: Web, own: Floats, claimant: Floats, abusers: float, scarce: float, learned: Floats
 ) -> tuple[Floats, Floats]:
-    """Messages (m,) from keys to accounts in nats, and the guilt (k,) of each key."""
+    """Messages (m,) from keys to accounts in nats, and the guilt (k,) of each key; `scarce` nats are added to the
+    stated log odds of all keys, `learned` (k,) to each."""
     m = len(web.key)
     message = np.zeros(m)
     guilt = np.zeros(web.keys)
     if not m:
         return message, guilt
-    usual, _ = _answer(web, np.zeros(m), abusers, web.base)
+    hub = (web.size >= HUB) & (web.family == Family.PLACE.value)
+    most = np.where(hub, HUB_NATS * np.minimum(HUB / np.maximum(web.size, 1), 1.0), np.inf)[web.key]
+    usual, _ = _answer(web, np.zeros(m), abusers, np.minimum(web.base + scarce, logit(MOST_PRIOR)))
     for _ in range(2):  # conduct first, then what hears of it; nothing is passed on further
-        message, guilt = _answer(web, _told(web, own, claimant, message), abusers, log_prior)
-        message = message - usual
+        message, guilt = _answer(web, _told(web, own, claimant, message), abusers, np.minimum(web.prior + scarce + learned, logit(MOST_PRIOR)))
+        message = np.minimum(message - usual, most)
     return message, guilt
 
 
@@ -255,15 +280,17 @@ def _answer(web: Web, heard: Floats, abusers: float, log_prior: Floats) -> tuple
     scale = np.log(abusers * ratio + (1.0 - abusers))
     acts, idles, mass = np.zeros(len(heard)), np.zeros(len(heard)), np.zeros(web.keys)
     size = web.size.astype(float)
-    for acting in ACTING:
+    for grid in ACTING.T:
+        of_key = grid[web.family]
+        acting = of_key[web.key]
         any_ = np.log(acting * ratio + (1.0 - acting)) - scale
         idle = np.log(1.0 - acting) - scale
         odds = ratio * acting / (1.0 - acting)
         every, none, one = (np.bincount(web.key, part, web.keys) for part in (any_, idle, odds))
         # the chance that fewer than two act is taken out of the prior, so that it stays what it says
-        rest = (1.0 - acting) ** (size - 2.0)
-        two = 1.0 - rest * ((1.0 - acting) ** 2 + size * acting * (1.0 - acting))
-        weight = log_prior - np.log(len(ACTING)) - np.log(two)
+        rest = (1.0 - of_key) ** (size - 2.0)
+        two = 1.0 - rest * ((1.0 - of_key) ** 2 + size * of_key * (1.0 - of_key))
+        weight = log_prior - np.log(ACTING.shape[1]) - np.log(two)
         mass += np.exp(np.clip(weight + every + _but(none + np.log1p(one) - every), -60.0, 60.0))
         others, idlers = every[web.key] - any_, none[web.key] - idle
         single = np.log1p(np.maximum(one[web.key] - odds, 0.0))
@@ -282,7 +309,7 @@ def _but(log: Floats) -> Floats:
 def _told(web: Web, own: Floats, claimant: Floats, message: Floats) -> Floats:
     """(m,) what each account tells each of its keys: what it did alone and, to places and instruments, with others.
 
-    Conduct keys join accounts that claimed: what lies in having claimed at all, `claimant` (n,), is no news to them."""
+    Conduct keys join accounts by their claims, heavy claimants before others: `claimant` (n,) nats are no news to them."""
     conduct = Family.CONDUCT.value
     shared = _loudest(web, message)[:, conduct]
     listens = web.family[web.key] != conduct

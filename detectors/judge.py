@@ -2,7 +2,7 @@
 
 Each candidate gets a score: the log-likelihood ratio that its accounts' own conduct is that of a group in which most
 act, against independent honest people. The null model keeps every key with its size and every account with its
-activity and category, and draws its conduct anew from honest accounts of the same stratum; fusion and grouping run on
+activity, category and whether it ever claimed, and draws its conduct anew from honest accounts of the same stratum; fusion and grouping run on
 the drawn market as on the true one. The candidates that honest markets bring forth by chance give the local false
 discovery rate at each score; confidence is its complement, held non-decreasing in the score.
 Sources: Efron (2004), doi:10.1198/016214504000000089 (local false discovery rate, empirical null); Benjamini &
@@ -19,11 +19,13 @@ import numpy as np
 
 from detectors.communities import Candidates, gather
 from detectors.contract import Context
-from detectors.fusion import ACTING, Beliefs, Web, combine, propagate
+from detectors.fusion import Beliefs, Web, combine, propagate
 from detectors.numerics import group, pool
 from detectors.settings import DetectionSettings
 from graph.snapshot import Floats, Longs
 
+SHARES: Final = (0.9, 0.5, 0.2)
+"""Grid of the share of a ring's accounts that act."""
 UNSEEN: Final = 0.5
 """Candidates a market that chance is thought to bring beyond the best one drawn, falling off with the score."""
 
@@ -35,7 +37,7 @@ def scores(candidates: Candidates, own: Floats, abusers: float) -> Floats:
     scale = np.log(abusers * ratio + 1 - abusers)
     each = [
         np.bincount(candidates.ring[member], np.log(acting * ratio + 1 - acting) - scale, candidates.rings)
-        for acting in ACTING
+        for acting in SHARES
     ]
     best: Floats = np.max(each, axis=0)
     return best
@@ -54,7 +56,7 @@ def confidence(
     for _ in range(settings.null_draws):
         drawn = _draw(generator, urns)
         own, claimant = beliefs.own[drawn], beliefs.claimant[drawn]
-        message, guilt = propagate(web, own, claimant, beliefs.abusers, beliefs.log_prior)
+        message, guilt = propagate(web, own, claimant, beliefs.abusers, beliefs.scarce, beliefs.learned)
         risk = combine(web, own, message, beliefs.abusers, settings)
         chance.append(scores(gather(web, own, risk, guilt, settings), own, beliefs.abusers))
     return 1.0 - local_rate(observed, np.sort(np.concatenate(chance)), settings.null_draws), observed
@@ -97,7 +99,8 @@ class _Urns:
 
 
 def _urns(ctx: Context, beliefs: Beliefs) -> _Urns:
-    """Strata of orders made × main category, weighted by honesty."""
+    """Strata of orders made × main category × having claimed at all (or links that join claimants, as pictures and
+    parcels do, would be tried with people who never claimed), weighted by honesty."""
     orders = ctx.snapshot.orders
     made = np.bincount(orders.buyer, minlength=ctx.n)
     main = np.zeros(ctx.n, np.int64)
@@ -106,7 +109,8 @@ def _urns(ctx: Context, beliefs: Beliefs) -> _Urns:
         buyer, category = orders.buyer[pairs.first], (ctx.claims.category + 1)[pairs.first]
         rank = np.lexsort((-category, pairs.count))
         main[buyer[rank]] = category[rank]
-    stratum = group(np.rint(2 * np.log2(1 + made)).astype(np.int64), main)
+    claimed = np.bincount(ctx.claims.buyer, minlength=ctx.n) > 0
+    stratum = group(np.rint(2 * np.log2(1 + made)).astype(np.int64), main, claimed.astype(np.int64))
     order = np.argsort(stratum.of, kind="stable")
     honest = np.cumsum((1.0 - beliefs.risk)[order] + 1e-9)
     ends = np.cumsum(stratum.count)

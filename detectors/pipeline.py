@@ -55,7 +55,7 @@ def detect(snapshot: Snapshot, settings: DetectionSettings = DEFAULTS) -> Findin
     candidates = gather(web, beliefs.own, beliefs.risk, beliefs.guilt, settings)
     sure, score = confidence(ctx, web, beliefs, candidates, settings)
     risk = _tempered(beliefs, candidates.ring, sure)
-    rows, near = bystanders(web, candidates, beliefs.guilt, settings)
+    rows, near = bystanders(web, candidates, beliefs.message, beliefs.guilt, settings)
     rings = []
     for number in np.flatnonzero(sure >= settings.ring_confidence).tolist():
         actors = np.flatnonzero(candidates.ring == number).astype(np.int32)

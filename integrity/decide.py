@@ -70,15 +70,18 @@ def decide(snapshot: Snapshot, findings: Findings, policy: Policy) -> pa.Table:
             _decision(row, ring, claimed_at.get(row["buyer"], []), currencies[row["buyer"]], policy, expires_at)
         )
     schema = arrow_schema(BY_NAME["run_decisions"])
-    decided = {row["buyer_id"]: row for row in rows}
-    clear: dict[str, Any] = {
-        **dict.fromkeys(schema.names),
-        "status": Status.CLEAR.value,
-        "limit_store_ids": [],
-        "reasons": [],
-    }
-    return pa.Table.from_pylist(
-        [decided.get(buyer) or {**clear, "buyer_id": buyer} for buyer in snapshot.buyers.ids.tolist()], schema=schema
+    known = _frame(pa.Table.from_pylist(rows, schema=schema))
+    none = pl.lit([], dtype=pl.List(pl.String))
+    return (
+        judged.select("buyer_id")
+        .join(known, on="buyer_id", how="left", maintain_order="left")
+        .with_columns(
+            pl.col("status").fill_null(Status.CLEAR.value),
+            pl.col("limit_store_ids", "reasons").fill_null(none),
+        )
+        .select(schema.names)
+        .to_arrow()
+        .cast(schema)
     )
 
 
@@ -131,7 +134,10 @@ def _decision(
     if row["stands_by"]:
         why = "belongs to a ring without acting like it: watched, not limited"
         return {**watch, "reasons": [why, *reasons]}
-    if risk < rules.store_limited_risk:
+    limited_from = rules.store_limited_risk
+    if not row["acting"]:
+        limited_from = max(limited_from, rules.alone_limited_risk)
+    if risk < limited_from:
         return {**watch, "reasons": [f"risk {risk:.2f} is at least {rules.watch_risk:g}", *reasons]}
     needed = rules.minimum_claims_in_ring if row["acting"] else rules.minimum_claims_alone
     if row["claims"] < needed or not claimed_at:
@@ -164,7 +170,7 @@ def _decision(
         "expires_at": expires_at,
         "reasons": [why, *reasons],
         "lift": f"ends by itself at {to_iso(expires_at)}; earlier with a run that finds risk below "
-        f"{rules.store_limited_risk:g} or fewer than {needed} own claims",
+        f"{limited_from:g} or fewer than {needed} own claims",
     }
 
 

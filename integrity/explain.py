@@ -114,7 +114,7 @@ def ring_text(told: Mapping[str, Any]) -> str:
         lines.append(
             f"  {member['buyer_id']}  {member['role']} {member['probability']:.2f}{risk}  {member['status'] or ''}"
         )
-    lines += _listed("At stores", told["stores"])
+    lines.append(f"At stores {', '.join(told['stores'])}")
     return "\n".join([*lines, *_evidence_text(told["evidence"], named=True)])
 
 
@@ -180,17 +180,17 @@ def _evidence(store: Store, run: RunRecord, rows: Sequence[Mapping[str, Any]]) -
 
 def _limits_text(decision: Mapping[str, Any]) -> list[str]:
     parts = [
-        f"{decision[name]} {unit}"
+        f"{unit} {decision[name]}"
         for name, unit in (
             ("limit_orders_1d", "orders a day"),
             ("limit_orders_30d", "orders in 30 days"),
             ("limit_amount_1d", f"{decision['currency']} a day"),
             ("limit_amount_30d", f"{decision['currency']} in 30 days"),
-            ("limit_quantity", "of an item in one order"),
+            ("limit_quantity", "pieces of one item"),
         )
         if decision[name] is not None
     ]
-    lines = [f"  may buy {', '.join(parts)}"] if parts else []
+    lines = [f"  may buy at most: {', '.join(parts)}"] if parts else []
     if decision["limit_store_ids"]:
         lines.append(f"  at {', '.join(decision['limit_store_ids'])}")
     if decision["lift"]:
@@ -209,6 +209,11 @@ def _evidence_text(rows: Sequence[Mapping[str, Any]], *, named: bool) -> list[st
         shown = f" [{row['shown']}]" if row["shown"] else ""
         lines.append(f"  {row['nats']:+7.2f}  {row['kind']}{who} {row['text']}{shown}")
         record = row["record"]
-        fields = "gone from the store" if record is None else "  ".join(f"{k}={v}" for k, v in record.items())
+        fields = "gone from the store" if record is None else _fields(record, row["source_id"])
         lines.append(f"           {row['source_table']} {row['source_id']}: {fields}")
     return lines
+
+
+def _fields(record: Mapping[str, Any], row_id: str) -> str:
+    """A record in one line; its own id stands before it already."""
+    return "  ".join(f"{name}={value}" for name, value in record.items() if value != row_id)

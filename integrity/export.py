@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -19,12 +18,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, Literal
 
+import orjson
+import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from graph.errors import BadInput, StoreProblem
 from graph.store import Store
-from integrity.columns import rows_of
 from integrity.instants import to_iso
 from integrity.money import to_text
 from integrity.publication import find_run
@@ -96,81 +96,96 @@ def export(store: Store, what: What, path: Path, *, run_id: str | None = None) -
     An existing file is replaced, atomically. Raises `NotFound` without such a run, `BadInput` for an unknown ending or
     a folder that isn't there."""
     if path.suffix not in FORMATS:
-        raise BadInput(
-            f"{path.suffix or 'no ending'!r} is no export format", where=str(path), do="use " + ", ".join(FORMATS)
-        )
-    rows = export_rows(store, what, run_id=run_id)
+        ending = path.suffix or "no ending"
+        raise BadInput(f"{ending!r} is no export format", where=str(path), do="use " + ", ".join(FORMATS))
+    rows = export_table(store, what, run_id=run_id)
     write = {".csv": _csv, ".parquet": _parquet, ".jsonl": _jsonl}[path.suffix]
-    replace_file(path, write(rows, SCHEMAS[what]))
-    return len(rows)
+    replace_file(path, write(rows))
+    return rows.num_rows
 
 
-def export_rows(store: Store, what: What, *, run_id: str | None = None) -> list[dict[str, Any]]:
-    """The rows of an export as plain values: instants in microseconds, lists sorted, floats rounded."""
+def export_table(store: Store, what: What, *, run_id: str | None = None) -> pa.Table:
+    """The rows of an export in the columns of `SCHEMAS`: sorted by id, lists sorted, floats rounded to 6 decimals."""
     run = find_run(store, run_id)
-    rows = _READERS[what](store, run.run_id)
-    schema = SCHEMAS[what]
-    rows.sort(key=lambda row: row[schema.names[0]])
-    return [{field.name: _plain(row[field.name], field.type) for field in schema} for row in rows]
+    frame, schema = _READERS[what](store, run.run_id), SCHEMAS[what]
+    columns = []
+    for field in schema:
+        column = pl.col(field.name)
+        if field.type == _TEXTS:
+            column = column.fill_null(pl.lit([], dtype=pl.List(pl.String))).list.sort()
+        elif field.type == _REAL:
+            rounded = column.round(6)
+            column = pl.when(rounded == 0).then(0.0).otherwise(rounded).alias(field.name)  # no negative zero
+        columns.append(column)
+    return frame.select(columns).sort(schema.names[0]).to_arrow().cast(schema)
 
 
-def _accounts(store: Store, run_id: str) -> list[dict[str, Any]]:
-    decisions = rows_of(store.run_rows(run_id, "run_decisions"))
-    found = {
-        row["buyer_id"]: row
-        for row in rows_of(store.run_rows(run_id, "run_accounts", columns=("buyer_id", "risk", "ring_id")))
-    }
-    rings = rows_of(store.run_rows(run_id, "run_rings", columns=("ring_id", "confidence")))
-    confidence = {row["ring_id"]: row["confidence"] for row in rings}
-    for row in decisions:
-        finding = found.get(row["buyer_id"], {})
-        row |= {"risk": finding.get("risk", 0.0), "ring_id": finding.get("ring_id")}
-        row["confidence"] = confidence.get(row["ring_id"])
-        for name in ("limit_amount_1d", "limit_amount_30d"):
-            row[name] = None if row[name] is None else to_text(row[name], row["currency"])
-    return decisions
+def _accounts(store: Store, run_id: str) -> pl.DataFrame:
+    found = _read(store, run_id, "run_accounts", ("buyer_id", "risk", "ring_id"))
+    rings = _read(store, run_id, "run_rings", ("ring_id", "confidence"))
+    rows = _read(store, run_id, "run_decisions", ()).join(found, on="buyer_id", how="left")
+    rows = rows.join(rings, on="ring_id", how="left").with_columns(pl.col("risk").fill_null(0.0))
+    return _with_decimal_text(rows, "limit_amount_1d", "limit_amount_30d")
 
 
-def _rings(store: Store, run_id: str) -> list[dict[str, Any]]:
-    rows = rows_of(store.run_rows(run_id, "run_rings"))
-    return [{**row, "amount": to_text(row["amount"], row["currency"])} for row in rows]
+def _rings(store: Store, run_id: str) -> pl.DataFrame:
+    return _with_decimal_text(_read(store, run_id, "run_rings", ()), "amount")
 
 
-def _evidence(store: Store, run_id: str) -> list[dict[str, Any]]:
-    return rows_of(store.run_rows(run_id, "run_evidence", columns=SCHEMAS["evidence"].names))
+def _evidence(store: Store, run_id: str) -> pl.DataFrame:
+    return _read(store, run_id, "run_evidence", SCHEMAS["evidence"].names)
 
 
-_READERS: Final[Mapping[What, Callable[[Store, str], list[dict[str, Any]]]]] = {
+_READERS: Final[Mapping[What, Callable[[Store, str], pl.DataFrame]]] = {
     "accounts": _accounts,
     "rings": _rings,
     "evidence": _evidence,
 }
 
 
-def _plain(value: Any, type_: pa.DataType) -> Any:
-    if type_ == _TEXTS:
-        return sorted(value or ())
-    if type_ == _REAL and value is not None:
-        return round(float(value), 6) + 0.0  # no negative zero
-    return value
+def _read(store: Store, run_id: str, table: str, columns: Sequence[str]) -> pl.DataFrame:
+    frame = pl.from_arrow(store.run_rows(run_id, table, columns=columns))
+    assert isinstance(frame, pl.DataFrame)
+    return frame
 
 
-def _csv(rows: Sequence[Mapping[str, Any]], schema: pa.Schema) -> bytes:
+def _with_decimal_text(rows: pl.DataFrame, *columns: str) -> pl.DataFrame:
+    """Columns of minor units as decimal text of the row's currency."""
+    currencies = rows["currency"].to_list()
+    texts = {
+        name: [
+            None if minor is None else to_text(minor, currency)
+            for minor, currency in zip(rows[name].to_list(), currencies, strict=True)
+        ]
+        for name in columns
+    }
+    return rows.with_columns(pl.Series(name, values, dtype=pl.String) for name, values in texts.items())
+
+
+def _csv(rows: pa.Table) -> bytes:
     out = io.StringIO(newline="")
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(schema.names)
-    writer.writerows([_cell(row[field.name], field.type) for field in schema] for row in rows)
+    writer.writerow(rows.column_names)
+    writer.writerows(zip(*(_cells(rows, field) for field in rows.schema), strict=True))
     return out.getvalue().encode()
 
 
-def _cell(value: Any, type_: pa.DataType) -> str:
-    if value is None:
-        return ""
-    if type_ == _TEXTS:
-        return joined(value)
-    if type_ == _REAL:
-        return f"{value:.6f}"
-    return to_iso(value) if type_ == _AT else str(value)
+def _cells(rows: pa.Table, field: pa.Field[Any]) -> list[str]:
+    values = _values(rows, field)
+    if field.type == _TEXTS:
+        return [joined(value) for value in values]
+    if field.type == _REAL:
+        return ["" if value is None else f"{value:.6f}" for value in values]
+    return ["" if value is None else str(value) for value in values]
+
+
+def _values(rows: pa.Table, field: pa.Field[Any]) -> list[Any]:
+    """One column as plain values, instants as text."""
+    column = rows[field.name]
+    if field.type == _AT:
+        return [None if at is None else to_iso(at) for at in column.cast(pa.int64()).to_pylist()]
+    values: list[Any] = column.to_pylist()
+    return values
 
 
 def joined(items: Iterable[str]) -> str:
@@ -178,19 +193,14 @@ def joined(items: Iterable[str]) -> str:
     return ";".join(item.replace("\\", "\\\\").replace(";", "\\;") for item in items)
 
 
-def _jsonl(rows: Sequence[Mapping[str, Any]], schema: pa.Schema) -> bytes:
-    instants = [field.name for field in schema if field.type == _AT]
-    lines = []
-    for row in rows:
-        shown = dict(row) | {name: to_iso(row[name]) for name in instants if row[name] is not None}
-        lines.append(json.dumps(shown, ensure_ascii=False, separators=(",", ":")) + "\n")
-    return "".join(lines).encode()
+def _jsonl(rows: pa.Table) -> bytes:
+    names, columns = rows.column_names, [_values(rows, field) for field in rows.schema]
+    return b"".join(orjson.dumps(dict(zip(names, row, strict=True))) + b"\n" for row in zip(*columns, strict=True))
 
 
-def _parquet(rows: Sequence[Mapping[str, Any]], schema: pa.Schema) -> bytes:
-    columns = [pa.array([row[field.name] for row in rows], field.type) for field in schema]
+def _parquet(rows: pa.Table) -> bytes:
     out = pa.BufferOutputStream()
-    pq.write_table(pa.Table.from_arrays(columns, schema=schema), out, compression="zstd")
+    pq.write_table(rows, out, compression="zstd")
     return out.getvalue().to_pybytes()
 
 

@@ -59,6 +59,11 @@ class Statuses(_Section):
         description="Accounts of at least this risk are limited on the whole platform, unless the abuse is at few "
         "stores only.",
     )
+    alone_limited_risk: Share = Field(
+        default=0.9,
+        description="An account outside rings is limited from this risk on, if it is higher: nobody else's conduct "
+        "bears out its own, and bad luck looks alike.",
+    )
     store_limited_max_stores: int = Field(
         default=1,
         ge=0,

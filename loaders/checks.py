@@ -107,7 +107,7 @@ def _parse(text: pl.Series, field: Field, contract: Contract, setting: Setting, 
             dates = field.rule is Rule.DATE
             return values.times(text, now=setting.now, zone=setting.zone, form=setting.form, dates=dates)
         case Rule.AMOUNT:
-            return values.amounts(text, _exponents(text, contract, setting, typed), minor=setting.minor)
+            return values.amounts(text, _exponents(contract, setting, typed), minor=setting.minor)
         case Rule.CURRENCY:
             return values.currencies(text)
         case Rule.COUNT:
@@ -126,7 +126,7 @@ def _parse(text: pl.Series, field: Field, contract: Contract, setting: Setting, 
             return Parsed(text)
 
 
-def _exponents(text: pl.Series, contract: Contract, setting: Setting, typed: dict[str, pl.Series]) -> pl.Series:
+def _exponents(contract: Contract, setting: Setting, typed: dict[str, pl.Series]) -> pl.Series:
     """Decimals of each row's currency: its own, or its order's."""
     if contract.amount_of:
         return setting.exponents(typed[contract.amount_of])

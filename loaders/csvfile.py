@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import codecs
 import csv
+import io
 import re
 from collections.abc import Callable, Iterator, Sequence
-from typing import BinaryIO
+from typing import BinaryIO, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -146,9 +147,9 @@ def _empty(names: Sequence[str]) -> pl.DataFrame:
 def _parse(block: bytes, names: list[str], keep: list[str], lines: npt.NDArray[np.int64], refuse: Refuse) -> pa.Table:
     """One block as a table of text columns."""
 
-    def table(*, threads: bool, on_ragged: Callable[[pacsv.InvalidRow], str] | None) -> pa.Table:
+    def table(*, threads: bool, on_ragged: Callable[[pacsv.InvalidRow], Literal["skip", "error"]] | None) -> pa.Table:
         return pacsv.read_csv(
-            pa.BufferReader(block),
+            io.BytesIO(block),
             read_options=pacsv.ReadOptions(column_names=names, use_threads=threads, block_size=len(block) + 1),
             parse_options=pacsv.ParseOptions(newlines_in_values=True, invalid_row_handler=on_ragged),
             convert_options=pacsv.ConvertOptions(
@@ -166,7 +167,7 @@ def _parse(block: bytes, names: list[str], keep: list[str], lines: npt.NDArray[n
         pass  # what Arrow says repeats the row, which may be personal: the cause is found again below
     ragged: list[tuple[int, int]] = []
 
-    def note(row: pacsv.InvalidRow) -> str:
+    def note(row: pacsv.InvalidRow) -> Literal["error"]:
         ragged.append((row.number or 1, row.actual_columns))
         return "error"
 

@@ -19,6 +19,9 @@ from loaders.contract import BY_NAME, CONTRACTS, Contract
 from loaders.mapping import LeaveOut, Mapping, SourceMap, TableMap
 from loaders.reading import BATCH_ROWS, EXTENSIONS, InputFile, as_text, frames
 
+SELECT = "SELECT of "
+"""What the name of a feed begins with that is a SELECT and no file."""
+
 
 @dataclass(frozen=True)
 class Feed:
@@ -88,7 +91,7 @@ class Intake:
         for name, mapped in self.mapping.tables.items():
             contract = BY_NAME[name]
             if mapped.select:
-                self.feeds.append(Feed(contract, InputFile(self.folder, f"SELECT of {name}"), mapped))
+                self.feeds.append(Feed(contract, InputFile(self.folder, f"{SELECT}{name}"), mapped))
                 continue
             files = _glob(self.folder, mapped.file, f"tables.{name}.file")
             self.feeds += [Feed(contract, file, mapped) for file in files]

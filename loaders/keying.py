@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from loaders.addresses import PARTS, Columns, read_addresses
 from loaders.normalise.address import parse_address
 from loaders.normalise.ip import ip_prefix
 from loaders.normalise.masks import mask_address, mask_canonical
 from loaders.normalise.simple import SIMPLE
 from loaders.normalise.text import fold_plain
+from loaders.readers import PARTS, Columns, read
 
 if TYPE_CHECKING:
     from hashlib import _Hash
@@ -143,31 +143,20 @@ class Keyer:
         Raises ValueError for a kind that is not one of `KINDS`.
         """
         texts: list[str] = values.cast(pl.String).drop_nulls().unique(maintain_order=True).to_list()
-        if kind == "address":
-            return self.identify_addresses(texts, read_addresses(texts))
-        normalise = _normaliser(kind)
-        canonical = [normalise(text) for text in texts]
-        columns: dict[str, pl.Series] = {
-            "value": pl.Series(texts, dtype=pl.String),
-            "key": self._keys(kind, canonical),
-            "masked": pl.Series(
-                [mask_canonical(kind, text, form) for text, form in zip(texts, canonical, strict=True)], dtype=pl.String
-            ),
-        }
-        if kind == "ip":
-            columns["prefix"] = self._keys(
-                "ip_prefix", [None if form is None else ip_prefix(form) for form in canonical]
-            )
-        return pl.DataFrame(columns)
+        return self.keyed(kind, texts, read(kind, texts))
 
-    def identify_addresses(self, texts: Sequence[str], parts: Columns) -> pl.DataFrame:
-        """Key distinct addresses that are read already (`loaders.addresses`): what `identify("address", …)` answers."""
-        columns: dict[str, pl.Series] = {
-            "value": pl.Series(texts, dtype=pl.String),
-            "masked": pl.Series(parts["masked"], dtype=pl.String),
-            "level": pl.Series(parts["level"], dtype=pl.String),
-            "has_city": pl.Series(parts["city"], dtype=pl.String).is_not_null(),
-        }
+    def keyed(self, kind: str, texts: Sequence[str], parts: Columns) -> pl.DataFrame:
+        """Key distinct values that are read already (`loaders.readers`): what `identify` answers for them."""
+        columns: dict[str, pl.Series] = {"value": pl.Series(texts, dtype=pl.String)}
+        if kind != "address":
+            columns["key"] = self._keys(kind, parts["canonical"])
+            columns["masked"] = pl.Series(parts["masked"], dtype=pl.String)
+            if kind == "ip":
+                columns["prefix"] = self._keys("ip_prefix", parts["prefix"])
+            return pl.DataFrame(columns)
+        columns["masked"] = pl.Series(parts["masked"], dtype=pl.String)
+        columns["level"] = pl.Series(parts["level"], dtype=pl.String)
+        columns["has_city"] = pl.Series(parts["city"], dtype=pl.String).is_not_null()
         for name in PARTS:
             columns[name] = self._keys(name.removeprefix("bare_"), parts[name])
         frame = pl.DataFrame(columns).with_columns(pl.coalesce("door", "building", "estate").alias("key"))

@@ -21,7 +21,6 @@ from graph.leases import held
 from graph.schema import BY_NAME
 from graph.store import Lease, Store
 from graph.upsert import CONFLICT_RULE, Seen, plan
-from loaders.addresses import AddressReaders
 from loaders.checks import SHOWN_CHARS, Checked, Setting, check
 from loaders.contract import CONTRACTS, Contract
 from loaders.decimals import OrderCurrencies, Waiting
@@ -33,16 +32,17 @@ from loaders.normalise.masks import mask
 from loaders.pictures import Pictures
 from loaders.progress import Progress, Silent
 from loaders.pseudonyms import Asked, Pseudonyms
+from loaders.readers import Readers
 from loaders.reading import BATCH_ROWS
 from loaders.report import LoadReport, TableCount
 from loaders.shaping import SEPARATOR, digest_ids, item_ids, with_digest
 
 LEASE = "load"
 LOOK_AHEAD = 2
-"""Batches that are checked while the addresses of earlier ones are being read."""
+"""Batches that are checked while the identifiers of earlier ones are being read."""
 MOST_HELPERS = 4
 HELPED_FROM = 50_000
-"""Rows of orders and uses from which on address readers are started."""
+"""Rows of orders and uses from which on readers are started."""
 QUARANTINED = "kept out; correct the source and load it again, or run `ringfence quarantine retry`"
 
 
@@ -79,6 +79,9 @@ def load_folder(
     told = progress or Silent()
     intake = Intake(folder, read_mapping(mapping) if mapping else MappingFile(), batch_rows)
     if only is not None:
+        gone = sorted(only.lines.keys() - {feed.file.name for feed in intake.feeds})
+        if gone:
+            raise BadInput(f"{', '.join(gone)} is no longer there", where=str(folder), do="put it back, or load anew")
         intake.feeds = [feed for feed in intake.feeds if feed.file.name in only.lines]
     elif store.head().load == 0 and not {"orders", "uses"} & {feed.contract.name for feed in intake.feeds}:
         raise BadInput("a first load needs `orders` or `uses`", where=str(folder), do="add one of them and load again")
@@ -95,19 +98,19 @@ def load_folder(
 
 @dataclass(frozen=True)
 class _Prepared:
-    """A checked batch whose addresses are being read: its feed and that feed's number, rows read, rows that hold, and
+    """A checked batch whose identifiers are being read: its feed and that feed's number, rows read, rows that hold, and
     refunds among them whose order is not known."""
 
     feed: Feed
     number: int
     read: int
     checked: Checked
-    asked: Asked
+    asked: list[Asked]
     waiting: int
 
 
 def _helpers(intake: Intake) -> int:
-    """How many processes read addresses: none where a load is too small to pay for starting them."""
+    """How many processes read identifiers: none where a load is too small to pay for starting them."""
     rows = sum(intake.rows.get(f.file.name, 0) for f in intake.feeds if f.contract.name in ("orders", "uses"))
     return min((os.cpu_count() or 1) - 1, MOST_HELPERS) if rows >= HELPED_FROM else 0
 
@@ -137,7 +140,7 @@ class _Running:
 
     def run(self, mapping: str) -> LoadReport:
         """All feeds in order; returns the report."""
-        readers = AddressReaders(_helpers(self.intake))
+        readers = Readers(_helpers(self.intake))
         self.pseudonyms = Pseudonyms(self.keyer, readers)
         try:
             ahead: deque[_Prepared] = deque()
@@ -184,7 +187,7 @@ class _Running:
         return batch if lines is None else batch.filter(pl.col("line").is_in(sorted(lines)))
 
     def _prepare(self, feed: Feed, number: int, batch: pl.DataFrame) -> _Prepared:
-        """Check a batch, and begin to read its addresses."""
+        """Check a batch, and begin to read its identifiers."""
         contract = feed.contract
         checked = check(batch, contract, self._setting(feed))
         waiting = 0

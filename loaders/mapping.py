@@ -88,7 +88,7 @@ class TableMap(BaseModel):
         if bool(self.file) == bool(self.select):
             raise ValueError("needs either `file` or `select`")
         if both := self.columns.keys() & self.constants.keys():
-            raise ValueError(f"{sorted(both)[0]!r} stands in `columns` and in `constants`")
+            raise ValueError(f"{min(both)!r} stands in `columns` and in `constants`")
         return self
 
 

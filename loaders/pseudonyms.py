@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from loaders.addresses import AddressReaders, Columns, gathered
 from loaders.checks import BROKEN
 from loaders.contract import USE_KINDS, Contract, Rule
 from loaders.keying import ADDRESS_LEVELS, Keyer
 from loaders.normalise.masks import mask
+from loaders.readers import Columns, Readers, gathered
 
 REMEMBERED = 400_000
 """Distinct values of a kind that are remembered between batches."""
@@ -46,9 +46,10 @@ class Keyed:
 
 @dataclass(frozen=True)
 class Asked:
-    """Addresses of a batch that are being read: the distinct texts not remembered, the futures of their parts, and
-    whether what was remembered before is to be dropped first."""
+    """Values of one kind in a batch that are being read: the distinct texts not remembered, the futures of what they
+    are read as, and whether what was remembered before is to be dropped first."""
 
+    kind: str
     texts: list[str]
     parts: list[Future[Columns]]
     afresh: bool
@@ -58,63 +59,59 @@ class Asked:
 class Pseudonyms:
     """Keys the personal columns of batches with one `Keyer`; one object a load.
 
-    A batch is announced with `ask`, so that its addresses are read while other work goes on, and keyed with `of`;
+    A batch is announced with `ask`, so that its values are read while other work goes on, and keyed with `of`;
     batches are keyed in the order they were announced."""
 
     keyer: Keyer
-    readers: AddressReaders
+    readers: Readers
     _known: dict[str, pl.DataFrame] = field(default_factory=dict)
-    _asked: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema={"value": pl.String}))
+    _asked: dict[str, pl.DataFrame] = field(default_factory=dict)
 
-    @staticmethod
-    def mask(kind: str, value: str) -> str:
-        """What may be shown of a value; all of it is masked for an unknown kind."""
-        return mask(kind, value)
-
-    def ask(self, contract: Contract, rows: pl.DataFrame) -> Asked:
-        """Begin to read the addresses of a checked batch."""
+    def ask(self, contract: Contract, rows: pl.DataFrame) -> list[Asked]:
+        """Begin to read the identifiers of a checked batch."""
         if contract.name == "uses":
-            values = rows.filter(pl.col("kind") == "address")["value"]
-        elif contract.name == "orders":
-            values = rows["address"]
+            columns = [(kind, rows.filter(pl.col("kind") == kind)["value"]) for kind in USE_KINDS]
         else:
-            return Asked([], [], afresh=False)
-        afresh = self._asked.height > REMEMBERED
-        known = self._asked.clear() if afresh else self._asked
-        asked = values.alias("value").to_frame().drop_nulls().unique(maintain_order=True)
-        fresh = asked.join(known, on="value", how="anti", maintain_order="left")
-        self._asked = pl.concat([known, fresh])
-        texts = fresh["value"].to_list()
-        return Asked(texts, self.readers.ask(texts), afresh)
+            columns = [(declared.kind, rows[declared.name]) for declared in contract.fields if declared.kind]
+        return [self._ask(kind, values) for kind, values in columns]
 
-    def of(self, contract: Contract, rows: pl.DataFrame, asked: Asked) -> Keyed:
+    def _ask(self, kind: str, values: pl.Series) -> Asked:
+        before = self._asked.get(kind, pl.DataFrame(schema={"value": pl.String}))
+        afresh = before.height > REMEMBERED
+        known = before.clear() if afresh else before
+        distinct = values.alias("value").to_frame().drop_nulls().unique(maintain_order=True)
+        fresh = distinct.join(known, on="value", how="anti", maintain_order="left")
+        self._asked[kind] = pl.concat([known, fresh])
+        texts = fresh["value"].to_list()
+        return Asked(kind, texts, self.readers.ask(kind, texts), afresh)
+
+    def of(self, contract: Contract, rows: pl.DataFrame, asked: list[Asked]) -> Keyed:
         """Key one checked batch that `ask` announced."""
-        found: list[pl.DataFrame] = []
+        found = [self._learn(one) for one in asked if one.texts or one.afresh]
         unreadable: dict[str, int] = {}
         broken = pl.DataFrame(schema=BROKEN)
-        self._addresses(asked, found)
         if contract.name == "uses":
-            rows, broken = self._uses(rows, found)
+            rows, broken = self._uses(rows)
         for declared in contract.fields:
             name = declared.name
             if declared.rule is Rule.WORDS:
                 rows = rows.with_columns(self._notes(rows[name]))
             elif declared.kind:
-                keys = self._keys(declared.kind, rows[name], found)
+                keys = self._keys(declared.kind, rows[name])
                 lost = keys.null_count() - rows[name].null_count()
                 if lost:
                     unreadable[name] = lost
                 rows = rows.with_columns(keys.alias(name))
-        identifiers = pl.concat(found) if found else pl.DataFrame(schema=IDENTIFIERS)
-        return Keyed(rows, identifiers, broken, unreadable)
+        new = pl.concat(found) if found else pl.DataFrame(schema=IDENTIFIERS)
+        return Keyed(rows, new, broken, unreadable)
 
-    def _uses(self, rows: pl.DataFrame, found: list[pl.DataFrame]) -> tuple[pl.DataFrame, pl.DataFrame]:
+    def _uses(self, rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
         """Rows of `uses`, whose kind stands in the row; those whose value can't be read are broken."""
         parts = []
         for kind in USE_KINDS:
             part = rows.filter(pl.col("kind") == kind)
             if part.height:
-                parts.append(part.with_columns(self._keys(kind, part["value"], found).alias("key")))
+                parts.append(part.with_columns(self._keys(kind, part["value"]).alias("key")))
         keyed = pl.concat(parts).sort("line") if parts else rows.with_columns(pl.lit(None, pl.Binary).alias("key"))
         bad = keyed.filter(pl.col("key").is_null())
         broken = pl.DataFrame(
@@ -129,32 +126,21 @@ class Pseudonyms:
         good = keyed.filter(pl.col("key").is_not_null()).drop("value").rename({"key": "value"})
         return good, broken
 
-    def _addresses(self, asked: Asked, found: list[pl.DataFrame]) -> None:
-        """Key the addresses that were asked for, and remember them."""
+    def _learn(self, asked: Asked) -> pl.DataFrame:
+        """Key the values that were asked for, and remember them; returns their identifiers."""
         if asked.afresh:
-            self._known.pop("address", None)
-        if asked.texts:
-            keyed = self.keyer.identify_addresses(asked.texts, gathered(asked.parts))
-            found.append(identifiers("address", keyed))
-            known = self._known.get("address", pl.DataFrame(schema=_KNOWN))
-            self._known["address"] = pl.concat([known, keyed.select("value", "key")])
+            self._known.pop(asked.kind, None)
+        if not asked.texts:
+            return pl.DataFrame(schema=IDENTIFIERS)
+        keyed = self.keyer.keyed(asked.kind, asked.texts, gathered(asked.parts))
+        known = self._known.get(asked.kind, pl.DataFrame(schema=_KNOWN))
+        self._known[asked.kind] = pl.concat([known, keyed.select("value", "key")])
+        return identifiers(asked.kind, keyed)
 
-    def _keys(self, kind: str, values: pl.Series, found: list[pl.DataFrame]) -> pl.Series:
-        """Keys of a column; identifiers met for the first time are added to `found`."""
+    def _keys(self, kind: str, values: pl.Series) -> pl.Series:
+        """Keys of a column whose values are known."""
         asked = values.alias("value").to_frame()
         known = self._known.get(kind, pl.DataFrame(schema=_KNOWN))
-        if kind == "address":
-            return asked.join(known, on="value", how="left", maintain_order="left")["key"]
-        if known.height > REMEMBERED:
-            known = known.clear()
-        fresh = (
-            asked.drop_nulls().unique(maintain_order=True).join(known, on="value", how="anti", maintain_order="left")
-        )
-        if fresh.height:
-            keyed = self.keyer.identify(kind, fresh["value"])
-            found.append(identifiers(kind, keyed))
-            known = pl.concat([known, keyed.select("value", "key")])
-        self._known[kind] = known
         return asked.join(known, on="value", how="left", maintain_order="left")["key"]
 
     def _notes(self, notes: pl.Series) -> pl.Series:

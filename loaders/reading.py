@@ -74,8 +74,7 @@ def _raw(file: InputFile, wanted: Wanted, batch_rows: int) -> Iterator[pl.DataFr
     if file.format == "parquet":
         yield from _parquet(file, wanted, batch_rows)
         return
-    opened = gzip.open(file.path, "rb") if file.path.name.endswith(".gz") else file.path.open("rb")
-    with opened as raw:
+    with gzip.open(file.path, "rb") if file.path.name.endswith(".gz") else file.path.open("rb") as raw:
         stream = cast("BinaryIO", raw)
         if file.format == "csv":
             yield from csvfile.frames(stream, file.refuse, wanted)
@@ -158,8 +157,9 @@ def _parquet(file: InputFile, wanted: Wanted, batch_rows: int) -> Iterator[pl.Da
 
 
 def as_text(file: InputFile, values: pl.Series) -> pl.Series:
-    """A typed column as text, in the writing that the contract uses; empty text is null. Raises `BadInput` for types that hold no
-    plain value."""
+    """A typed column as text, in the writing that the contract uses; empty text is null.
+
+    Raises `BadInput` for types that hold no plain value."""
     kind = values.dtype
     if kind == pl.String:
         text = values

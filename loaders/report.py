@@ -1,4 +1,4 @@
-"""What a load did, counted so that it adds up: rows read are left out by rule, new, changed, unchanged or quarantined."""
+"""What a load did, counted so that it adds up: rows read are left out, new, changed, unchanged or quarantined."""
 
 from __future__ import annotations
 

@@ -42,7 +42,11 @@ def too_long(text: pl.Series) -> pl.Series | None:
     """Mask of fields over 64 KiB, or None where there is none."""
     size = text.str.len_bytes()
     longest = size.max()
-    return size > MAX_FIELD_BYTES if isinstance(longest, int) and longest > MAX_FIELD_BYTES else None
+    return (
+        (size > MAX_FIELD_BYTES).fill_null(value=False)
+        if isinstance(longest, int) and longest > MAX_FIELD_BYTES
+        else None
+    )
 
 
 def ids(text: pl.Series) -> Parsed:

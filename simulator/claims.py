@@ -217,7 +217,8 @@ def _pictures(
     first = np.where(blank, _flip(rng, nothing, 0, 3), first)
     for number, member in enumerate(plan.crews):
         if len(member.pictures):
-            again = np.flatnonzero(bad & (crew == number) & chance(rng, min(0.97, 0.85 * knobs.trace), size))
+            mine = np.flatnonzero(bad & (crew == number))
+            again = mine[chance(rng, min(0.97, 0.85 * knobs.trace), len(mine))]
             base = member.pictures[rng.integers(0, len(member.pictures), len(again))]
             first[again] = _flip(rng, base, 0, 5)
     found = np.empty((size, 4), dtype=np.uint64)

@@ -91,6 +91,14 @@ class _Planner:
         self.start, self.end = start, end
         n = len(people.household)
         self.free = np.ones(n, dtype=np.bool_)
+        mixed = rng.permutation(n)
+        self.queues: dict[int, list[int]] = {-1: mixed.tolist()}
+        for city in range(int(people.city.max()) + 1):
+            self.queues[city] = mixed[people.city[mixed] == city].tolist()
+        # Households as drawn: a come-back moves house later.
+        self.house_of = people.household.copy()
+        self.by_house = np.argsort(self.house_of, kind="stable")
+        self.house_start = np.searchsorted(self.house_of[self.by_house], np.arange(int(self.house_of.max()) + 2))
         self.kind = ["honest"] * n
         self.crew_of = np.full(n, -1)
         self.crews: list[Crew] = []
@@ -98,21 +106,35 @@ class _Planner:
         self.extra_resets: list[Ints] = []
         self.payments = 2 * n
 
+    def next_free(self, city: int) -> int:
+        """The next free buyer of a city (-1: of anywhere) in shuffled order; -1 when there is none left."""
+        queue = self.queues[city]
+        while queue:
+            buyer = queue.pop()
+            if self.free[buyer]:
+                return buyer
+        return -1
+
     def take(self, size: int, together: float) -> Ints:
-        """Free buyers, most of them of one city with chance `together`; housemates are not taken with them."""
+        """Free buyers, each of the first one's city with chance `together`; their housemates stay out of it."""
         rng, people = self.rng, self.people
-        pool = np.flatnonzero(self.free)
-        if not len(pool) or size == 0:
-            return _EMPTY
-        city = people.city[rng.choice(pool)]
-        local = pool[people.city[pool] == city]
-        near = local[rng.permutation(len(local))[: int(rng.binomial(size, together))]]
-        rest = np.setdiff1d(pool, near)
-        found = np.concatenate([near, rest[rng.permutation(len(rest))[: size - len(near)]]])
-        self.free[found] = False
-        # A housemate would be a member for no reason but the dice, and innocent housemates are wanted.
-        self.free[np.isin(people.household, people.household[found]) & chance(rng, 0.9, len(self.free))] = False
-        return found
+        found: list[int] = []
+        city = -1
+        while len(found) < size:
+            near = bool(found) and rng.random() < together
+            buyer = self.next_free(city if near else -1)
+            if buyer < 0 and near:
+                buyer = self.next_free(-1)
+            if buyer < 0:
+                break
+            found.append(buyer)
+            city = int(people.city[found[0]])
+            self.free[buyer] = False
+            # A housemate would be a member for no reason but the dice, and innocent housemates are wanted.
+            house = int(self.house_of[buyer])
+            mates = self.by_house[self.house_start[house] : self.house_start[house + 1]]
+            self.free[mates[chance(rng, 0.9, len(mates))]] = False
+        return np.array(found, dtype=np.int64)
 
     def new_slots(self, size: int, yearly: float) -> Ints:
         """Hardware that belongs to a crew, reset as often as `yearly` times a year."""

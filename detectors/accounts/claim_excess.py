@@ -3,8 +3,8 @@
 An honest account with expected claims E files Poisson(E·λ) of them; λ, how fussy its person is, follows a law that is
 estimated from the market itself without a shape (nonparametric maximum likelihood on a grid), probable abusers of the
 former round left out. The market's own heavy tail is thereby in the honest law: excess alone can never say more than
-the share of such people allows. An abusive account files claims on a share φ of its orders besides; φ has a wide prior
-that probable abusers update. Sources: Laird (1978), doi:10.1080/01621459.1978.10480103; Robbins (1956).
+the share of such people allows. An abusive account files claims on a share φ of its orders besides, at least one; φ has a
+wide prior that probable abusers update. Sources: Laird (1978), doi:10.1080/01621459.1978.10480103; Robbins (1956).
 """
 
 from __future__ import annotations
@@ -21,6 +21,9 @@ LAMBDAS: Final = np.geomspace(0.03, 40.0, 24)
 """Grid of honest propensities, in multiples of the expectation."""
 PHIS: Final = np.array([0.02, 0.05, 0.1, 0.2, 0.4, 0.7])
 """Grid of the share of orders that an abusive account claims besides."""
+
+UNCLAIMED: Final = 0.05
+"""Share of abusive accounts that are thought not to have claimed yet."""
 
 
 def run(ctx: Context) -> Evidence:
@@ -42,10 +45,12 @@ def run(ctx: Context) -> Evidence:
 
 
 def weigh_counts(ctx: Context) -> tuple[Floats, Floats]:
-    """(n,) log-likelihood ratio of each account's count of claims; (n,) what of it lies in having claimed at all.
+    """(n,) log-likelihood ratio of each account's count of claims; (n,) the part of it that being met in a claim takes
+    away.
 
-    Accounts that meet in a claim (a picture, a parcel, an hour) have all claimed: among them only what goes beyond
-    having claimed at all tells the abusive from the honest."""
+    Accounts that meet in a claim (a picture, a parcel, an hour) have all claimed, and honest ones are met there in
+    proportion to their claims: the law of their counts is size-biased. Among them only what goes beyond that tells the
+    abusive from the honest. Source: Patil & Rao (1978), doi:10.2307/2530008."""
     orders, n = ctx.snapshot.orders, ctx.n
     nats, given = np.zeros(n), np.zeros(n)
     if not len(orders.ids) or not len(ctx.claims.row):
@@ -61,8 +66,8 @@ def weigh_counts(ctx: Context) -> tuple[Floats, Floats]:
 
 
 def ratios(claimed: Floats, expected: Floats, made: Floats, suspicion: Floats) -> tuple[Floats, Floats]:
-    """(n,) log-likelihood ratio of each account's `claimed` of `made` orders, given `expected` claims; and (n,) that of
-    having claimed at least once."""
+    """(n,) log-likelihood ratio of each account's `claimed` of `made` orders, given `expected` claims; and (n,) what
+    being met in a claim takes away from it."""
     # accounts alike in all three count once: expectations are told apart to 5 %, orders to 10 %
     fine = np.rint(np.log(np.maximum(expected, 1e-6)) / 0.05)
     coarse = np.rint(np.log(made) / 0.1)
@@ -80,15 +85,19 @@ def ratios(claimed: Floats, expected: Floats, made: Floats, suspicion: Floats) -
             log_poisson(y[:, None], mean[:, None] * LAMBDAS + phi * orders[:, None]), people
         )
     shares = mixture_weights(abusive, alike.total(suspicion), np.full(len(PHIS), 4.0), steps=15)
-    nats = log_mean_exp(abusive, shares) - log_mean_exp(honest, people)
-    never = -mean[:, None] * LAMBDAS
-    never_abusive = np.stack(
-        [log_mean_exp(never - phi * orders[:, None], people) for phi in PHIS],
-        axis=1,
+    never_abusive = log_mean_exp(
+        np.stack([log_mean_exp(-mean[:, None] * LAMBDAS - phi * orders[:, None], people) for phi in PHIS], axis=1), shares
     )
-    once = np.log(-np.expm1(np.minimum(log_mean_exp(never_abusive, shares), -1e-9)))
-    once -= np.log(-np.expm1(np.minimum(log_mean_exp(never, people), -1e-9)))
-    return nats[alike.of], once[alike.of]
+    never = log_mean_exp(-mean[:, None] * LAMBDAS, people)
+    # an abusive account has claimed, by what the word means; a remainder is left for claims that are yet to come
+    some_abusive = np.log(-np.expm1(np.minimum(never_abusive, -1e-9)))
+    law = log_mean_exp(abusive, shares) - some_abusive + np.log1p(-UNCLAIMED)
+    law = np.where(y > 0, law, np.log(UNCLAIMED))
+    nats = law - log_mean_exp(honest, people)
+    # honest people meet in claims in proportion to how many they make
+    usual = mean * float(LAMBDAS @ people)
+    met = np.log1p(-UNCLAIMED) + np.log(np.maximum(y, 1.0)) - np.log(np.maximum(usual, -np.expm1(never)))
+    return nats[alike.of], met[alike.of]
 
 
 DETECTOR = Detector(

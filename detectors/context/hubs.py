@@ -53,7 +53,7 @@ def find_hubs(
                         int(got[key]),
                         float(due[key]),
                         float(beliefs.guilt[kept]),
-                        float(beliefs.log_prior[kept]),
+                        float(web.prior[kept] + beliefs.scarce + beliefs.learned[kept]),
                     )
                 )
         start += size

@@ -4,7 +4,7 @@ Starts from the platform's own decisions only, never from our findings: limits m
 was lifted later counts for nothing. An account is a newcomer where it was first seen after the decision; it is linked
 by a device, payment instrument, phone, recipient in a building, or door that it shares with the decided account and
 few others. Links are graded by how many kinds agree; what each grade says, and what an earlier decision says of the
-decided account itself, starts from weak defaults and is learned from the market.
+decided account itself, are weak stated weights.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ import numpy as np
 from detectors.contract import PAST, Context, Detector, Evidence, Family, evidence, nothing
 from detectors.links.shared_recipient_building import sight
 from detectors.links.sharing import Sightings, sightings
-from detectors.numerics import group, learned_bins
+from detectors.numerics import group
 from graph.snapshot import DECISIONS, NEVER, Ints, Longs
 
 KIND_WEIGHTS: Final = {"device": 2, "payment": 2, "phone": 2, "recipient": 1, "door": 1}
-GRADES: Final = np.array([0.0, 0.7, 1.8, 2.8, 3.5])
-"""Default nats by grade: none, a door or name, one instrument, an instrument and a place, more."""
-DECIDED: Final = np.array([0.0, 1.5])
-"""Default nats of an earlier decision about the account itself."""
-STRENGTH: Final = 10.0
+GRADES: Final = np.array([0.0, 0.5, 1.5, 2.3, 3.0])
+"""Nats by grade: none, a door or name, one instrument, an instrument and a place, more. Stated, not learned: so few
+accounts come back that what they teach would be mostly what was believed of them."""
+DECIDED: Final = 1.5
+"""Nats of an earlier decision about the account itself."""
 MOST_SHARED: Final = 12
 """A key of more accounts than this brings nobody back: it is a hub."""
 
@@ -47,14 +47,11 @@ def run(ctx: Context) -> Evidence:
         tables[newcomer[fresh]] = seen.table[source[fresh]]
     level = np.minimum(grade, len(GRADES) - 1).astype(np.int32)
     came = np.flatnonzero(level > 0).astype(np.int32)
-    by_level = learned_bins(level, GRADES, ctx.suspicion, strength=STRENGTH, rising=True)
-    own = (decided != NEVER).astype(np.int32)
-    by_own = learned_bins(own, DECIDED, ctx.suspicion, strength=STRENGTH, rising=True)
-    had = np.flatnonzero(own).astype(np.int32)
+    had = np.flatnonzero(decided != NEVER).astype(np.int32)
     return evidence(
         DETECTOR.name,
         buyer=np.concatenate([came, had]),
-        nats=np.concatenate([by_level[level[came]], by_own[own[had]]]),
+        nats=np.concatenate([GRADES[level[came]], np.full(len(had), DECIDED)]),
         table=np.concatenate([tables[came], np.full(len(had), PAST)]).astype(np.int8),
         row=np.concatenate([shown[came], row[had]]),
         count=np.concatenate([grade[came], np.ones(len(had), np.int64)]),
@@ -105,7 +102,7 @@ def _newcomers(ctx: Context, seen: Sightings, decided: Longs) -> tuple[Ints, Lon
 DETECTOR = Detector(
     name="comeback",
     title="back after the platform had closed or limited it",
-    source="Reasoned; weights as in Fellegi & Sunter 1969, doi:10.1080/01621459.1969.10501049, learned with shrinkage",
+    source="Reasoned: agreement of identifiers graded as in record linkage, Fellegi & Sunter 1969",
     doc=(
         "Accounts first seen after the platform closed or limited another one with which they share a device, payment "
         "instrument, phone, recipient in a building or door. Decisions lifted later, and our own findings, never count."

@@ -3,7 +3,8 @@
 Sharing a door is weak and claiming at a store is ordinary; doing both together is not. For every key of the other link
 detectors with few accounts, the members' claims are laid out by store and month; a cell with claims of several members
 is a meeting. Each further claim in a cell is worth the log of how much likelier it is among accomplices, of whose
-claims a stated share goes where another's went, than among strangers whose claims fall as the market's do. The members
+claims a stated share goes where another's went, than among strangers whose claims fall as the market's do; claims of
+the same people elsewhere count against. The members
 that met form a key of their own, so a housemate who claims nowhere near stays out of it. Claims within a surge meet by
 nature and are left out. Sources: dense blocks in (account × target × time), CopyCatch, Beutel et al. (2013),
 doi:10.1145/2488388.2488400, restricted to groups that other evidence names, so no search over all subsets is needed.
@@ -73,6 +74,11 @@ def meet(ctx: Context) -> Meetings:
     worth = np.maximum((met.count - 1) * np.log(ACCOMPLICE / np.minimum(chance, ACCOMPLICE)), 0.0)
     nats = np.bincount(key_of[met.first][several], worth[several], base)
     rows = np.flatnonzero(several[met.of])
+    # what those who met claimed elsewhere speaks against
+    part = np.zeros(len(key), bool)
+    part[spread[rows]] = True
+    apart = np.bincount(key_of, part[spread], base) - np.bincount(key_of[rows], minlength=base)
+    nats = np.maximum(nats + apart * np.log1p(-ACCOMPLICE), 0.0)
     return Meetings(nats, claimants, key_of[rows], buyer[spread[rows]], first[at[rows]])
 
 
@@ -80,7 +86,7 @@ def grades(met: Meetings) -> Ints:
     """(n,) how each key's members claim: 0 not looked at or fewer than two claimants, 1 several who never meet, 2 who
     meet."""
     grade = np.where(met.claimants >= 2, 1, 0)
-    grade[met.nats > 0] = 2
+    grade[np.unique(met.key)] = 2
     return grade.astype(np.int32)
 
 
@@ -126,5 +132,6 @@ DETECTOR = Detector(
     ),
     family=Family.CONDUCT,
     run=run,
-    prior=0.05,
+    prior=0.02,
+    ceiling=0.5,
 )

@@ -20,5 +20,6 @@ DETECTOR = Detector(
     ),
     family=Family.PLACE,
     run=run,
-    prior=0.0005,
+    prior=0.0002,
+    ceiling=0.001,
 )

@@ -72,4 +72,5 @@ DETECTOR = Detector(
     family=Family.CONDUCT,
     run=run,
     prior=0.3,
+    ceiling=0.3,
 )

@@ -20,5 +20,6 @@ DETECTOR = Detector(
     ),
     family=Family.INSTRUMENT,
     run=run,
-    prior=0.005,
+    prior=0.003,
+    ceiling=0.05,
 )

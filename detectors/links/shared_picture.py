@@ -115,4 +115,5 @@ DETECTOR = Detector(
     family=Family.CONDUCT,
     run=run,
     prior=0.15,
+    ceiling=0.15,
 )

@@ -42,5 +42,6 @@ DETECTOR = Detector(
     ),
     family=Family.PLACE,
     run=run,
-    prior=0.002,
+    prior=0.001,
+    ceiling=0.01,
 )

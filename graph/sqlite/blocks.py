@@ -151,7 +151,7 @@ def end(connection: sqlite3.Connection, table: Table, refs: Ints, load: int) -> 
             (number,),
         ).fetchone()
         ends = np.zeros(row[0], np.int64) if row[1] is None else np.frombuffer(row[1], np.int64).copy()
-        ends[group] = load
+        ends[group[ends[group] == 0]] = load
         connection.execute(
             f"INSERT OR REPLACE INTO {table.name}_ends VALUES(?, ?)",
             (number, ends.tobytes()),

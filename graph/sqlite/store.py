@@ -204,7 +204,13 @@ class SqliteStore(Store):
             counts = forget.forget(connection, self.namespace, buyer_id)
         with explained(self.url):
             # what was overwritten still lies in the log until it is emptied
-            self._connections.get().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            (busy, *_) = self._connections.get().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        if busy:
+            raise StoreProblem(
+                "what was erased still lies in the log, because a reader holds an earlier state",
+                where=self.url,
+                do="forget again when the reader is done",
+            )
         return counts
 
     # -- reading what the platform exported -----------------------------------------------------------------------

@@ -153,6 +153,8 @@ class Gazetteer:
                     continue  # 青岛市南区 is 青岛 and 市南区
             if len(divisions) == 1:
                 division = divisions[0]
+                if not division.short and place is NOWHERE:
+                    return division.place, end
                 alone = _merge(place, division, name, text[end : end + 12])
                 if alone is None or _is_part(division, place, text, end):
                     continue

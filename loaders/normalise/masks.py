@@ -54,7 +54,9 @@ def _address(address: Address) -> str:
 
 def _safe(shown: str, raw: str, canonical: str) -> str:
     """The mask itself, unless the raw or canonical value can be read in it."""
-    for candidate in (shown, _ALL, _ALL_OF_STARS):
+    if raw not in shown and (not canonical or canonical not in shown):
+        return shown
+    for candidate in (_ALL, _ALL_OF_STARS):
         if raw not in candidate and (not canonical or canonical not in candidate):
             return candidate
     return "*" if raw != "*" else "#"

@@ -21,6 +21,7 @@ _LABEL = re.compile(r"^\W*(?:电话|電話|手机号?码?|手機|联系方式|TE
 _EXTENSION = re.compile(r"\s*(?:转接?|轉接?|分机号?|分機號?)\s*[:.]?\s*(?=\d)")
 _SEPARATED = re.compile(r"[/、;|]|\s或\s?")
 _FEWEST_DIGITS = 5
+_MOST_DIGITS = 20
 
 
 def canonical_phone(text: str, region: str = "CN") -> str | None:
@@ -73,5 +74,9 @@ def _by_plan(folded: str, region: str) -> str | None:
     if number is not None and phonenumbers.is_valid_number(number):
         plain = f"+{number.country_code}{phonenumbers.national_significant_number(number)}"
         return f"{plain}x{number.extension}" if number.extension else plain
-    digits = "".join(re.findall(r"[0-9]", folded))
-    return digits if _FEWEST_DIGITS <= len(digits) <= 20 else None
+    digits = "".join(re.findall(r"[0-9]", prepared))
+    if not _FEWEST_DIGITS <= len(digits) <= _MOST_DIGITS:
+        return None
+    kept = f"+{digits}" if prepared.startswith("+") else digits  # another country's number is not ours with its code
+    # what only its marks kept from being a number of the plan is read once more without them
+    return kept if kept == folded else canonical_phone(kept, region)

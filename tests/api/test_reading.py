@@ -127,9 +127,9 @@ def test_a_building_has_the_users_of_its_doors(api: Asked) -> None:
 
 
 def test_a_hub_says_what_the_run_made_of_it(api: Asked) -> None:
-    edges = api.data(
-        '{ account(id: "c-03") { identifiers { edges { node { kind hub { verdict buyers text } } } } } }'
-    )["account"]["identifiers"]["edges"]
+    edges = api.data('{ account(id: "c-03") { identifiers { edges { node { kind hub { verdict buyers text } } } } } }')[
+        "account"
+    ]["identifiers"]["edges"]
     assert edges == [{"node": {"kind": "IP", "hub": {"verdict": "BENIGN", "buyers": 60, "text": "a café"}}}]
 
 
@@ -149,16 +149,15 @@ def test_a_path_explains_by_the_rarest_shared_identifier(api: Asked) -> None:
 
 def test_orders_and_refunds_open_from_either_end(api: Asked) -> None:
     found = api.data(
-        """{ order(id: "o-000") { amount { amount } placedAt buyer { id } items { edges { node { sku amount { amount } } } }
+        """{ order(id: "o-000") { amount { amount } placedAt buyer { id }
+        items { edges { node { sku amount { amount } } } }
         identifiers { edges { node { kind } } } refunds { edges { node { id kind outcome } } } }
         refund(id: "r-1") { reason pictures amount { amount currency } order { id buyer { id } } }
         store(id: "s-2") { id category } }"""
     )
     assert found["order"]["items"]["edges"] == [{"node": {"sku": "sku-1", "amount": {"amount": "5.00"}}}]
     assert {edge["node"]["kind"] for edge in found["order"]["identifiers"]["edges"]} == {"DEVICE", "DOOR"}
-    assert found["order"]["refunds"]["edges"] == [
-        {"node": {"id": "r-0", "kind": "REFUND_ONLY", "outcome": "APPROVED"}}
-    ]
+    assert found["order"]["refunds"]["edges"] == [{"node": {"id": "r-0", "kind": "REFUND_ONLY", "outcome": "APPROVED"}}]
     assert found["refund"]["amount"] == {"amount": "7.00", "currency": "CNY"}
     assert found["refund"]["order"] == {"id": "o-010", "buyer": {"id": "b-02"}}
     assert found["store"] == {"id": "s-2", "category": None}
@@ -176,13 +175,15 @@ def test_runs_are_listed_compared_and_told_apart(store: Store, serve: Serve) -> 
     market.put_run(store, "run-2", started_at=market.NOW - 6_000_000, risk_shift=-0.3, parent="run-1")
     market.put_run(store, "run-3", started_at=market.NOW - 3_000_000, held_reason="too many")
     api = serve()
-    runs = api.data("{ runs { edges { node { id state current heldReason parentId accountCount } } } }")["runs"]["edges"]
+    runs = api.data("{ runs { edges { node { id state current heldReason parentId accountCount } } } }")["runs"][
+        "edges"
+    ]
     assert [edge["node"]["id"] for edge in runs] == ["run-3", "run-2", "run-1"]
     assert [edge["node"]["state"] for edge in runs] == ["HELD", "PUBLISHED", "PUBLISHED"]
     assert [edge["node"]["current"] for edge in runs] == [False, True, False]
     assert runs[0]["node"]["heldReason"] == "too many"
     diff = api.data(
-        """{ runDiff(a: "run-1", b: "run-2") { a b accounts { edges { node { accountId riskBefore riskAfter statusAfter } } }
+        """{ runDiff(a: "run-1", b: "run-2") { a b accounts { edges { node { accountId riskBefore riskAfter } } }
         ringsAppeared { totalCount } ringsDisappeared { totalCount } ringsChanged { totalCount } } }"""
     )["runDiff"]
     assert [edge["node"]["accountId"] for edge in diff["accounts"]["edges"]] == list(market.ACTORS)

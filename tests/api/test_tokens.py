@@ -197,7 +197,16 @@ def test_what_a_scheduler_and_the_order_service_can_reach_leads_to_no_person() -
                 pending += one.types
             if isinstance(one, GraphQLObjectType):
                 pending += [get_named_type(field.type) for field in one.fields.values()]
-        assert not reached & {"Account", "Order", "Refund", "Ring", "Member", "Evidence", "Identifier", "IdentifierUser"}
+        assert not reached & {
+            "Account",
+            "Order",
+            "Refund",
+            "Ring",
+            "Member",
+            "Evidence",
+            "Identifier",
+            "IdentifierUser",
+        }
 
 
 def test_a_token_for_one_store_asks_for_that_store_only(api: Asked) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.conformance.support import key, leased, load, order, scan
+from tests.conformance.support import key, leased, load, order, scan, table
 
 
 def identifier(number: int, kind: str = "device", within: int | None = None):
@@ -111,3 +111,16 @@ def test_loading_goes_on_after_forgetting(store):
     }
     assert [row["use_id"] for row in scan(store, "uses")] == ["u1", "u2"]
     assert store.find("identifiers", "key", [key(1)]).num_rows == 1
+
+
+def test_forgetting_while_a_load_is_open_reaches_what_the_load_brings_and_replaces(store):
+    load(store, uses=[use("u1", "gone", 1), use("u2", "stays", 2)], orders=[order("o1", "gone", device=key(1))])
+    with leased(store) as lease:
+        number = store.begin_load(lease, source="x", at=1)
+        store.write(lease, number, "uses", table("uses", [use("u1", "gone", 7), use("u3", "gone", 7)]))
+        store.write(lease, number, "orders", table("orders", [order("o1", "gone", device=key(7))]))
+        assert store.forget(lease, "gone") == {"orders": 2, "refunds": 0, "uses": 3, "identifiers": 0}
+        store.finish_load(lease, number, report="", at=2)
+    for known_by in (1, 2):
+        assert [row["use_id"] for row in scan(store, "uses", known_by=known_by)] == ["u2"]
+        assert [row["device"] for row in scan(store, known_by=known_by)] == [None]

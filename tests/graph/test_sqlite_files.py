@@ -13,11 +13,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from graph.errors import StoreProblem
+from graph.hashing import hashes
 from graph.schema import BY_NAME, SCHEMA_VERSION
 from graph.sqlite import SqliteStore, blocks, forget, loads, postings
+from graph.sqlite import connection as connection_module
 from graph.sqlite.ddl import MIGRATIONS, Migration
 from tests.conformance.support import ids, key, leased, load, order, scan, table
 
@@ -263,6 +266,47 @@ def test_the_bytes_of_what_was_forgotten_are_gone_from_the_files(path):
         store.forget(lease, "gone")
     assert not [trace for trace in traces if trace in everything()]
     assert shared_key in everything()
+
+
+def test_a_reader_that_holds_the_old_state_keeps_it_and_forgetting_says_so(path, monkeypatch):
+    monkeypatch.setattr(connection_module, "BUSY_SECONDS", 0.2)
+    store, secret = SqliteStore(path), bytes(range(100, 116))
+    load(store, orders=[order(f"o{n:04}", "gone", device=secret) for n in range(2_000)])
+    batches = store.scan("orders", ["device"], batch=100)
+    first = next(batches)
+    with leased(store) as lease:
+        with pytest.raises(StoreProblem, match="still lies in the log"):
+            store.forget(lease, "gone")
+        assert {row["device"] for row in scan(store)} == {None}
+        held_state = [
+            *first.column("device").to_pylist(),
+            *(v for b in batches for v in b.column("device").to_pylist()),
+        ]
+        assert held_state == [secret] * 2_000
+        store.forget(lease, "gone")
+    assert not any(secret in file.read_bytes() for file in path.parent.iterdir())
+
+
+def test_what_was_forgotten_leaves_no_trace_in_the_postings(path):
+    store = SqliteStore(path)
+    load(
+        store,
+        orders=[order(f"o{n}", f"b{n % 2}", device=key(n)) for n in range(3_000)],
+        uses=[{"use_id": "u", "buyer_id": "b1", "kind": "device", "key": key(1), "used_at": 1, "digest": 1}],
+    )
+    with leased(store) as lease:
+        store.forget(lease, "b1")
+    connection = sqlite3.connect(path)
+
+    def rows_of(name: str, column: str, value: object, type_: pa.DataType) -> int:
+        return len(postings.lookup(connection, "default", name, column, hashes(pa.array([value], type_))))
+
+    assert rows_of("orders", "device", key(2), pa.binary(16)) == 1
+    assert rows_of("orders", "device", key(1), pa.binary(16)) == 0
+    assert rows_of("orders", "buyer_id", "b1", pa.string()) == 1_500
+    assert rows_of("uses", "key", key(1), pa.binary(16)) == 0
+    assert rows_of("uses", "buyer_id", "b1", pa.string()) == 0
+    assert rows_of("uses", "use_id", "u", pa.string()) == 0
 
 
 def test_look_ups_stay_in_few_pieces_as_loads_add_up(path):

@@ -83,6 +83,12 @@ def test_a_ring_of_little_confidence_limits_nobody_by_membership(snapshot: Snaps
     assert rows["mother"]["status"] == "CLEAR"
 
 
+def test_an_account_outside_rings_needs_more_risk_before_it_is_limited(snapshot: Snapshot) -> None:
+    found = market_findings(lone=Account("lone", 0.85, 6))
+    assert decided(snapshot, found)["lone"]["status"] == "WATCH"
+    assert decided(snapshot, found, statuses={"alone_limited_risk": 0.8})["lone"]["status"] == "STORE_LIMITED"
+
+
 def test_limits_end_so_many_days_after_as_of_and_say_what_would_lift_them(snapshot: Snapshot) -> None:
     row = decided(snapshot, market_findings())["actor"]
     assert row["expires_at"] == NOW + 90 * DAY

@@ -65,7 +65,7 @@ def test_an_account_is_explained_down_to_the_source_record(market: Store) -> Non
     for part in (
         "risk 0.98 is at least 0.9",
         "signed for its parcels",
-        "250.00 CNY in 30 days",
+        "CNY in 30 days 250.00",
         "orders o-actor-1",
         "+3.25",
     ):

@@ -19,7 +19,10 @@ from integrity.export import export, joined
 from integrity.runs import run_detection
 from tests.integrity.hand import NOW, Account, findings, load, load_market, market_findings, order, policy, refund
 
-ACCOUNTS = "buyer_id,status,risk,ring_id,confidence,limit_orders_30d,limit_amount_30d,currency,limit_store_ids,expires_at,reasons"
+ACCOUNTS = (
+    "buyer_id,status,risk,ring_id,confidence,limit_orders_30d,limit_amount_30d,currency,"
+    "limit_store_ids,expires_at,reasons"
+)
 RINGS = "ring_id,members,stores,amount,currency,confidence,first_at,last_at,reasons"
 EVIDENCE = "evidence_id,ring_id,buyer_id,kind,nats,source_table,source_id"
 

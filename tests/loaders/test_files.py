@@ -11,6 +11,9 @@ import pytest
 from PIL import Image
 
 from graph.errors import BadInput
+from graph.open import open_store
+from loaders import csvfile, pseudonyms, readers
+from loaders import load as loading
 from tests.loaders.support import ORDER, REFUND, Market, csv_text, orders
 
 GOOD = csv_text(orders({}, {}))
@@ -114,8 +117,8 @@ def test_a_folder_without_tables_says_what_was_looked_for(market: Market) -> Non
     market.put("notes.txt", "hello")
     with pytest.raises(BadInput, match=r"holds no table.*NAME\.ext.*orders"):
         market.load()
+    market.folder = market.folder / "nowhere"
     with pytest.raises(BadInput, match="no such folder"):
-        market.folder = market.folder / "nowhere"
         market.load()
 
 
@@ -195,7 +198,9 @@ def test_the_same_data_in_other_orders_files_formats_and_batches_shows_the_same(
     for number, files in enumerate(shapes.values()):
         from graph.open import open_store
 
-        with_store = Market(open_store(f"sqlite:///{tmp_path / f'{number}.db'}"), market.keyer, tmp_path / f"in{number}")
+        with_store = Market(
+            open_store(f"sqlite:///{tmp_path / f'{number}.db'}"), market.keyer, tmp_path / f"in{number}"
+        )
         for name, content in files.items():
             with_store.put(name, content)
         report = with_store.load(batch_rows=64 + number)
@@ -219,7 +224,7 @@ def test_pictures_are_hashed_on_load_or_taken_as_given(market: Market) -> None:
     market.load()
     stored = {row["refund_id"]: row["pictures"] for row in market.rows("refunds", "refund_id", "pictures")}
     (first,), (second,) = stored["r0"], stored["r1"]
-    assert bin(int(first, 16) ^ int(second, 16)).count("1") <= 6
+    assert (int(first, 16) ^ int(second, 16)).bit_count() <= 6
     assert stored["r2"] == ["0000000000000001", "00000000000000ff"]
     assert stored["r3"] == sorted([first, "0123456789abcdef"])
     assert stored["r5"] is None
@@ -229,8 +234,6 @@ def test_pictures_are_hashed_on_load_or_taken_as_given(market: Market) -> None:
 def test_a_record_longer_than_a_block_and_a_line_break_at_its_edge_read_right(
     market: Market, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from loaders import csvfile
-
     expected = {f"o{n}": "x" * (n * 37 % 400) + '"\n\n' + str(n) for n in range(60)}
     rows = orders(*({"order_id": name, "note_to_self": text} for name, text in expected.items()))
     text = csv_text(rows).encode()
@@ -244,3 +247,53 @@ def test_a_record_longer_than_a_block_and_a_line_break_at_its_edge_read_right(
         lines.append(frame["line"].to_list())
     assert lines[0] == [2 + 3 * n for n in range(60)]
     assert all(other == lines[0] for other in lines)
+
+
+def test_what_is_remembered_between_batches_changes_nothing(
+    market: Market, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    market.put("orders.csv", _same_rows() + orders({"order_id": "bare"}))
+    market.load()
+    monkeypatch.setattr(pseudonyms, "REMEMBERED", 10)
+    forgetful = Market(open_store(f"sqlite:///{tmp_path / 'other.db'}"), market.keyer, market.folder)
+    forgetful.load(batch_rows=7)
+    assert forgetful.everything() == market.everything()
+    forgetful.store.close()
+
+
+def test_reading_in_child_processes_changes_nothing(
+    market: Market, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    market.put("orders.csv", _same_rows())
+    market.load()
+    monkeypatch.setattr(loading, "HELPED_FROM", 1)
+    monkeypatch.setattr(loading.os, "cpu_count", lambda: 3)
+    helped = Market(open_store(f"sqlite:///{tmp_path / 'other.db'}"), market.keyer, market.folder)
+    helped.load(batch_rows=50)
+    assert helped.everything() == market.everything()
+    helped.store.close()
+
+
+def test_a_reader_that_dies_is_replaced_by_reading_here() -> None:
+    reading = readers.Readers(1)
+    try:
+        (child,) = reading._children
+        child.kill()
+        child.wait()
+        texts = [f"138 0000 {n:04}" for n in range(10)]
+        assert readers.gathered(reading.ask("phone", texts)) == readers.read("phone", texts)
+    finally:
+        reading.close()
+
+
+def test_a_reader_is_given_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RINGFENCE_KEY", "a secret of more than thirty-two bytes")
+    reading = readers.Readers(1)
+    try:
+        (child,) = reading._children
+        environ = Path(f"/proc/{child.pid}/environ")
+        if environ.exists():
+            readers.gathered(reading.ask("phone", ["13800001234"]))
+            assert b"RINGFENCE_KEY" not in environ.read_bytes()
+    finally:
+        reading.close()

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from graph.errors import BadInput, LeaseHeld, RingfenceError
+from graph.errors import BadInput, LeaseHeld, RingfenceError, StoreProblem
+from graph.open import open_store
 from graph.sqlite import SqliteStore
 from loaders.keying import Keyer
 from loaders.progress import Lines
@@ -108,7 +109,10 @@ def test_a_waiting_amount_takes_the_decimals_of_the_order_that_arrives(market: M
     )
     market.load()
     (market.folder / "refunds.csv").rename(market.folder / "kept")
-    market.put("orders.csv", orders({"order_id": "y", "currency": "JPY", "amount": "900"}, {"order_id": "d", "currency": "KWD"}))
+    market.put(
+        "orders.csv",
+        orders({"order_id": "y", "currency": "JPY", "amount": "900"}, {"order_id": "d", "currency": "KWD"}),
+    )
     assert market.load().rescaled == 2
     amounts = {"yen": 500, "dinar": 500_000}
     assert {row["refund_id"]: row["amount"] for row in market.rows("refunds", "refund_id", "amount")} == amounts
@@ -121,7 +125,9 @@ def test_a_waiting_amount_takes_the_decimals_of_the_order_that_arrives(market: M
 def test_refund_and_line_amounts_are_in_their_orders_currency(market: Market) -> None:
     market.put("orders.csv", orders({"currency": "JPY", "amount": "900"}, {"currency": "KWD"}, {}))
     market.put("refunds.csv", [{**REFUND, "refund_id": f"r{n}", "order_id": f"o{n}", "amount": "7"} for n in (1, 2, 3)])
-    market.put("order_items.csv", [{"order_id": f"o{n}", "sku": "k", "quantity": "1", "amount": "7"} for n in (1, 2, 3)])
+    market.put(
+        "order_items.csv", [{"order_id": f"o{n}", "sku": "k", "quantity": "1", "amount": "7"} for n in (1, 2, 3)]
+    )
     market.load()
     assert [row["amount"] for row in market.rows("refunds", "amount")] == [7, 7000, 700]
     assert [row["amount"] for row in market.rows("order_items", "amount")] == [7, 7000, 700]
@@ -201,7 +207,8 @@ class Tell:
     def advance(self, rows):
         if self.name == "orders.csv": print(rows, flush=True)
     def close(self): pass
-load_folder(open_store(sys.argv[1]), Keyer(sys.argv[2]), Path(sys.argv[3]), now=int(sys.argv[4]), progress=Tell(), batch_rows=50)
+url, key, folder, now = sys.argv[1:]
+load_folder(open_store(url), Keyer(key), Path(folder), now=int(now), progress=Tell(), batch_rows=50)
 """
 
 
@@ -241,3 +248,31 @@ def test_a_mapping_that_is_not_there_is_bad_input(market: Market) -> None:
     market.put("orders.csv", csv_text(orders({})))
     with pytest.raises(BadInput, match="cannot be read"):
         market.load(mapping=market.folder / "none.toml")
+
+
+def test_a_full_disk_stops_the_load_and_what_was_stored_stays(market: Market, tmp_path: Path) -> None:
+    market.put("orders.csv", orders({}))
+    market.load()
+    before = market.everything()
+    market.store.close()
+    size = (tmp_path / "store.db").stat().st_size
+    market.store = SqliteStore(tmp_path / "store.db", max_bytes=size + 100_000)
+    market.put("orders.csv", orders(*({"device_id": f"device number {n}", "buyer_id": f"n{n}"} for n in range(20_000))))
+    with pytest.raises(StoreProblem):
+        market.load(batch_rows=1000)
+    assert market.everything() == before
+    market.store.close()
+    market.store = SqliteStore(tmp_path / "store.db")
+    assert market.load().tables["orders"].read == 20_000
+
+
+def test_a_read_only_store_refuses_the_load(market: Market, tmp_path: Path) -> None:
+    market.put("orders.csv", orders({}))
+    market.load()
+    before = market.everything()
+    market.store.close()
+    market.store = open_store(f"sqlite:///{tmp_path / 'store.db'}", readonly=True)
+    market.put("orders.csv", orders({}, {}))
+    with pytest.raises(StoreProblem):
+        market.load()
+    assert market.everything() == before

@@ -140,8 +140,8 @@ def test_strange_ids_stay_as_given(market: Market) -> None:
         "=1+1",
         "a;b",
         " lead",
-        "é",
-        "é",
+        "\u00e9",
+        "e\u0301",
     ]
     market.put("orders.csv", [{**ORDER, "order_id": text, "buyer_id": text} for text in strange])
     market.load()
@@ -166,10 +166,9 @@ def test_a_use_that_cannot_be_read_is_quarantined_and_an_unreadable_ip_of_an_ord
 def test_a_store_decision_needs_its_store(market: Market) -> None:
     market.put("orders.csv", orders({}))
     decision = {"buyer_id": "b1", "decided_at": "2024-05-01T12:00:00Z", "decision": "limited"}
-    market.put(
-        "decisions.csv",
-        [{**decision, "scope": "platform"}, {**decision, "scope": "store"}, {**decision, "scope": "store", "store_id": "s1"}],
-    )
+    store = {"scope": "store"}
+    scopes = ({"scope": "platform"}, store, {**store, "store_id": "s1"})
+    market.put("decisions.csv", [{**decision, **scope} for scope in scopes])
     market.load()
     assert len(market.rows("past_decisions")) == 2
     assert [entry[2] for entry in market.quarantine()] == ["store_id"]

@@ -100,7 +100,8 @@ def test_components_over_shared_identifiers_fail(hard_market: Market) -> None:
             f"limited a 10,000: {harm:.0f} at twice the base rate, {half:.0f} at half of the abusers"
         )
         assert max(plain, grouped) <= 0.45, name
-        assert half >= 100, name
+        if len(columns) > 1:
+            assert half >= 100, name
         # Where one component holds nearly everybody, no rate stands out and that rule limits few of either kind.
         if size.max() < 0.7 * codes.count:
             assert harm >= 100, name

@@ -1,6 +1,6 @@
-"""Reads many addresses at once, beside the main work where that pays: reading them is most of a load's computing.
+"""Reads many raw identifiers at once, beside the main work where that pays: reading them is half of a load's computing.
 
-The readers are child processes that are given raw addresses through a pipe and answer with the canonical parts; they
+The readers are child processes that are given raw values through a pipe and answer with canonical forms and masks; they
 have no key, write nothing, and end when the pipe closes, so that none outlives a killed load. What they answer
 depends on the text alone: with or without them the result is the same.
 """
@@ -19,20 +19,40 @@ from typing import IO
 import orjson
 
 from loaders.normalise.address import parse_address
-from loaders.normalise.masks import mask_address
+from loaders.normalise.ip import ip_prefix
+from loaders.normalise.masks import mask_address, mask_canonical
+from loaders.normalise.simple import SIMPLE
 
 Columns = dict[str, list[str | None]]
-"""Parts of addresses by name, in the order of the texts: `masked`, `level`, `city` and the six canonical strings."""
+"""What was read, by name, in the order of the texts: `canonical`, `masked` and for IPs `prefix`; for addresses
+`masked`, `level`, `city` and the six canonical strings of `PARTS`."""
 
 PARTS = ("door", "building", "estate", "bare_door", "bare_building", "bare_estate")
 CHUNK = 4_000
-"""Addresses handed to a reader at a time."""
+"""Values handed to a reader at a time."""
 
-_PROGRAM = "import sys; sys.path[:] = sys.argv[1:]; from loaders.addresses import serve; serve(sys.stdin.buffer, sys.stdout.buffer)"
+_PROGRAM = (
+    "import sys; sys.path[:] = sys.argv[1:]; from loaders.readers import serve; "
+    "serve(sys.stdin.buffer, sys.stdout.buffer)"
+)
 
 
-def read_addresses(texts: Sequence[str]) -> Columns:
-    """The parts of each address."""
+def read(kind: str, texts: Sequence[str]) -> Columns:
+    """Canonical forms and masks of values of one kind. Raises ValueError for a kind that is none."""
+    if kind == "address":
+        return _addresses(texts)
+    normalise = SIMPLE.get(kind)
+    if normalise is None:
+        raise ValueError(f"unknown kind of identifier {kind!r}: use one of {', '.join((*sorted(SIMPLE), 'address'))}")
+    canonical = [normalise(text) for text in texts]
+    pairs = zip(texts, canonical, strict=True)
+    columns: Columns = {"canonical": canonical, "masked": [mask_canonical(kind, text, form) for text, form in pairs]}
+    if kind == "ip":
+        columns["prefix"] = [None if form is None else ip_prefix(form) for form in canonical]
+    return columns
+
+
+def _addresses(texts: Sequence[str]) -> Columns:
     parsed = [parse_address(text) for text in texts]
     columns: Columns = {
         "masked": [mask_address(text, address) for text, address in zip(texts, parsed, strict=True)],
@@ -45,14 +65,14 @@ def read_addresses(texts: Sequence[str]) -> Columns:
 
 
 def serve(asked: IO[bytes], answers: IO[bytes]) -> None:
-    """A reader's life: one JSON list of addresses a line in, one line of their parts out, until the input ends."""
+    """A reader's life: a line of JSON [kind, values] in, a line of what was read out, until the input ends."""
     for line in asked:
-        answers.write(orjson.dumps(read_addresses(orjson.loads(line))) + b"\n")
+        answers.write(orjson.dumps(read(*orjson.loads(line))) + b"\n")
         answers.flush()
 
 
-class AddressReaders:
-    """Reads lists of addresses, in child processes if there are any. `processes` 0 reads them here.
+class Readers:
+    """Reads lists of values, in child processes if there are any. `processes` 0 reads them here.
 
     Close it when done; a reader that fails is replaced by reading here."""
 
@@ -64,14 +84,14 @@ class AddressReaders:
             self._free.put(child)
             if child is not None:
                 self._children.append(child)
-        self._threads = ThreadPoolExecutor(processes, "addresses") if processes else None
+        self._threads = ThreadPoolExecutor(processes, "readers") if processes else None
 
-    def ask(self, texts: Sequence[str]) -> list[Future[Columns]]:
-        """Begin to read; the futures hold the parts of the texts, chunk by chunk."""
+    def ask(self, kind: str, texts: Sequence[str]) -> list[Future[Columns]]:
+        """Begin to read; the futures hold what was read, chunk by chunk."""
         chunks = [texts[at : at + CHUNK] for at in range(0, len(texts), CHUNK)]
         if self._threads is None:
-            return [_done(read_addresses(chunk)) for chunk in chunks]
-        return [self._threads.submit(self._read, chunk) for chunk in chunks]
+            return [_done(read(kind, chunk)) for chunk in chunks]
+        return [self._threads.submit(self._read, kind, chunk) for chunk in chunks]
 
     def close(self) -> None:
         """End the readers."""
@@ -86,27 +106,27 @@ class AddressReaders:
             child.wait()
         self._children.clear()
 
-    def _read(self, texts: Sequence[str]) -> Columns:
+    def _read(self, kind: str, texts: Sequence[str]) -> Columns:
         child = self._free.get()
         try:
             if child is not None and child.stdin is not None and child.stdout is not None:
                 with contextlib.suppress(OSError, ValueError):
-                    child.stdin.write(orjson.dumps(texts) + b"\n")
+                    child.stdin.write(orjson.dumps([kind, texts]) + b"\n")
                     child.stdin.flush()
                     columns: Columns = orjson.loads(child.stdout.readline())
                     return columns
                 child = None
-            return read_addresses(texts)
+            return read(kind, texts)
         finally:
             self._free.put(child)
 
 
 def gathered(futures: Sequence[Future[Columns]]) -> Columns:
-    """The parts of all chunks, one after the other."""
-    whole: Columns = {name: [] for name in ("masked", "level", "city", *PARTS)}
+    """What was read of all chunks, one after the other."""
+    whole: Columns = {}
     for future in futures:
         for name, values in future.result().items():
-            whole[name] += values
+            whole.setdefault(name, []).extend(values)
     return whole
 
 

@@ -1,0 +1,99 @@
+"""The reference page of the GraphQL API, printed from the schema, the roles, the limits and the error codes."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+from graphql import (
+    GraphQLArgument,
+    GraphQLEnumType,
+    GraphQLInputObjectType,
+    GraphQLNamedType,
+    GraphQLObjectType,
+    GraphQLScalarType,
+    GraphQLUnionType,
+)
+
+from api.access import FIELD_ROLES
+from api.schema import core_schema
+from api.settings import ApiSettings
+from api.tokens import Role
+
+_BUILT_IN = frozenset({"String", "Int", "Float", "Boolean", "ID"})
+
+_HOW = """# GraphQL API
+
+Queries go by `POST /graphql` as JSON (`query`, `variables`, `operationName`) with the header
+`Authorization: Bearer TOKEN`; `ringfence token` makes a token. `GET /graphql` opens GraphiQL. `GET /healthz` needs no
+token. Errors stand in `errors`, each with a code in `extensions.code`. Lists are Relay connections: go on with
+`after: endCursor` while `hasNextPage`.
+
+Every look-up of a person is written to the audit journal. An investigator's is written before the answer is sent, and
+where it cannot be written there is no answer. The order service's are gathered and written twice a second, one line a
+token with the buyers asked about; a crash loses no more than that, and checkout goes on where the journal cannot be
+written.
+"""
+
+
+def graphql_markdown() -> str:
+    """The page as Markdown, ending in a newline."""
+    parts = [_HOW, _roles(), _limits()]
+    types = [
+        one
+        for name, one in sorted(core_schema().type_map.items())
+        if not name.startswith("__") and name not in _BUILT_IN
+    ]
+    for title, kind in (
+        ("Root fields", None),
+        ("Types", GraphQLObjectType),
+        ("Unions", GraphQLUnionType),
+        ("Inputs", GraphQLInputObjectType),
+        ("Enums", GraphQLEnumType),
+        ("Scalars", GraphQLScalarType),
+    ):
+        parts.append(f"## {title}\n")
+        if kind is None:
+            parts += [_type(one) for one in types if one.name in ("Query", "Mutation")]
+        else:
+            parts += [_type(one) for one in types if isinstance(one, kind) and one.name not in ("Query", "Mutation")]
+    return "\n".join(parts).rstrip() + "\n"
+
+
+def _roles() -> str:
+    roles = [role.value for role in Role]
+    lines = ["## Who may ask what\n", f"| root field | {' | '.join(roles)} |", "|---" * (len(roles) + 1) + "|"]
+    for field, allowed in sorted(FIELD_ROLES.items()):
+        marks = " | ".join("yes" if role in allowed else "" for role in Role)
+        lines.append(f"| `{field}` | {marks} |")
+    lines.append("\nA token with a `store_id` claim asks `purchaseLimit` and `purchaseLimits` for that store only.\n")
+    return "\n".join(lines)
+
+
+def _limits() -> str:
+    lines = ["## Limits\n", "| limit | default | meaning |", "|---|---|---|"]
+    lines += [f"| `{one.name}` | {one.default} | {one.metadata['doc']} |" for one in fields(ApiSettings)]
+    return "\n".join([*lines, ""])
+
+
+def _type(one: GraphQLNamedType) -> str:
+    lines = [f"### {one.name}\n", f"{_flat(one.description)}\n"]
+    if isinstance(one, GraphQLUnionType):
+        lines.append("One of " + ", ".join(f"`{member.name}`" for member in one.types) + ".\n")
+    elif isinstance(one, GraphQLEnumType):
+        lines += ["| value | meaning |", "|---|---|"]
+        lines += [f"| `{name}` | {_flat(value.description)} |" for name, value in one.values.items()]
+    elif isinstance(one, GraphQLObjectType | GraphQLInputObjectType):
+        lines += ["| field | type | meaning |", "|---|---|---|"]
+        for name, field in one.fields.items():
+            lines.append(f"| `{name}` | `{field.type}` | {_flat(field.description)} |")
+            for argument, value in getattr(field, "args", {}).items():
+                lines.append(f"| &nbsp;&nbsp;`{argument}` | `{_argument(value)}` | {_flat(value.description)} |")
+    return "\n".join([*lines, ""])
+
+
+def _argument(value: GraphQLArgument) -> str:
+    return str(value.type)
+
+
+def _flat(text: str | None) -> str:
+    return " ".join((text or "").split()).replace("|", "\\|")

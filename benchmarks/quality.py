@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 import scipy.sparse as sp
 from rich.console import Console
 from rich.table import Table
@@ -59,13 +60,10 @@ def ours(snapshot: Snapshot, where: Market) -> tuple[Score, float, dict[str, tup
     policy = default_policy()
     findings = detect(snapshot, policy.detection)
     decisions = decide(snapshot, findings, policy)
-    limited = frozenset(
-        buyer
-        for buyer, status in zip(decisions["buyer_id"].to_pylist(), decisions["status"].to_pylist(), strict=True)
-        if status in LIMITED
-    )
-    risk = dict(zip(findings.accounts["buyer_id"].to_pylist(), findings.accounts["risk"].to_pylist(), strict=True))
-    published = [frozenset(members) for members in findings.rings["members"].to_pylist()]
+    decided, accounts = pl.DataFrame(decisions), pl.DataFrame(findings.accounts)
+    limited = frozenset(decided.filter(pl.col("status").is_in(LIMITED))["buyer_id"])
+    risk: dict[str, float] = dict(accounts.select("buyer_id", "risk").iter_rows())
+    published = [frozenset(members) for members in pl.DataFrame(findings.rings)["members"]]
     abusers, kinds = where.abusers(), where.kinds()
     by_kind: dict[str, list[int]] = defaultdict(lambda: [0, 0])
     for buyer in abusers:
@@ -79,7 +77,8 @@ def ours(snapshot: Snapshot, where: Market) -> tuple[Score, float, dict[str, tup
 
 def components_peer(snapshot: Snapshot, where: Market) -> Score:
     """The peer: components over any shared identifier, scored by their claims per order; components of two or more
-    accounts, three or more claims and three times the market's claim rate are limited and published as rings."""
+    accounts are flagged, limited and published as rings from the rate down to which half of the abusers are caught
+    (it is given the truth for that; on a market without abuse it takes three times the market's rate)."""
     n = len(snapshot.buyers.ids)
     rows, columns, offset = [], [], 0
     for kind in KINDS:
@@ -107,15 +106,17 @@ def _judge_groups(
     members = np.bincount(group)
     group_orders, group_claims = np.bincount(group, weights=orders), np.bincount(group, weights=claims)
     rate = group_claims / np.maximum(group_orders, 1)
-    base = claims.sum() / max(1, orders.sum())
-    flagged = (members >= 2) & (group_claims >= 3) & (rate >= 3 * base)
     ids = snapshot.buyers.ids
+    abusers = where.abusers()
+    caught = np.sort(np.where(members[group] >= 2, rate[group], 0)[[buyer in abusers for buyer in ids]])
+    threshold = caught[len(caught) // 2] if len(caught) else 3 * claims.sum() / max(1, orders.sum())
+    flagged = (members >= 2) & (rate >= max(threshold, 1e-9))
     published: dict[int, set[str]] = defaultdict(set)
     for buyer in np.flatnonzero(flagged[group]):
         published[int(group[buyer])].add(ids[buyer])
     limited = frozenset(ids[buyer] for buyer in np.flatnonzero(flagged[group]))
     risk = dict(zip(ids, rate[group], strict=True))
-    return score(where.rings(), risk, limited, [frozenset(ring) for ring in published.values()], where.abusers())
+    return score(where.rings(), risk, limited, [frozenset(ring) for ring in published.values()], abusers)
 
 
 def main() -> None:

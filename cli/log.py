@@ -8,11 +8,24 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Mapping
+from typing import TextIO, cast
 
 import structlog
 
 from cli.settings import LOG
 from graph.errors import BadInput
+
+
+class _StandardError:
+    """Standard error as it is when a line is written, which need not be what it was when logging was set up."""
+
+    def write(self, text: str) -> int:
+        """Write text."""
+        return sys.stderr.write(text)
+
+    def flush(self) -> None:
+        """Let go of what is buffered."""
+        sys.stderr.flush()
 
 
 def configure_log(env: Mapping[str, str]) -> None:
@@ -33,6 +46,6 @@ def configure_log(env: Mapping[str, str]) -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(cast(TextIO, _StandardError())),
         cache_logger_on_first_use=False,
     )

@@ -172,9 +172,8 @@ def _write() -> pl.Expr:
     same = pl.col("digest") == pl.col("old_digest")
     # equal content with a newer date is written, so that a row dated between the two finds the newer date
     dated = newer | (pl.col("updated_at").is_not_null() & pl.col("old_updated_at").is_null())
-    replaces = pl.col("stored").fill_null(False)
     return (
-        pl.when(pl.col("old").is_null() | replaces)
+        pl.when(pl.col("old").is_null())
         .then(True)
         .when(same)
         .then(dated.fill_null(False))

@@ -65,12 +65,16 @@ def blocks(stream: BinaryIO, refuse: Refuse, *, quotes: bool) -> Iterator[tuple[
 
 def _last_end(data: bytes, *, quotes: bool) -> int:
     """Offset just after the last line break that ends a record; 0 where no record ends."""
-    if not quotes or b'"' not in data:
-        return data.rfind(b"\n") + 1
-    text = np.frombuffer(data, np.uint8)
-    breaks = np.flatnonzero(text == 10)
-    outside = breaks[(np.cumsum(text == 34, dtype=np.int32)[breaks] & 1) == 0]
-    return int(outside[-1]) + 1 if outside.size else 0
+    at = data.rfind(b"\n")
+    if not quotes:
+        return at + 1
+    # a line break ends a record where an even number of quotes stands before it
+    before = data.count(b'"', 0, max(at, 0))
+    while at >= 0 and before % 2:
+        earlier = data.rfind(b"\n", 0, at)
+        before -= data.count(b'"', max(earlier, 0), at)
+        at = earlier
+    return at + 1
 
 
 def _records(block: bytes, line: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
@@ -79,7 +83,7 @@ def _records(block: bytes, line: int) -> tuple[npt.NDArray[np.int64], npt.NDArra
     breaks = np.flatnonzero(text == 10)
     ends = breaks
     if b'"' in block:
-        ends = breaks[(np.cumsum(text == 34, dtype=np.int32)[breaks] & 1) == 0]
+        ends = breaks[np.searchsorted(np.flatnonzero(text == 34), breaks) % 2 == 0]
     starts = np.concatenate([np.zeros(1, np.int64), ends + 1])
     stops = np.append(ends, len(block))
     if starts[-1] == len(block):

@@ -12,7 +12,7 @@ not kept.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -162,20 +162,18 @@ class Keyer:
         frame = pl.DataFrame(columns).with_columns(pl.coalesce("door", "building", "estate").alias("key"))
         return frame.select("value", "key", "masked", "level", "has_city", *PARTS)
 
-    def _keys(self, domain: str, canonical: Iterable[str | None]) -> pl.Series:
+    def _keys(self, domain: str, canonical: Sequence[str | None]) -> pl.Series:
         """A Binary column of keys; values that recur (estates) are hashed once."""
         fresh, outer = self._state(domain).copy, self._outer.copy
         seen: dict[str | None, bytes | None] = {None: None}
-        keys: list[bytes | None] = []
         for form in canonical:
-            key = seen.get(form)
-            if key is None and form is not None:
+            if form not in seen:
                 inside = fresh()
                 inside.update(form.encode("utf-8", "surrogatepass"))
                 outside = outer()
                 outside.update(inside.digest())
-                key = seen[form] = outside.digest()[:KEY_BYTES]
-            keys.append(key)
+                seen[form] = outside.digest()[:KEY_BYTES]
+        keys = [seen[form] for form in canonical]
         return pl.Series(keys, dtype=pl.Binary)
 
     def _state(self, domain: str) -> _Hash:

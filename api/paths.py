@@ -1,9 +1,9 @@
 """The shortest explanation of how two accounts are linked: breadth-first from both ends over shared identifiers.
 
 Method: bidirectional breadth-first search (I. Pohl, 1971) on the bipartite graph of accounts and identifiers. It is
-hub-aware: an identifier that more accounts share than `HUB` explains nothing about any two of them, so it is not
-walked through; only where both accounts themselves used it is it named, as the weakest of explanations. Deterministic:
-of equally short paths the one with the rarest identifiers wins, then the first by id.
+hub-aware: an identifier that more accounts share than `HUB`, or that the caller calls weak, explains nothing about any
+two of them, so it is not walked through; only where both accounts themselves used it is it named, as the weakest of
+explanations. Deterministic: of equally short paths the one with the rarest identifiers wins, then the first by id.
 """
 
 from __future__ import annotations
@@ -45,12 +45,20 @@ class _Side:
 
 
 def shortest_path(
-    a: str, b: str, *, identifiers: Expand, accounts: Expand, max_hops: int = 6, budget: int = 5_000
+    a: str,
+    b: str,
+    *,
+    identifiers: Expand,
+    accounts: Expand,
+    weak: Callable[[str], bool],
+    max_hops: int = 6,
+    budget: int = 5_000,
 ) -> Found:
     """The shortest path from account `a` to `b`; no hops where there is none, or the budget ended first.
 
     `identifiers` gives the identifiers of accounts, `accounts` the accounts of identifiers (of a hub, at least
-    `HUB` + 1 of them), each in one batch. At most `budget` accounts are visited."""
+    `HUB` + 1 of them), each in one batch; `weak` tells identifiers that are not to be walked through. At most `budget`
+    accounts are visited."""
     known_ids: dict[str, frozenset[str]] = {}
     known_users: dict[str, frozenset[str]] = {}
 
@@ -63,7 +71,7 @@ def shortest_path(
         known_users.update({one: frozenset() for one in missing} | dict(accounts(missing)) if missing else {})
 
     def rarest(ids: Iterable[str]) -> list[str]:
-        return sorted(ids, key=lambda one: (len(known_users[one]), one))
+        return sorted(ids, key=lambda one: (weak(one), len(known_users[one]), one))
 
     if a == b:
         return Found((), True)
@@ -77,11 +85,12 @@ def shortest_path(
     for _ in range(max_hops):
         near, far = sorted(sides, key=lambda side: len(side.edge))
         ids_of(near.edge)
-        users_of({id_ for buyer in near.edge for id_ in known_ids[buyer]})
+        walked = {buyer: [id_ for id_ in known_ids[buyer] if not weak(id_)] for buyer in near.edge}
+        users_of({id_ for ids in walked.values() for id_ in ids})
         meeting: list[tuple[int, str]] = []
         reached: dict[str, tuple[str, str]] = {}
         for buyer in near.edge:
-            for id_ in rarest(known_ids[buyer]):
+            for id_ in rarest(walked[buyer]):
                 users = known_users[id_]
                 if len(users) > HUB:
                     continue
@@ -99,7 +108,7 @@ def shortest_path(
             return Found((), True)
         if sum(len(side.reached) for side in sides) > budget:
             return Found((), False)
-    return Found((), False)
+    return Found((), True)
 
 
 def _joined(sides: tuple[_Side, _Side], middle: str, users: Links) -> tuple[Hop, ...]:

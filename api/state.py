@@ -38,12 +38,21 @@ class Health:
 
 
 class State:
-    """The store as last seen, kept fresh by `start`. `now` gives UTC microseconds."""
+    """The store as last seen, kept fresh by `start`. `now` is the instant that is answered for, `clock` the wall
+    clock's; both in UTC microseconds."""
 
-    def __init__(self, store: Store, policy: Policy, *, now: Callable[[], int], settings: ApiSettings) -> None:
-        self.store, self.settings, self.now = store, settings, now
+    def __init__(
+        self,
+        store: Store,
+        policy: Policy,
+        *,
+        now: Callable[[], int],
+        clock: Callable[[], int],
+        settings: ApiSettings,
+    ) -> None:
+        self.store, self.settings, self.now, self._clock = store, settings, now, clock
         self.desk = CheckoutDesk(store, policy)
-        self.audit = AuditLog(store, now=now)
+        self.audit = AuditLog(store, now=clock)
         self._revocations = Revocations(store)
         self._view = View(store, Head(0, None), None)
         self._view_lock = threading.Lock()
@@ -84,7 +93,7 @@ class State:
 
     def health(self) -> Health:
         """How the server is, by what the background thread last saw."""
-        age = None if self._last_good is None else max(0, self.now() - self._last_good) / 1_000_000
+        age = None if self._last_good is None else max(0, self._clock() - self._last_good) / 1_000_000
         store = "reachable" if self._reachable else "unreachable"
         return Health(self._reachable, store, None if age is None else round(age, 3), ringfence_version())
 

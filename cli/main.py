@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Sequence
@@ -20,7 +21,12 @@ from graph.errors import RingfenceError
 from integrity.version import ringfence_version
 
 INTERRUPTED = 130
+TERMINATED = 143
 DEFECT = 70
+
+
+class _Terminated(KeyboardInterrupt):
+    """SIGTERM: ends a command as Ctrl-C does, so that it lets go of what it holds on the way out."""
 
 
 class _Guarded(TyperGroup):
@@ -33,9 +39,9 @@ class _Guarded(TyperGroup):
         except RingfenceError as error:
             say(f"ringfence: {error}")
             raise typer.Exit(error.exit_code) from None
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as stopped:
             say("ringfence: interrupted; nothing unfinished is visible")
-            raise typer.Exit(INTERRUPTED) from None
+            raise typer.Exit(TERMINATED if isinstance(stopped, _Terminated) else INTERRUPTED) from None
         except BrokenPipeError:
             # whoever read the output has gone; there is nobody left to tell
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -118,6 +124,11 @@ def run(arguments: Sequence[str]) -> int:
     return 0
 
 
+def _terminate(_number: int, _frame: object) -> None:
+    raise _Terminated
+
+
 def main() -> None:
     """The entry point of the command."""
+    signal.signal(signal.SIGTERM, _terminate)
     sys.exit(run(sys.argv[1:]))

@@ -8,7 +8,7 @@ from typing import Any
 
 import typer.main
 
-from cli.main import DEFECT, INTERRUPTED, app
+from cli.main import DEFECT, INTERRUPTED, TERMINATED, app
 from cli.settings import settings_markdown
 from graph.errors import BadInput, KeyProblem, LeaseHeld, LeaseLost, NotFound, RingfenceError, RunHeld, StoreProblem
 
@@ -24,6 +24,7 @@ EXIT_CODES: tuple[tuple[int, str], ...] = (
     (NotFound.exit_code, (NotFound.__doc__ or "").strip()),
     (DEFECT, "Something unexpected: a defect of Ringfence. `RINGFENCE_DEBUG=1` shows where."),
     (INTERRUPTED, "Interrupted (Ctrl-C); nothing unfinished is visible."),
+    (TERMINATED, "Ended by SIGTERM; nothing unfinished is visible. `serve` and `detect --every` end with 0."),
 )
 """Exit codes of every command and what they mean."""
 

@@ -19,9 +19,9 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from detectors.contract import Family
-from detectors.fusion import Web
-from detectors.numerics import group
+from detectors.numerics import group, tally
 from detectors.settings import DetectionSettings
+from detectors.web import Web
 from graph.snapshot import Bools, Floats, Ints, Longs
 
 ACTS: Final = 0.5
@@ -52,16 +52,15 @@ def gather(web: Web, own: Floats, risk: Floats, guilt: Floats, settings: Detecti
     ends = web.n + web.key[rows]
     links = coo_array((np.ones(len(rows)), (web.buyer[rows], ends)), shape=(web.n + web.keys,) * 2)
     _, label = connected_components(links, directed=False)
-    label = label[web.buyer[rows]]
-    label = _cut(web, rows, label, settings)
-    kept = _large_enough(web, rows, label)
-    rows, label = rows[kept], label[kept]
+    sides = _cut(web, rows, label[web.buyer[rows]].astype(np.int64), settings)
+    kept = _large_enough(web, rows, sides)
+    rows, sides = rows[kept], sides[kept]
     ring = np.full(web.n, -1, np.int32)
     order = np.argsort(web.buyer[rows], kind="stable")
-    seen, first = np.unique(label[order], return_index=True)
-    number = np.full(int(label.max(initial=-1)) + 1, -1, np.int32)
+    seen, first = np.unique(sides[order], return_index=True)
+    number = np.full(int(sides.max(initial=-1)) + 1, -1, np.int32)
     number[seen[np.argsort(first)]] = np.arange(len(seen), dtype=np.int32)
-    ring[web.buyer[rows]] = number[label]
+    ring[web.buyer[rows]] = number[sides]
     return Candidates(ring, len(seen), rows)
 
 
@@ -72,8 +71,9 @@ def _large_enough(web: Web, rows: Longs, label: Longs) -> Bools:
     members = group(label, web.buyer[rows].astype(np.int64))
     size = np.bincount(label[members.first], minlength=groups)
     conduct = web.family[web.key[rows]] == Family.CONDUCT.value
-    joint = np.bincount(label, conduct, groups) >= 2
-    return ((size >= 3) | ((size == 2) & joint))[label]
+    joint = tally(label, conduct, groups) >= 2
+    enough: Bools = ((size >= 3) | ((size == 2) & joint))[label]
+    return enough
 
 
 def _held(web: Web, own: Floats, rows: Longs) -> Longs:
@@ -89,10 +89,9 @@ def _held(web: Web, own: Floats, rows: Longs) -> Longs:
     return rows[shared[web.key[rows]]]
 
 
-def _cut(web: Web, rows: Longs, label: Ints, settings: DetectionSettings) -> Longs:
+def _cut(web: Web, rows: Longs, label: Longs, settings: DetectionSettings) -> Longs:
     """Labels of rows after large components are cut by Leiden; a row whose key fell to another side goes with its
     account's side only where another row holds it."""
-    label = label.astype(np.int64)
     members = group(label, web.buyer[rows].astype(np.int64))
     size = np.bincount(label[members.first], minlength=int(label.max()) + 1)
     result = label.copy()

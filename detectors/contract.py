@@ -15,6 +15,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from detectors.numerics import tally
 from detectors.settings import DetectionSettings
 from graph.snapshot import Bools, Floats, Ints, Longs, Snapshot
 
@@ -64,7 +65,7 @@ class Evidence:
     def account_nats(self, n: int) -> Floats:
         """Sum of the rows without a key for each of the `n` accounts: (n,) nats."""
         alone = self.key < 0
-        return np.bincount(self.buyer[alone], self.nats[alone], n)
+        return tally(self.buyer[alone], self.nats[alone], n)
 
 
 NO_KEYS: Final = Keys(np.empty(0, object), np.empty(0, np.int64), np.empty(0, bool))
@@ -142,7 +143,8 @@ class Claims:
 @dataclass(frozen=True)
 class Context:
     """All that a detector may look at. `suspicion` (buyers,) is the former round's probability that an account is
-    abusive (zeros at first): `honest` weighs what the market's own people teach, `suspicion` what its abusers do. `links` is
+    abusive (zeros at first): `honest` weighs what the market's own people teach, `suspicion` what its abusers do.
+    `links` is
     the evidence of the plain link detectors, for those detectors that look at groups which others name."""
 
     snapshot: Snapshot

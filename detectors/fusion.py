@@ -15,30 +15,27 @@ Four rules keep one fact from counting several times and a bridge from pulling p
 
 How often keys of each kind and size are abusive is learned from the market around the detectors' priors and the
 rarity of the sharing, as is the share of abusive accounts.
-Source: belief propagation, Pearl (1988); guilt by association on bipartite graphs with a learned prior as in FraudEagle,
+Source: belief propagation, Pearl (1988); guilt by association on bipartite graphs with a learned prior as in
+FraudEagle,
 Akoglu et al. (2013), and SpEagle, Rayana & Akoglu (2015), doi:10.1145/2783258.2783370.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
-from detectors.contract import Detector, Evidence, Family
-from detectors.numerics import Groups, group, logit
+from detectors.contract import Family
+from detectors.numerics import logit, tally
 from detectors.settings import DetectionSettings
-from graph.snapshot import Bools, Floats, Ints, Longs
+from detectors.web import FAMILIES, Web
+from graph.snapshot import Floats
 
 ACTING: Final = np.array([[0.9, 0.5, 0.2], [0.9, 0.5, 0.2], [0.9, 0.75, 0.6]])
 """Grid of the share of an abusive key's accounts that act, by family. Who shares a place with a ring may be anybody;
 who files a ring's picture or parcel mostly belongs to it."""
-SIZES: Final = np.array([3, 4, 6, 10, 20, 50, 200, 1000])
-"""Edges of the size classes in which the share of abusive keys is learned."""
-ALIKE: Final = np.array([0.0, -1.0, 1.0])
-"""Nats by which a key is likelier abusive: its members' claims not known, never meeting, meeting (see same_targets)."""
 KEYS_BELIEVED: Final = 15.0
 """Keys' worth of belief that a kind's prior has in each size class."""
 HUB: Final = 20
@@ -51,36 +48,6 @@ MOST_FACTOR: Final = 3.0
 """A class's learned share differs from the stated one at most by this factor: what is learned rests on beliefs."""
 MOST_PRIOR: Final = 0.5
 """No key is more likely abusive than not before its accounts have been looked at."""
-FAMILIES: Final = 3
-
-
-@dataclass(frozen=True)
-class Web:
-    """All shared keys of all link detectors. Rows (m,) sorted by key then buyer: `key`, `buyer`, and `source` (m,), the
-    row in the concatenated link evidence (the first of several that say the same). Keys (k,): `detector` index into
-    the link detectors, `family`, `size`, `klass` for learning, `prior` (k,) log odds before learning, `base` (k,) those of its kind
-    whatever the size, `local` the
-    key's number in its detector; `alias` the kept key of every key before merging, detector after detector. `slot` groups rows by buyer and family."""
-
-    key: Ints
-    buyer: Ints
-    source: Longs
-    detector: Ints
-    family: Ints
-    size: Longs
-    klass: Longs
-    prior: Floats
-    local: Ints
-    alias: Longs
-    base: Floats
-    slot: Groups
-    slot_rank: Longs
-    n: int
-
-    @property
-    def keys(self) -> int:
-        """Number of keys."""
-        return len(self.size)
 
 
 @dataclass(frozen=True)
@@ -88,7 +55,8 @@ class Beliefs:
     """`risk` (n,) probability of abuse; `own` (n,) log-likelihood ratio of the account's own conduct and
     `claimant` (n,) the part of it that is no news among accounts met by their claims; `message` (m,)
     nats that each membership says to its account; `guilt` (k,) probability that a key is abusive; `abusers`, the share
-    of abusive accounts that was used, `next_abusers` the one found; `scarce` and `learned` (k,) nats that were added to the keys' stated log odds, `next_learned` (k,)
+    of abusive accounts that was used, `next_abusers` the one found; `scarce` and `learned` (k,) nats that were added
+    to the keys' stated log odds, `next_learned` (k,)
     what the next round is to add."""
 
     risk: Floats
@@ -103,98 +71,7 @@ class Beliefs:
     next_learned: Floats
 
 
-def weave(detectors: Sequence[Detector], found: Sequence[Evidence], n: int, grade: Ints) -> Web:
-    """Join the keys of all link evidence into one web, keys with equal members merged.
-
-    `grade` (k,) says of each key whether its members claim at the same places: 0 unknown, 1 no, 2 yes."""
-    keys, buyers, sources, kinds, local, sizes, explained, nats = [], [], [], [], [], [], [], []
-    offset = rows = 0
-    for number, item in enumerate(found):
-        linked = np.flatnonzero(item.key >= 0)
-        keys.append(item.key[linked].astype(np.int64) + offset)
-        buyers.append(item.buyer[linked])
-        sources.append(linked + rows)
-        size = len(item.keys.size)
-        kinds.append(np.full(size, number, np.int32))
-        local.append(np.arange(size, dtype=np.int32))
-        sizes.append(item.keys.size)
-        explained.append(item.keys.explained)
-        best = np.zeros(size)
-        np.maximum.at(best, item.key[linked], item.nats[linked])
-        nats.append(best)
-        offset += size
-        rows += len(item.key)
-    key, buyer, source = _cat(keys, np.int64), _cat(buyers, np.int32), _cat(sources, np.int64)
-    kind, size, household, rare = _cat(kinds, np.int32), _cat(sizes, np.int64), _cat(explained, bool), _cat(nats, float)
-    family = np.array([d.family.value for d in detectors] or [0], np.int32)[kind]
-    base = np.array([logit(d.prior) for d in detectors] or [0.0])[kind]
-    top = np.array([logit(d.ceiling) for d in detectors] or [0.0])[kind]
-    prior = np.minimum(base + np.where(household, 0.0, rare), top) + ALIKE[grade]
-    keep, twin = _distinct(key, buyer, offset, prior, family)
-    number = np.cumsum(keep) - 1
-    alias = number[twin]
-    rows_kept = keep[key]
-    key, buyer, source = number[key[rows_kept]], buyer[rows_kept], source[rows_kept]
-    rank = np.lexsort((buyer, key))
-    key, buyer, source = key[rank], buyer[rank], source[rank]
-    kind, size, family, household = kind[keep], size[keep], family[keep], household[keep]
-    klass = (kind * (len(SIZES) + 1) + np.searchsorted(SIZES, size, side="right")) * 2 + household
-    klass = klass * len(ALIKE) + grade[keep]
-    slot = group(buyer, family[key].astype(np.int64))
-    return Web(
-        key=key.astype(np.int32),
-        buyer=buyer.astype(np.int32),
-        source=source,
-        detector=kind,
-        family=family,
-        size=size,
-        klass=klass,
-        prior=prior[keep],
-        base=base[keep],
-        local=_cat(local, np.int32)[keep],
-        alias=alias,
-        slot=slot,
-        slot_rank=np.argsort(slot.of, kind="stable"),
-        n=n,
-    )
-
-
-def _cat(parts: list[np.ndarray[tuple[int], np.dtype[np.generic]]], dtype: object) -> np.ndarray:  # type: ignore[type-arg]
-    return np.concatenate(parts) if parts else np.empty(0, dtype)  # type: ignore[call-overload, no-any-return]
-
-
-def _distinct(key: Longs, buyer: Ints, n: int, prior: Floats, family: Ints) -> tuple[Bools, Longs]:
-    """(k,) true for keys to keep: of the keys with equal members the one whose prior is highest (conduct before
-    instrument before place where priors tie); and (k,) the key kept in its stead."""
-    if not n:
-        return np.zeros(0, bool), np.zeros(0, np.int64)
-    # two independent sums of scrambled buyer numbers tell member sets apart
-    scrambled = [_scramble(buyer.astype(np.uint64) + np.uint64(salt)) for salt in (1, 1 << 40)]
-    sums = []
-    for value in scrambled:
-        total = np.zeros(n, np.uint64)
-        np.add.at(total, key, value)
-        sums.append(total)
-    rank = np.lexsort((np.arange(n), -family, -prior, sums[1], sums[0]))
-    new = np.ones(n, bool)
-    new[1:] = (sums[0][rank][1:] != sums[0][rank][:-1]) | (sums[1][rank][1:] != sums[1][rank][:-1])
-    keep = np.zeros(n, bool)
-    keep[rank[new]] = True
-    twin = np.empty(n, np.int64)
-    twin[rank] = rank[new][np.cumsum(new) - 1]
-    return keep, twin
-
-
-def _scramble(value: np.ndarray[tuple[int], np.dtype[np.uint64]]) -> np.ndarray[tuple[int], np.dtype[np.uint64]]:
-    """SplitMix64's finaliser (Steele et al. 2014, doi:10.1145/2714064.2660195)."""
-    value = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    value = (value ^ (value >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return value ^ (value >> np.uint64(31))
-
-
-def believe(
-    web: Web, own: Floats, claimant: Floats, settings: DetectionSettings, start: Beliefs | None
-) -> Beliefs:
+def believe(web: Web, own: Floats, claimant: Floats, settings: DetectionSettings, start: Beliefs | None) -> Beliefs:
     """Run belief propagation over the web, given each account's `own` (n,) nats and the part of them that
     is no news among accounts met by their claims, `claimant` (n,); `start` is the former round's result
     from which the shares of abusive accounts and keys are taken."""
@@ -244,8 +121,8 @@ def _learn(web: Web, guilt: Floats, scarce: float) -> Floats:
     classes = int(web.klass.max()) + 1
     count = np.bincount(web.klass, minlength=classes)
     stated = 1 / (1 + np.exp(-web.prior - scarce))
-    mean = np.bincount(web.klass, stated, classes) / np.maximum(count, 1)
-    got = np.bincount(web.klass, sharpened(guilt), classes)
+    mean = tally(web.klass, stated, classes) / np.maximum(count, 1)
+    got = tally(web.klass, sharpened(guilt), classes)
     learned = (got + KEYS_BELIEVED * mean) / (count + KEYS_BELIEVED)
     factor = np.clip(learned / np.maximum(mean, 1e-12), 1.0 / MOST_FACTOR, MOST_FACTOR)
     nats: Floats = np.log(factor)[web.klass]
@@ -266,7 +143,12 @@ def propagate(
     most = np.where(hub, HUB_NATS * np.minimum(HUB / np.maximum(web.size, 1), 1.0), np.inf)[web.key]
     usual, _ = _answer(web, np.zeros(m), abusers, np.minimum(web.base + scarce, logit(MOST_PRIOR)))
     for _ in range(2):  # conduct first, then what hears of it; nothing is passed on further
-        message, guilt = _answer(web, _told(web, own, claimant, message), abusers, np.minimum(web.prior + scarce + learned, logit(MOST_PRIOR)))
+        message, guilt = _answer(
+            web,
+            _told(web, own, claimant, message),
+            abusers,
+            np.minimum(web.prior + scarce + learned, logit(MOST_PRIOR)),
+        )
         message = np.minimum(message - usual, most)
     return message, guilt
 
@@ -286,12 +168,12 @@ def _answer(web: Web, heard: Floats, abusers: float, log_prior: Floats) -> tuple
         any_ = np.log(acting * ratio + (1.0 - acting)) - scale
         idle = np.log(1.0 - acting) - scale
         odds = ratio * acting / (1.0 - acting)
-        every, none, one = (np.bincount(web.key, part, web.keys) for part in (any_, idle, odds))
+        every, none, one = (tally(web.key, part, web.keys) for part in (any_, idle, odds))
         # the chance that fewer than two act is taken out of the prior, so that it stays what it says
         rest = (1.0 - of_key) ** (size - 2.0)
         two = 1.0 - rest * ((1.0 - of_key) ** 2 + size * of_key * (1.0 - of_key))
         weight = log_prior - np.log(ACTING.shape[1]) - np.log(two)
-        mass += np.exp(np.clip(weight + every + _but(none + np.log1p(one) - every), -60.0, 60.0))
+        mass += np.exp(np.clip(weight + every + _but(np.asarray(none + np.log1p(one) - every)), -60.0, 60.0))
         others, idlers = every[web.key] - any_, none[web.key] - idle
         single = np.log1p(np.maximum(one[web.key] - odds, 0.0))
         here = weight[web.key] + others
@@ -309,7 +191,8 @@ def _but(log: Floats) -> Floats:
 def _told(web: Web, own: Floats, claimant: Floats, message: Floats) -> Floats:
     """(m,) what each account tells each of its keys: what it did alone and, to places and instruments, with others.
 
-    Conduct keys join accounts by their claims, heavy claimants before others: `claimant` (n,) nats are no news to them."""
+    Conduct keys join accounts by their claims, heavy claimants before others: `claimant` (n,) nats are no news to
+    them."""
     conduct = Family.CONDUCT.value
     shared = _loudest(web, message)[:, conduct]
     listens = web.family[web.key] != conduct

@@ -2,7 +2,8 @@
 
 Each candidate gets a score: the log-likelihood ratio that its accounts' own conduct is that of a group in which most
 act, against independent honest people. The null model keeps every key with its size and every account with its
-activity, category and whether it ever claimed, and draws its conduct anew from honest accounts of the same stratum; fusion and grouping run on
+activity, category and whether it ever claimed, and draws its conduct anew from honest accounts of the same stratum;
+fusion and grouping run on
 the drawn market as on the true one. The candidates that honest markets bring forth by chance give the local false
 discovery rate at each score; confidence is its complement, held non-decreasing in the score.
 Sources: Efron (2004), doi:10.1198/016214504000000089 (local false discovery rate, empirical null); Benjamini &
@@ -19,9 +20,10 @@ import numpy as np
 
 from detectors.communities import Candidates, gather
 from detectors.contract import Context
-from detectors.fusion import Beliefs, Web, combine, propagate
-from detectors.numerics import group, pool
+from detectors.fusion import Beliefs, combine, propagate
+from detectors.numerics import group, pool, tally
 from detectors.settings import DetectionSettings
+from detectors.web import Web
 from graph.snapshot import Floats, Longs
 
 SHARES: Final = (0.9, 0.5, 0.2)
@@ -36,7 +38,7 @@ def scores(candidates: Candidates, own: Floats, abusers: float) -> Floats:
     ratio = np.exp(np.clip(own[member], -15, 15))
     scale = np.log(abusers * ratio + 1 - abusers)
     each = [
-        np.bincount(candidates.ring[member], np.log(acting * ratio + 1 - acting) - scale, candidates.rings)
+        tally(candidates.ring[member], np.log(acting * ratio + 1 - acting) - scale, candidates.rings)
         for acting in SHARES
     ]
     best: Floats = np.max(each, axis=0)

@@ -15,9 +15,10 @@ from typing import Final
 import numpy as np
 
 from detectors.contract import Context, Evidence, Family
-from detectors.fusion import FAMILIES, Beliefs, Web
-from detectors.numerics import group, logit
+from detectors.fusion import Beliefs
+from detectors.numerics import group, logit, tally
 from detectors.registry import LINKS
+from detectors.web import FAMILIES, Web
 from graph.snapshot import Bools, Floats, Ints, Longs
 
 LEAST: Final = 0.005
@@ -111,7 +112,7 @@ def _counted(ctx: Context, web: Web, beliefs: Beliefs, links: Sequence[Evidence]
         family = LINKS[number].family.value
         # keys that say less than a tenth of the strongest only blur the account
         said[number] = np.where(said[number] >= 0.1 * best[item.buyer, family], said[number], 0.0)
-        heard[:, family] += np.bincount(item.buyer, said[number], ctx.n)
+        heard[:, family] += tally(item.buyer, said[number], ctx.n)
     ceiling = max(logit(ctx.settings.link_ceiling) - logit(beliefs.abusers), 0.0)
     shared = best[:, Family.PLACE.value] + best[:, Family.INSTRUMENT.value]
     scale = np.minimum(1.0, ceiling / np.maximum(shared, 1e-12))

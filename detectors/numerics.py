@@ -32,7 +32,7 @@ class Groups:
 
     def total(self, values: npt.NDArray[np.float64] | npt.NDArray[np.bool_]) -> Floats:
         """(g,) sum of (m,) `values` in each group."""
-        return np.bincount(self.of, values, self.n)
+        return tally(self.of, values, self.n)
 
 
 def group(*columns: npt.NDArray[np.integer]) -> Groups:
@@ -51,6 +51,12 @@ def group(*columns: npt.NDArray[np.integer]) -> Groups:
     first = order[new]
     starts = np.flatnonzero(new)
     return Groups(of, first, np.diff(np.append(starts, len(ranked))))
+
+
+def tally(of: npt.NDArray[np.integer], weight: npt.ArrayLike, n: int) -> Floats:
+    """(n,) sum of `weight` (m,) over the rows of each number in `of` (m,)."""
+    total: Floats = np.bincount(of, weight, n)  # type: ignore[assignment]  # its stub knows unweighted counts only
+    return total
 
 
 def shrink_strength(observed: Floats, expected: Floats) -> float:
@@ -76,7 +82,7 @@ def rarity(sizes: Longs, everyone: int) -> Floats:
         return np.empty(0)
     ranked = np.sort(sizes)
     as_large = len(ranked) - np.searchsorted(ranked, sizes, side="left")
-    return calibrated((as_large + 1.0) / (max(everyone, len(sizes)) + 2.0))
+    return calibrated(np.asarray((as_large + 1.0) / (max(everyone, len(sizes)) + 2.0), np.float64))
 
 
 def calibrated(p: Floats) -> Floats:
@@ -104,7 +110,7 @@ def mixture_weights(columns: Floats, weight: Floats, prior: Floats, *, steps: in
     `columns` (n, d) log densities of each row, `weight` (n,) of each row, `prior` (d,) pseudo-counts (Dirichlet). Rows
     of weight zero teach nothing; with no rows the prior's own shares come back. Source: Laird (1978),
     doi:10.1080/01621459.1978.10480103."""
-    shares = prior / prior.sum()
+    shares: Floats = prior / prior.sum()
     kept = weight > 1e-6
     if not kept.any():
         return shares
@@ -127,11 +133,11 @@ def learned_bins(bins: Ints, prior: Floats, suspicion: Floats, *, strength: floa
     violators, Ayer et al. 1955, doi:10.1214/aoms/1177728423). Source of the scheme: Fellegi & Sunter (1969),
     doi:10.1080/01621459.1969.10501049, with shrinkage."""
     d = len(prior)
-    honest = np.bincount(bins, 1.0 - suspicion, d) + 0.5
+    honest = tally(bins, 1.0 - suspicion, d) + 0.5
     honest /= honest.sum()
     start = honest * np.exp(prior)
     start /= start.sum()
-    abusive = np.bincount(bins, suspicion, d) + strength * start
+    abusive = tally(bins, suspicion, d) + strength * start
     abusive /= abusive.sum()
     nats = np.log(abusive) - np.log(honest)
     return pool(nats, honest) if rising else nats

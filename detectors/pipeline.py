@@ -13,7 +13,7 @@ from detectors.communities import bystanders, gather
 from detectors.context.expectation import expect, find_claims, stratify
 from detectors.context.hubs import find_hubs
 from detectors.contract import Context, Evidence
-from detectors.fusion import Beliefs, Web, believe, sharpened, weave
+from detectors.fusion import Beliefs, believe, sharpened
 from detectors.judge import confidence
 from detectors.ledger import enter
 from detectors.links.same_targets import grades, meet
@@ -31,6 +31,7 @@ from detectors.tables import (
     ring_id,
     rings_table,
 )
+from detectors.web import Web, weave
 from graph.snapshot import Floats, Snapshot
 
 DEFAULTS: Final = DetectionSettings()

@@ -10,9 +10,11 @@ from typing import Final
 import numpy as np
 
 from detectors.contract import COMPLAINTS, PAST, Context, Family
-from detectors.fusion import Beliefs, Web
+from detectors.fusion import Beliefs
 from detectors.ledger import Ledger
+from detectors.numerics import tally
 from detectors.registry import ALL, LINKS
+from detectors.web import Web
 from graph.snapshot import OUTCOMES, Floats, Ints, Longs
 
 _NOUNS: Final = {
@@ -26,6 +28,7 @@ _NOUNS: Final = {
     "shared_picture": ("evidence picture", "evidence pictures"),
     "shared_parcel": ("return parcel", "return parcels"),
     "same_targets": ("target, store and weeks,", "targets, store and weeks,"),
+    "comeback": ("trace of an account closed or limited earlier", "traces of accounts closed or limited earlier"),
     "lockstep": ("rhythm of claims at the same stores in the same hours", "rhythms of claims in the same hours"),
 }
 AGAINST: Final = -0.3
@@ -54,7 +57,7 @@ class Teller:
     @cached_property
     def expected(self) -> Floats:
         """(n,) claims that each account's baskets predict."""
-        return np.bincount(self.ctx.snapshot.orders.buyer, self.ctx.expectation.any, self.ctx.n)
+        return tally(self.ctx.snapshot.orders.buyer, self.ctx.expectation.any, self.ctx.n)
 
     @cached_property
     def _crowds(self) -> list[tuple[Longs, Floats, Longs]]:
@@ -66,8 +69,8 @@ class Teller:
             n = len(item.keys.size)
             result.append(
                 (
-                    np.bincount(key, self.claims[buyer], n).astype(np.int64),
-                    np.bincount(key, self.expected[buyer], n),
+                    tally(key, self.claims[buyer], n).astype(np.int64),
+                    tally(key, self.expected[buyer], n),
                     item.keys.size,
                 )
             )
@@ -145,23 +148,24 @@ class Teller:
         }
         return tell[ALL[detector].name](buyer, part)
 
-    def _claim_excess(self, buyer: int, part: Longs) -> str:
+    def _claim_excess(self, buyer: int, _part: Longs) -> str:
         return (
             f"filed {_claims(int(self.claims[buyer]))} on {int(self.made[buyer])} orders where its baskets predict "
             f"{self.expected[buyer]:.1f}"
         )
 
-    def _refund_only(self, buyer: int, part: Longs) -> str:
+    def _refund_only(self, buyer: int, _part: Longs) -> str:
         claims, ahead = self.ctx.claims, self.ctx.expectation
         mine = claims.buyer == buyer
         order = claims.order[mine]
         predicted = float((ahead.only[order] / (ahead.only[order] + ahead.back[order])).sum())
         return (
-            f"{int(claims.only[mine].sum())} of its {_claims(int(mine.sum()))} are refund-only where its orders predict "
+            f"{int(claims.only[mine].sum())} of its {_claims(int(mine.sum()))} are refund-only where its orders "
+            f"predict "
             f"{predicted:.1f}"
         )
 
-    def _weights(self, buyer: int, part: Longs) -> str:
+    def _weights(self, _buyer: int, part: Longs) -> str:
         refunds = self.ctx.snapshot.refunds
         rows = self.ledger.row[part]
         ratio = refunds.returned_g[rows] / refunds.shipped_g[rows]
@@ -170,7 +174,7 @@ class Teller:
         off = ", ".join(f"{value:.0%}" for value in ratio.tolist())
         return f"its returns weigh {off} of what was shipped, as honest returns seldom do"
 
-    def _complaints(self, buyer: int, part: Longs) -> str:
+    def _complaints(self, _buyer: int, part: Longs) -> str:
         complaints = self.ctx.snapshot.complaints
         rows = self.ledger.row[part[self.ledger.table[part] == COMPLAINTS]]
         if not len(rows):
@@ -179,17 +183,17 @@ class Teller:
         named = [f"{int((fates == number).sum())} {OUTCOMES[number]}" for number in np.unique(fates).tolist()]
         return f"stores complained of its claims: {', '.join(named)}, weighed by how often these stores complain"
 
-    def _bursts(self, buyer: int, part: Longs) -> str:
+    def _bursts(self, _buyer: int, part: Longs) -> str:
         if float(self.ledger.nats[part].sum()) < 0:
             return "its claims are spread over time as its orders are"
         return "its age and the crowding of its claims in time are those of accounts that abuse refunds"
 
-    def _comeback(self, buyer: int, part: Longs) -> str:
+    def _comeback(self, _buyer: int, part: Longs) -> str:
         if (self.ledger.table[part] == PAST).any():
             return "the platform itself closed or limited it earlier"
         return "first seen after the platform had closed or limited an account with which it shares identifiers"
 
-    def _parcel(self, buyer: int, part: Longs) -> str:
+    def _parcel(self, _buyer: int, part: Longs) -> str:
         return f"gave one return parcel for claims at different stores ({_claims(len(part))})"
 
     def context(self, buyer: int) -> list[str]:

@@ -33,6 +33,7 @@ PLAIN: Final[tuple[Detector, ...]] = (
     shared_picture.DETECTOR,
     shared_parcel.DETECTOR,
     lockstep.DETECTOR,
+    comeback.DETECTOR,
 )
 """Link detectors that look at the snapshot alone."""
 
@@ -48,7 +49,6 @@ ACCOUNTS: Final[tuple[Detector, ...]] = (
     swapped_return.DETECTOR,
     complaints.DETECTOR,
     bursts.DETECTOR,
-    comeback.DETECTOR,
 )
 """Run in every round, as they learn from the former round who is likely honest."""
 
@@ -71,7 +71,14 @@ def reference() -> str:
     """Markdown of all detectors and settings, for the generated documentation."""
     lines = ["# Detectors", ""]
     for detector in ALL:
-        lines += [f"## {detector.name}", "", f"**{detector.title}** ({_FAMILIES[detector.family]}).", "", detector.doc, ""]
+        lines += [
+            f"## {detector.name}",
+            "",
+            f"**{detector.title}** ({_FAMILIES[detector.family]}).",
+            "",
+            detector.doc,
+            "",
+        ]
         lines += [f"Source: {detector.source}.", ""]
         if detector.family is not Family.ACCOUNT:
             lines += [f"Prior that such a key stands for acting together: {detector.prior:g}.", ""]

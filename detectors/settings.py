@@ -10,7 +10,9 @@ class DetectionSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    seed: int = Field(7, ge=0, description="Seed of the null model's draws and of Leiden. The same seed gives the same bytes.")
+    seed: int = Field(
+        7, ge=0, description="Seed of the null model's draws and of Leiden. The same seed gives the same bytes."
+    )
     ring_confidence: float = Field(
         0.8, ge=0, le=1, description="Rings are published when the probability that they are real is at least this."
     )
@@ -23,22 +25,21 @@ class DetectionSettings(BaseModel):
     prior_weight: float = Field(
         2000,
         gt=0,
-        description="How many accounts' worth of belief `prior_abusers` has; a market of many more accounts outweighs it.",
+        description=(
+            "How many accounts' worth of belief `prior_abusers` has; a market of many more accounts outweighs it."
+        ),
     )
     max_abusers: float = Field(
-        0.05, gt=0, le=0.5, description="The estimated share of abusive accounts never exceeds this, whatever the market."
+        0.05,
+        gt=0,
+        le=0.5,
+        description="The estimated share of abusive accounts never exceeds this, whatever the market.",
     )
     rounds: int = Field(
         3,
         ge=1,
         le=10,
         description="How often expectations and weights are estimated again, each time with probable abusers left out.",
-    )
-    message_rounds: int = Field(
-        6, ge=1, le=50, description="Rounds of belief propagation between accounts and what they share, in each round."
-    )
-    damping: float = Field(
-        0.3, ge=0, lt=1, description="Share of the former message that is kept in each round of belief propagation."
     )
     link_ceiling: float = Field(
         0.5,
@@ -62,19 +63,23 @@ class DetectionSettings(BaseModel):
         3, ge=2, description="How often two accounts must have claimed together before lockstep is considered."
     )
     lockstep_crowd: int = Field(
-        30, ge=2, description="In a crowded hour each claim is compared with at most this many next claims at the store."
+        30,
+        ge=2,
+        description="In a crowded hour each claim is compared with at most this many next claims at the store.",
     )
     null_draws: int = Field(
         24, ge=1, le=1000, description="Draws of honest markets against which candidate rings are held."
     )
     leiden_accounts: int = Field(
-        40, ge=3, description="Connected groups with more accounts than this are cut into communities by Leiden."
+        8, ge=3, description="Connected groups with more accounts than this are cut into communities by Leiden."
     )
-    leiden_resolution: float = Field(1.0, gt=0, description="Resolution of Leiden's modularity; higher cuts finer.")
+    leiden_resolution: float = Field(0.4, gt=0, description="Resolution of Leiden's modularity; higher cuts finer.")
     records_shown: int = Field(
         5,
         ge=1,
-        description="Source records kept for one account and kind of evidence, heaviest first; their nats add up to the whole.",
+        description=(
+            "Source records kept for one account and kind of evidence, heaviest first; their nats add up to the whole."
+        ),
     )
     account_evidence_risk: float = Field(
         0.2, ge=0, le=1, description="Accounts outside rings have their evidence written out from this risk on."

@@ -165,7 +165,7 @@ def take_up(store: Store, inbox: Inbox, clock: Clock, *, holder: str) -> LoadRep
     """Load the files of the inbox that were not taken up before; None where there are none.
 
     The first load of a store takes the whole folder, later ones the new files only, so that a later file wins over an
-    earlier one. With a mapping whose tables are SELECTs over several files the whole folder is read again."""
+    earlier one. With a mapping, whose tables may join several files, the whole folder is read again."""
     seen = {row["id"] for row in read_journal(store, SEEN_FILES)}
     marks = _marks(inbox.folder)
     new = {name: mark for name, mark in marks.items() if mark not in seen}

@@ -115,12 +115,12 @@ def header(block: bytes, refuse: Refuse) -> tuple[list[str], int]:
 
 
 def frames(
-    stream: BinaryIO, refuse: Refuse, wanted: Callable[[Sequence[str]], Sequence[str]]
+    stream: BinaryIO, refuse: Refuse, wanted: Callable[[Sequence[str]], Sequence[str]], *, verify: bool = False
 ) -> Iterator[pl.DataFrame]:
     """The records of a CSV file, block by block: the wanted columns as text (empty is null) and `line` (int64).
 
     `wanted` is told the header once and answers which columns to keep; it may raise. A file with a header only gives
-    one empty frame.
+    one empty frame. With `verify` the columns that are not kept are held to be UTF-8 too.
     """
     names: list[str] = []
     keep: list[str] = []
@@ -134,6 +134,8 @@ def frames(
         starts, lines = _records(block, line)
         if not len(starts):
             continue
+        if verify:
+            _decode(block, int(lines[0]), refuse)
         table = _parse(block, names, keep, lines, refuse)
         if table.num_rows != len(starts):
             raise refuse(
@@ -175,11 +177,7 @@ def _parse(block: bytes, names: list[str], keep: list[str], lines: npt.NDArray[n
         ragged.append((row.number or 1, row.actual_columns))
         return "error"
 
-    try:
-        block.decode("utf-8")
-    except UnicodeDecodeError as error:
-        at = int(lines[0]) + block.count(b"\n", 0, error.start)
-        raise refuse("is not UTF-8", at) from None
+    _decode(block, int(lines[0]), refuse)
     try:
         return table(threads=False, on_ragged=note)
     except pa.ArrowInvalid:
@@ -188,6 +186,14 @@ def _parse(block: bytes, names: list[str], keep: list[str], lines: npt.NDArray[n
     number, columns = ragged[0]
     at = int(lines[min(number, len(lines)) - 1])
     raise refuse(f"has {columns} columns where the header has {len(names)}", at)
+
+
+def _decode(block: bytes, line: int, refuse: Refuse) -> None:
+    """Refuse a block that is not UTF-8. `line` is that of its first byte."""
+    try:
+        block.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise refuse("is not UTF-8", line + block.count(b"\n", 0, error.start)) from None
 
 
 def _loose(block: bytes, starts: npt.NDArray[np.int64], lines: npt.NDArray[np.int64]) -> int:

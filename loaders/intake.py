@@ -37,6 +37,13 @@ class Feed:
         constants = self.mapped.constants if self.mapped else {}
         return {name: columns.get(name, name) for name in self.contract.names if name not in constants}
 
+    def needs(self, names: Sequence[str]) -> list[str]:
+        """Which of a file's columns are read: those that stand for the contract's, all where a rule leaves rows out."""
+        if self.mapped and self.mapped.leave_out:
+            return list(names)
+        theirs = set(self.theirs().values())
+        return [name for name in names if name in theirs]
+
 
 @dataclass
 class SourceCount:
@@ -127,10 +134,11 @@ class Intake:
             seen = tuple(names)
             if feed.file.format != "jsonl":
                 self._settle(feed, seen)
-            return names
+            # converting one column of a CSV file is enough to find what is wrong with its records
+            return names[:1] if feed.file.format == "csv" else feed.needs(names)
 
         rows = 0
-        for frame in frames(feed.file, wanted, batch_rows=self.batch_rows):
+        for frame in frames(feed.file, wanted, batch_rows=self.batch_rows, verify=True):
             rows += frame.height
             tick(feed.file.name, frame.height)
         self._settle(feed, seen)
@@ -167,7 +175,7 @@ class Intake:
             if mapped.select
             else frames(
                 feed.file,
-                lambda names: names if mapped.leave_out else [name for name in names if name in set(theirs.values())],
+                feed.needs,
                 batch_rows=self.batch_rows,
             )
         )

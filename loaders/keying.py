@@ -167,7 +167,7 @@ class Keyer:
         fresh, outer = self._state(domain).copy, self._outer.copy
         seen: dict[str | None, bytes | None] = {None: None}
         for form in canonical:
-            if form not in seen:
+            if form is not None and form not in seen:
                 inside = fresh()
                 inside.update(form.encode("utf-8", "surrogatepass"))
                 outside = outer()

@@ -47,12 +47,14 @@ class InputFile:
         return BadInput(f"the file {what}", where=where, do="nothing of it is stored; correct it and load again")
 
 
-def frames(file: InputFile, wanted: Wanted, *, batch_rows: int = BATCH_ROWS) -> Iterator[pl.DataFrame]:
+def frames(
+    file: InputFile, wanted: Wanted, *, batch_rows: int = BATCH_ROWS, verify: bool = False
+) -> Iterator[pl.DataFrame]:
     """The file's wanted columns as text and `line` (int64), at most `batch_rows` rows at a time.
 
-    Raises `BadInput` where the file is not what it says."""
+    Raises `BadInput` where the file is not what it says; with `verify` also for what stands in columns not wanted."""
     try:
-        for frame in _raw(file, wanted, batch_rows):
+        for frame in _raw(file, wanted, batch_rows, verify=verify):
             yield from _even(frame, batch_rows)
     except (EOFError, gzip.BadGzipFile, zlib.error):
         raise file.refuse("is no whole gzip file") from None
@@ -70,14 +72,14 @@ def _even(frame: pl.DataFrame, most: int) -> Iterator[pl.DataFrame]:
     return frame.iter_slices(-(-frame.height // parts)) if parts > 1 else iter((frame,))
 
 
-def _raw(file: InputFile, wanted: Wanted, batch_rows: int) -> Iterator[pl.DataFrame]:
+def _raw(file: InputFile, wanted: Wanted, batch_rows: int, *, verify: bool) -> Iterator[pl.DataFrame]:
     if file.format == "parquet":
         yield from _parquet(file, wanted, batch_rows)
         return
     with gzip.open(file.path, "rb") if file.path.name.endswith(".gz") else file.path.open("rb") as raw:
         stream = cast("BinaryIO", raw)
         if file.format == "csv":
-            yield from csvfile.frames(stream, file.refuse, wanted)
+            yield from csvfile.frames(stream, file.refuse, wanted, verify=verify)
         else:
             yield from _json_lines(file, stream, wanted)
 

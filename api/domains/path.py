@@ -18,6 +18,9 @@ from api.domains.ring import Ring, ring_by_id
 from api.errors import ApiError, ErrorCode
 from api.paths import HUB, Hop, shortest_path
 
+_TELLING = frozenset({"device", "phone", "payment", "door"})
+"""Kinds that two accounts seldom share by chance; a name, a network or a whole building they do."""
+
 
 @strawberry.type(description="One step of a path: two accounts that share an identifier.")
 class PathStep:
@@ -55,7 +58,7 @@ class Path:
         description="The shortest chain of shared identifiers, at most six; empty where none was found."
     )
     exhaustive: bool = strawberry.field(
-        description="False where the search ended before everything within six steps was seen: an empty chain then "
+        description="False where the search ended before all within six steps was seen: an empty chain then "
         "proves nothing."
     )
     ring_id: strawberry.ID | None = strawberry.field(description="A ring of the published run that both belong to.")
@@ -71,7 +74,11 @@ class _Links:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._kinds: dict[bytes, str] = {}
+
+    def weak(self, identifier_id: str) -> bool:
+        """Whether an identifier is of a kind that strangers share by chance, and the run made no evidence of it."""
+        kind = identifier_id.partition(":")[0]
+        return kind not in _TELLING and not self._context.view.evidence_rows("identifier", identifier_id)
 
     def identifiers(self, buyers: Iterable[str]) -> dict[str, frozenset[str]]:
         """Identifier ids of accounts."""
@@ -121,8 +128,9 @@ class PathQuery:
     """Root fields about links between accounts."""
 
     @resolver(
-        "The shortest explanation of how two accounts are linked. Identifiers that many share (hubs) are "
-        "not walked through, and named only where both accounts used them."
+        "The shortest explanation of how two accounts are linked. Identifiers that many share (hubs), "
+        "and names, networks and buildings of which the run made no evidence, are not walked through: they are named "
+        "only where both accounts used them."
     )
     def path(
         self,
@@ -138,7 +146,7 @@ class PathQuery:
             if not account_exists(context, id_):
                 raise ApiError(ErrorCode.NOT_FOUND, "one of the accounts is not known")
         links = _Links(context)
-        found = shortest_path(a, b, identifiers=links.identifiers, accounts=links.accounts)
+        found = shortest_path(a, b, identifiers=links.identifiers, accounts=links.accounts, weak=links.weak)
         rings = {row["ring_id"] for row in context.view.memberships_of(a)}
         shared = sorted(rings & {row["ring_id"] for row in context.view.memberships_of(b)})
         for hop in found.hops:

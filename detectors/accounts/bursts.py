@@ -16,7 +16,7 @@ import numpy as np
 from scipy.special import pdtrc
 
 from detectors.contract import REFUNDS, Context, Detector, Evidence, Family, evidence, nothing
-from detectors.numerics import learned_bins
+from detectors.numerics import learned_bins, tally
 from graph.snapshot import NEVER, Floats, Ints
 
 DAY: Final = 86_400_000_000
@@ -87,7 +87,7 @@ def _surprise(ctx: Context, rank: Ints | np.ndarray[tuple[int], np.dtype[np.int6
     # claims follow their orders by days: the orders of the window and of the fortnight before it may bring them
     due = mass[np.searchsorted(placed, made + reach, side="right")] - mass[np.searchsorted(placed, made - reach // 2)]
     total = np.bincount(claims.buyer, minlength=n)[claims.buyer[rank]]
-    expected = np.bincount(orders.buyer, ctx.expectation.any, n)[claims.buyer[rank]]
+    expected = tally(orders.buyer, ctx.expectation.any, n)[claims.buyer[rank]]
     mean = total * np.clip(due / np.maximum(expected, 1e-9), 0.02, 1.0)
     tail = pdtrc(np.maximum(inside - 1, 0), mean)
     surprise: Floats = np.where(inside > 1, -np.log(np.maximum(tail, 1e-12)), 0.0)
@@ -99,7 +99,8 @@ DETECTOR = Detector(
     title="claims crowded into a short time",
     source="Scan statistic: Kulldorff 1997, doi:10.1080/03610929708831995; weight learned from the market",
     doc=(
-        "Looks for the 30 days in which an account's claims crowd beyond its own orders' timing, and at its age when it "
+        "Looks for the 30 days in which an account's claims crowd beyond its own orders' timing, and at its age "
+        "when it "
         "first claimed. Both say nothing until the market's probable abusers show that they differ in it."
     ),
     family=Family.ACCOUNT,

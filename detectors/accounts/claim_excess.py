@@ -3,7 +3,8 @@
 An honest account with expected claims E files Poisson(E·λ) of them; λ, how fussy its person is, follows a law that is
 estimated from the market itself without a shape (nonparametric maximum likelihood on a grid), probable abusers of the
 former round left out. The market's own heavy tail is thereby in the honest law: excess alone can never say more than
-the share of such people allows. An abusive account files claims on a share φ of its orders besides, at least one; φ has a
+the share of such people allows. An abusive account files claims on a share φ of its orders besides, at least one; φ
+has a
 wide prior that probable abusers update. Sources: Laird (1978), doi:10.1080/01621459.1978.10480103; Robbins (1956).
 """
 
@@ -14,7 +15,7 @@ from typing import Final
 import numpy as np
 
 from detectors.contract import BUYERS, REFUNDS, Context, Detector, Evidence, Family, evidence, nothing
-from detectors.numerics import group, log_mean_exp, log_poisson, mixture_weights
+from detectors.numerics import group, log_mean_exp, log_poisson, mixture_weights, tally
 from graph.snapshot import Floats
 
 LAMBDAS: Final = np.geomspace(0.03, 40.0, 24)
@@ -56,8 +57,8 @@ def weigh_counts(ctx: Context) -> tuple[Floats, Floats]:
     if not len(orders.ids) or not len(ctx.claims.row):
         return nats, given
     made = np.bincount(orders.buyer, minlength=n)
-    claimed = np.bincount(orders.buyer, ctx.claims.claimed, n)
-    expected = np.bincount(orders.buyer, ctx.expectation.any, n)
+    claimed = tally(orders.buyer, ctx.claims.claimed, n)
+    expected = tally(orders.buyer, ctx.expectation.any, n)
     active = np.flatnonzero(made > 0)
     nats[active], given[active] = ratios(
         claimed[active], expected[active], made[active].astype(float), ctx.suspicion[active]
@@ -86,7 +87,8 @@ def ratios(claimed: Floats, expected: Floats, made: Floats, suspicion: Floats) -
         )
     shares = mixture_weights(abusive, alike.total(suspicion), np.full(len(PHIS), 4.0), steps=15)
     never_abusive = log_mean_exp(
-        np.stack([log_mean_exp(-mean[:, None] * LAMBDAS - phi * orders[:, None], people) for phi in PHIS], axis=1), shares
+        np.stack([log_mean_exp(-mean[:, None] * LAMBDAS - phi * orders[:, None], people) for phi in PHIS], axis=1),
+        shares,
     )
     never = log_mean_exp(-mean[:, None] * LAMBDAS, people)
     # an abusive account has claimed, by what the word means; a remainder is left for claims that are yet to come
@@ -105,7 +107,8 @@ DETECTOR = Detector(
     title="more claims than the baskets predict",
     source="Nonparametric empirical Bayes: Laird 1978, doi:10.1080/01621459.1978.10480103; Robbins 1956",
     doc=(
-        "Compares the number of claimed orders with what honest people claim who bought the same categories, stores and "
+        "Compares the number of claimed orders with what honest people claim who bought the same categories, stores "
+        "and "
         "items in the same season, given how much honest people differ. Claims within a surge count as expected."
     ),
     family=Family.ACCOUNT,

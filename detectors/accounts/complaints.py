@@ -1,4 +1,5 @@
-"""Complaints: what stores reported of an account's claims and what became of it, by how much the store can be relied on.
+"""Complaints: what stores reported of an account's claims and what became of it, by how much the store can be relied
+on.
 
 Each claim has one of four fates: no complaint, pending, dismissed, upheld. Honest shares of the fates are those of the
 store, shrunk to the market's; a store that complains of everybody has large shares, and its complaints say little. The
@@ -13,6 +14,7 @@ from typing import Final
 import numpy as np
 
 from detectors.contract import COMPLAINTS, REFUNDS, Context, Detector, Evidence, Family, evidence, nothing
+from detectors.numerics import tally
 from graph.snapshot import OUTCOMES, Floats, Ints
 
 FATES: Final = ("none", "pending", "dismissed", "upheld")
@@ -31,9 +33,9 @@ def run(ctx: Context) -> Evidence:
     place[claims.row] = np.arange(len(claims.row))
     fate, source = _fates(ctx, place)
     nats = _ratios(ctx, fate)
-    total = np.bincount(claims.buyer, nats, n)
+    total = tally(claims.buyer, nats, n)
     complained = np.flatnonzero(fate > 0)
-    quiet = np.bincount(claims.buyer[fate == 0], nats[fate == 0], n)
+    quiet = tally(claims.buyer[fate == 0], nats[fate == 0], n)
     who = np.flatnonzero(np.bincount(claims.buyer[fate == 0], minlength=n) > 0).astype(np.int32)
     first = np.full(n, -1, np.int64)
     first[claims.buyer[fate == 0][::-1]] = claims.row[fate == 0][::-1]
@@ -44,9 +46,9 @@ def run(ctx: Context) -> Evidence:
         nats=np.concatenate([nats[complained], quiet[who]]),
         table=np.concatenate([np.full(len(complained), COMPLAINTS), np.full(len(who), REFUNDS)]).astype(np.int8),
         row=np.concatenate([source[complained], first[who]]),
-        count=np.concatenate(
-            [np.ones(len(complained)), np.bincount(claims.buyer[fate == 0], minlength=n)[who]]
-        ).astype(np.int64),
+        count=np.concatenate([np.ones(len(complained)), np.bincount(claims.buyer[fate == 0], minlength=n)[who]]).astype(
+            np.int64
+        ),
     )
 
 
@@ -71,14 +73,14 @@ def _ratios(ctx: Context, fate: Ints) -> Floats:
     claims = ctx.claims
     honest, suspicion = ctx.honest[claims.buyer], ctx.suspicion[claims.buyer]
     d = len(FATES)
-    market = np.bincount(fate, honest, d) + 0.5
+    market = tally(fate, honest, d) + 0.5
     market /= market.sum()
     stores = int(claims.store.max(initial=-1)) + 1
-    table = np.bincount(claims.store * d + fate, honest, stores * d).reshape(stores, d)
+    table = tally(claims.store * d + fate, honest, stores * d).reshape(stores, d)
     shares = (table + STRENGTH * market) / (table.sum(axis=1, keepdims=True) + STRENGTH)
     # factors learned in the market as a whole, around the defaults
     start = market * FACTORS
-    learned = np.bincount(fate, suspicion, d) + STRENGTH * start / start.sum()
+    learned = tally(fate, suspicion, d) + STRENGTH * start / start.sum()
     factor = learned / learned.sum() / market
     abusive = shares * factor
     abusive /= abusive.sum(axis=1, keepdims=True)

@@ -14,7 +14,7 @@ import numpy as np
 from scipy.special import betaln, gammaln
 
 from detectors.contract import REFUNDS, Context, Detector, Evidence, Family, evidence, nothing
-from detectors.numerics import log_mean_exp, mixture_weights
+from detectors.numerics import log_mean_exp, mixture_weights, tally
 from graph.snapshot import Floats
 
 SHIFTS: Final = np.array([0.0, 1.0, 2.0, 3.5])
@@ -28,8 +28,8 @@ def run(ctx: Context) -> Evidence:
         return nothing(DETECTOR.name)
     share = ctx.expectation.only / (ctx.expectation.only + ctx.expectation.back)
     total = np.bincount(claims.buyer, minlength=n)
-    only = np.bincount(claims.buyer, claims.only, n)
-    mean = np.bincount(claims.buyer, share[claims.order], n) / np.maximum(total, 1)
+    only = tally(claims.buyer, claims.only, n)
+    mean = tally(claims.buyer, share[claims.order], n) / np.maximum(total, 1)
     who = np.flatnonzero(total > 0)
     nats = np.zeros(n)
     nats[who] = _ratios(only[who], total[who].astype(float), np.clip(mean[who], 0.01, 0.99), ctx.suspicion[who])
@@ -37,9 +37,7 @@ def run(ctx: Context) -> Evidence:
     shown = np.flatnonzero(pointed)
     rows = np.bincount(claims.buyer[shown], minlength=n)
     buyer = claims.buyer[shown]
-    return evidence(
-        DETECTOR.name, buyer=buyer, nats=nats[buyer] / rows[buyer], table=REFUNDS, row=claims.row[shown]
-    )
+    return evidence(DETECTOR.name, buyer=buyer, nats=nats[buyer] / rows[buyer], table=REFUNDS, row=claims.row[shown])
 
 
 def _ratios(only: Floats, total: Floats, mean: Floats, suspicion: Floats) -> Floats:

@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 
 from detectors.contract import REFUNDS, Context, Detector, Evidence, Family, evidence, nothing
-from detectors.numerics import log_mean_exp, mixture_weights
+from detectors.numerics import log_mean_exp, mixture_weights, tally
 from graph.snapshot import Floats
 
 EDGES: Final = np.concatenate([[-np.inf], np.linspace(-3.0, 0.45, 24), [np.inf]])
@@ -37,11 +37,11 @@ def run(ctx: Context) -> Evidence:
     bins = np.searchsorted(EDGES, ratio, side="right") - 1
     count = len(EDGES) - 1
     wide = np.full(count, 1.0 / count)
-    honest = np.bincount(bins, ctx.honest[buyer], count) + WIDE * wide
+    honest = tally(bins, ctx.honest[buyer], count) + WIDE * wide
     honest /= honest.sum()
     swapped = np.log(wide / honest)[bins]
     columns = np.stack([np.log1p(share * np.expm1(swapped)) for share in SHARES], axis=1)
-    per_account = np.stack([np.bincount(buyer, column, n) for column in columns.T], axis=1)
+    per_account = np.stack([tally(buyer, column, n) for column in columns.T], axis=1)
     has = np.bincount(buyer, minlength=n) > 0
     shares = np.array([4.0, 2.0, 2.0, 1.0])
     shares = mixture_weights(per_account[has], ctx.suspicion[has], shares, steps=15)
@@ -59,7 +59,7 @@ def run(ctx: Context) -> Evidence:
 def _portions(buyer: np.ndarray[tuple[int], np.dtype[np.int32]], weight: Floats, n: int) -> Floats:
     """(m,) part of the account's nats that each return carries: by its own surprise, adding up to one."""
     mass = np.exp(np.clip(weight, -20, 20))
-    portion: Floats = mass / np.bincount(buyer, mass, n)[buyer]
+    portion: Floats = mass / tally(buyer, mass, n)[buyer]
     return portion
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from detectors.context.surge import Surge, find_surges
 from detectors.contract import Claims, Expectation
 from detectors.numerics import Groups, group, shrink_strength
-from graph.snapshot import NEVER, Floats, Longs, Snapshot
+from graph.snapshot import NEVER, Floats, Ints, Snapshot
 
 MONTH = 30 * 86_400_000_000
 """Length of a season stratum in microseconds, counted back from `as_of`."""
@@ -56,7 +56,7 @@ def find_claims(snapshot: Snapshot) -> Claims:
     )
 
 
-def _homes(snapshot: Snapshot, n: int) -> np.ndarray[tuple[int], np.dtype[np.int32]]:
+def _homes(snapshot: Snapshot, n: int) -> Ints:
     """(n,) the door that each account used in most orders, the lower number where two tie."""
     door = snapshot.orders.used["door"]
     known = np.flatnonzero(door >= 0)
@@ -122,12 +122,13 @@ def _levels(claimed: Floats, weight: Floats, strata: Strata) -> Floats:
         return np.empty(0)
     observed = claimed * weight
     base = (observed.sum() + 0.5) / (weight.sum() + 20.0)
-    rate = np.full(len(claimed), base)
+    rate: Floats = np.full(len(claimed), base)
     for groups in (strata.category, strata.season):
         rate = rate * _multiplier(groups, None, observed, weight * rate)
     for groups, own in ((strata.store, strata.store_buyer), (strata.item, strata.item_buyer)):
         rate = rate * _multiplier(groups, own, observed, weight * rate)
-    return np.minimum(rate, 0.95)
+    bounded: Floats = np.minimum(rate, 0.95)
+    return bounded
 
 
 def _multiplier(groups: Groups, own: Groups | None, observed: Floats, expected: Floats) -> Floats:
@@ -140,8 +141,3 @@ def _multiplier(groups: Groups, own: Groups | None, observed: Floats, expected: 
         due_here = due_here - own.total(expected)[own.of]
     factor: Floats = (strength + np.maximum(got_here, 0.0)) / (strength + np.maximum(due_here, 0.0))
     return factor
-
-
-def months(snapshot: Snapshot) -> Longs:
-    """(orders,) season stratum of each order, counted back from `as_of`."""
-    return (snapshot.as_of - snapshot.orders.at) // MONTH

@@ -12,7 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from detectors.contract import Context, Evidence
-from detectors.fusion import Beliefs, Web
+from detectors.fusion import Beliefs
+from detectors.numerics import tally
+from detectors.web import Web
 from graph.snapshot import Floats, Longs
 
 
@@ -40,10 +42,17 @@ def find_hubs(
     for item in links:
         size = len(item.keys.size)
         large = np.flatnonzero(item.keys.size >= ctx.settings.hub_buyers)
-        if len(large) and item.detector.removeprefix("shared_") in ("device", "door", "building", "phone", "payment", "ip"):
+        if len(large) and item.detector.removeprefix("shared_") in (
+            "device",
+            "door",
+            "building",
+            "phone",
+            "payment",
+            "ip",
+        ):
             linked = np.flatnonzero(item.key >= 0)
-            got = np.bincount(item.key[linked], claims[item.buyer[linked]], size)
-            due = np.bincount(item.key[linked], expected[item.buyer[linked]], size)
+            got = tally(item.key[linked], claims[item.buyer[linked]], size)
+            due = tally(item.key[linked], expected[item.buyer[linked]], size)
             for key in large.tolist():
                 kept = int(web.alias[start + key])
                 hubs.append(

@@ -17,7 +17,7 @@ import numpy as np
 from scipy.stats import nbinom
 
 from detectors.contract import Claims
-from detectors.numerics import Groups, group
+from detectors.numerics import Groups, group, tally
 from graph.snapshot import Floats, Ints, Longs, Snapshot
 
 WEEK = 7 * 86_400_000_000
@@ -65,7 +65,8 @@ def find_surges(
             row = int(cells.first[cell])
             what = f"item {snapshot.skus[orders.sku[row]]} of " if name == "item" and orders.sku[row] >= 0 else ""
             sentences.append(
-                f"{what}store {snapshot.stores.ids[orders.store[row]]}: claims of {people[cell]:.0f} unrelated people where "
+                f"{what}store {snapshot.stores.ids[orders.store[row]]}: claims of {people[cell]:.0f} unrelated "
+                f"people where "
                 f"{due[cell]:.1f} were expected"
             )
         number = np.full(cells.n, -1, np.int32)
@@ -85,14 +86,14 @@ def _significant(
     buyer, cell = orders.buyer[order], cells.of[order]
     due = cells.total(rate)
     total = np.bincount(buyer, minlength=n)
-    expected = np.bincount(orders.buyer, rate, n)
+    expected = tally(orders.buyer, rate, n)
     pairs = group(cell, buyer)
     cell, who = cell[pairs.first], buyer[pairs.first]
     elsewhere = (1.0 + expected[who]) / (1.0 + np.maximum(total[who] - pairs.count, 0))
     ordinary = np.clip(elsewhere, 0.0, 1.0) * (1.0 - suspicion[who])
     device = orders.used["device"][order][pairs.first]
     home = claims.home[who]
-    people = np.bincount(cell, ordinary, cells.n)
+    people = tally(cell, ordinary, cells.n)
     # people who share a device or a home are one: the smaller of the two counts stands for the cell
     claimants = np.bincount(cell, minlength=cells.n)
     for shared in (device, home):
@@ -106,7 +107,9 @@ def _significant(
     candidates = np.flatnonzero(people >= FEWEST)
     # claims of honest people cluster a little everywhere: a shape of 5 keeps plain unevenness from being a surge
     shape = 5.0
-    p = nbinom.sf(np.floor(people[candidates]) - 1, shape, shape / (shape + due[candidates]))
+    p: Floats = np.asarray(
+        nbinom.sf(np.floor(people[candidates]) - 1, shape, shape / (shape + due[candidates])), np.float64
+    )
     rank = np.argsort(p, kind="stable")
     allowed = FALSE_DISCOVERIES * (np.arange(len(p)) + 1) / max(cells.n, 1)
     passed = np.flatnonzero(p[rank] <= allowed)

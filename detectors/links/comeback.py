@@ -13,7 +13,7 @@ from typing import Final
 
 import numpy as np
 
-from detectors.contract import PAST, Context, Detector, Evidence, Family, evidence, nothing
+from detectors.contract import PAST, Context, Detector, Evidence, Family, Keys, evidence, nothing
 from detectors.links.shared_recipient_building import sight
 from detectors.links.sharing import Sightings, sightings
 from detectors.numerics import group
@@ -30,7 +30,8 @@ MOST_SHARED: Final = 12
 
 
 def run(ctx: Context) -> Evidence:
-    """One row each newcomer linked to a decided account (at the order that shows it), one each decided account."""
+    """One row each newcomer linked to a decided account (at the order that shows it), one each decided account; and for
+    those linked by an instrument or more a key that joins the newcomers to the account they come back from."""
     past = ctx.snapshot.past
     decided, row = _standing(ctx)
     if not len(past.ids) or not (decided != NEVER).any():
@@ -38,23 +39,34 @@ def run(ctx: Context) -> Evidence:
     grade = np.zeros(ctx.n, np.int64)
     shown = np.full(ctx.n, -1, np.int32)
     tables = np.zeros(ctx.n, np.int8)
+    before = np.full(ctx.n, -1, np.int32)
     for kind, weight in KIND_WEIGHTS.items():
         seen = sight(ctx)[0] if kind == "recipient" else sightings(ctx, kind)
-        newcomer, source = _newcomers(ctx, seen, decided)
+        newcomer, source, origin = _newcomers(ctx, seen, decided)
         grade[newcomer] += weight
         fresh = shown[newcomer] < 0
         shown[newcomer[fresh]] = seen.row[source[fresh]]
         tables[newcomer[fresh]] = seen.table[source[fresh]]
-    level = np.minimum(grade, len(GRADES) - 1).astype(np.int32)
+        before[newcomer[fresh]] = origin[fresh]
+    level = np.minimum(grade, len(GRADES) - 1)
     came = np.flatnonzero(level > 0).astype(np.int32)
     had = np.flatnonzero(decided != NEVER).astype(np.int32)
+    near = np.flatnonzero(level >= 2).astype(np.int32)
+    origins, key = np.unique(before[near], return_inverse=True)
+    member = np.concatenate([near, origins]).astype(np.int32)
+    key = np.concatenate([key, np.arange(len(origins))])
+    value = GRADES[level]
     return evidence(
         DETECTOR.name,
-        buyer=np.concatenate([came, had]),
-        nats=np.concatenate([GRADES[level[came]], np.full(len(had), DECIDED)]),
-        table=np.concatenate([tables[came], np.full(len(had), PAST)]).astype(np.int8),
-        row=np.concatenate([shown[came], row[had]]),
-        count=np.concatenate([grade[came], np.ones(len(had), np.int64)]),
+        key=np.concatenate([np.full(len(came) + len(had), -1), key]).astype(np.int32),
+        buyer=np.concatenate([came, had, member]),
+        nats=np.concatenate([value[came], np.full(len(had), DECIDED), np.zeros(len(member))]),
+        table=np.concatenate([tables[came], np.full(len(had), PAST), tables[near], np.full(len(origins), PAST)]).astype(
+            np.int8
+        ),
+        row=np.concatenate([shown[came], row[had], shown[near], row[origins]]),
+        count=np.concatenate([grade[came], np.ones(len(had) + len(member), np.int64)]),
+        keys=Keys(np.full(len(origins), "", object), np.bincount(key), np.zeros(len(origins), bool)),
     )
 
 
@@ -74,29 +86,34 @@ def _standing(ctx: Context) -> tuple[Longs, Ints]:
     return at, row
 
 
-def _newcomers(ctx: Context, seen: Sightings, decided: Longs) -> tuple[Ints, Longs]:
-    """Accounts first seen after the earliest decision on an account that shares a small key with them, and the row of
-    `seen` that shows the key."""
+def _newcomers(ctx: Context, seen: Sightings, decided: Longs) -> tuple[Ints, Longs, Ints]:
+    """Accounts first seen after the earliest decision on an account that shares a small key with them, the row of
+    `seen` that shows the key, and that decided account."""
     none = np.empty(0, np.int64)
+    nobody = none.astype(np.int32)
     if not len(seen.key):
-        return none.astype(np.int32), none
+        return nobody, none, nobody
     touched = np.unique(seen.key[decided[seen.buyer] != NEVER])
     mine = np.flatnonzero(np.isin(seen.key, touched))
     if not len(mine):
-        return none.astype(np.int32), none
+        return nobody, none, nobody
     pairs = group(seen.key[mine], seen.buyer[mine])
     first = mine[pairs.first]
     _, key = np.unique(seen.key[first], return_inverse=True)
     size = np.bincount(key)
     earliest = np.full(len(size), np.iinfo(np.int64).max)
+    origin = np.full(len(size), -1, np.int32)
     when = decided[seen.buyer[first]]
-    known = when != NEVER
-    np.minimum.at(earliest, key[known], when[known])
+    known = np.flatnonzero(when != NEVER)
+    # written from the latest decision to the earliest, so that the earliest stays
+    known = known[np.lexsort((seen.buyer[first[known]], when[known]))[::-1]]
+    earliest[key[known]] = when[known]
+    origin[key[known]] = seen.buyer[first[known]]
     born = ctx.claims.first_seen[seen.buyer[first]]
     new = (born != NEVER) & (born > earliest[key]) & (size[key] <= MOST_SHARED)
-    chosen = first[new]
-    who, at = np.unique(seen.buyer[chosen], return_index=True)
-    return who.astype(np.int32), chosen[at]
+    who, at = np.unique(seen.buyer[first[new]], return_index=True)
+    chosen = np.flatnonzero(new)[at]
+    return who.astype(np.int32), first[chosen], origin[key[chosen]]
 
 
 DETECTOR = Detector(
@@ -107,6 +124,8 @@ DETECTOR = Detector(
         "Accounts first seen after the platform closed or limited another one with which they share a device, payment "
         "instrument, phone, recipient in a building or door. Decisions lifted later, and our own findings, never count."
     ),
-    family=Family.ACCOUNT,
+    family=Family.CONDUCT,
     run=run,
+    prior=0.1,
+    ceiling=0.1,
 )

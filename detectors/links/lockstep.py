@@ -18,7 +18,7 @@ from scipy.sparse.csgraph import connected_components
 
 from detectors.contract import REFUNDS, Context, Detector, Evidence, Family, Keys, evidence, nothing
 from detectors.links.sharing import one_home
-from detectors.numerics import group
+from detectors.numerics import group, tally
 from graph.snapshot import Floats, Ints, Longs
 
 MINUTE = 60_000_000
@@ -48,7 +48,7 @@ def run(ctx: Context) -> Evidence:
     np.maximum.at(best, once.of, nats)
     low, high = low[once.first], high[once.first]
     pairs = group(low, high)
-    total = np.bincount(pairs.of, best, pairs.n)
+    total = tally(pairs.of, best, pairs.n)
     strong = np.flatnonzero((pairs.count >= ctx.settings.lockstep_times) & (total >= LEAST))
     if not len(strong):
         return nothing(DETECTOR.name)

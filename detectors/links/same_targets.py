@@ -19,7 +19,7 @@ import numpy as np
 
 from detectors.contract import REFUNDS, Context, Detector, Evidence, Family, Keys, evidence, nothing
 from detectors.links.sharing import one_home
-from detectors.numerics import group
+from detectors.numerics import group, tally
 from graph.snapshot import Floats, Ints, Longs
 
 MONTH: Final = 28 * 86_400_000_000
@@ -33,7 +33,8 @@ ACCOMPLICE: Final = 0.2
 
 @dataclass(frozen=True)
 class Meetings:
-    """For each of the `n` keys of `ctx.links`, one detector after the other: `nats` (n,) that its meetings are worth and
+    """For each of the `n` keys of `ctx.links`, one detector after the other: `nats` (n,) that its meetings are worth
+    and
     `claimants` (n,) accounts with claims; -1 where the key was not looked at. Rows (m,) of accounts in meetings: `key`,
     `buyer`, and `claim`, the place in `ctx.claims`."""
 
@@ -72,12 +73,12 @@ def meet(ctx: Context) -> Meetings:
     several = met.count >= 2
     chance = total[key_of[met.first]] * traffic[cell[at[met.first]]] / max(len(who), 1)
     worth = np.maximum((met.count - 1) * np.log(ACCOMPLICE / np.minimum(chance, ACCOMPLICE)), 0.0)
-    nats = np.bincount(key_of[met.first][several], worth[several], base)
+    nats = tally(key_of[met.first][several], worth[several], base)
     rows = np.flatnonzero(several[met.of])
     # what those who met claimed elsewhere speaks against
     part = np.zeros(len(key), bool)
     part[spread[rows]] = True
-    apart = np.bincount(key_of, part[spread], base) - np.bincount(key_of[rows], minlength=base)
+    apart = tally(key_of, part[spread], base) - np.bincount(key_of[rows], minlength=base)
     nats = np.maximum(nats + apart * np.log1p(-ACCOMPLICE), 0.0)
     return Meetings(nats, claimants, key_of[rows], buyer[spread[rows]], first[at[rows]])
 
@@ -127,7 +128,8 @@ DETECTOR = Detector(
     title="an identifier and claims at the same stores in the same weeks",
     source="Dense blocks in account × target × time: CopyCatch 2013, doi:10.1145/2488388.2488400",
     doc=(
-        "Among accounts that share a device, door, picture or anything else the other detectors name, those that claimed "
+        "Among accounts that share a device, door, picture or anything else the other detectors name, those that "
+        "claimed "
         "at the same stores in the same four weeks, by how seldom the market's claims fall there. Surges are left out."
     ),
     family=Family.CONDUCT,

@@ -16,7 +16,8 @@ DETECTOR = Detector(
     title="the same building",
     source="Rarity of the sharing as a likelihood ratio: Sellke, Bayarri & Berger 2001, doi:10.1198/000313001300339950",
     doc=(
-        "Accounts that had orders sent to one building. Almost nothing by itself; it counts where the neighbours act alike."
+        "Accounts that had orders sent to one building. Almost nothing by itself; it counts where the neighbours "
+        "act alike."
     ),
     family=Family.PLACE,
     run=run,

@@ -16,7 +16,8 @@ DETECTOR = Detector(
     title="the same device",
     source="Rarity of the sharing as a likelihood ratio: Sellke, Bayarri & Berger 2001, doi:10.1198/000313001300339950",
     doc=(
-        "Accounts seen on one device, in orders or elsewhere. A couple's tablet is shared too; a device of many is rare."
+        "Accounts seen on one device, in orders or elsewhere. A couple's tablet is shared too; a device of many is "
+        "rare."
     ),
     family=Family.INSTRUMENT,
     run=run,

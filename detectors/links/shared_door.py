@@ -16,7 +16,8 @@ DETECTOR = Detector(
     title="the same door",
     source="Rarity of the sharing as a likelihood ratio: Sellke, Bayarri & Berger 2001, doi:10.1198/000313001300339950",
     doc=(
-        "Accounts that had orders sent to one door. Households share doors; so do parcel stations, which fusion tells apart."
+        "Accounts that had orders sent to one door. Households share doors; so do parcel stations, which fusion "
+        "tells apart."
     ),
     family=Family.PLACE,
     run=run,

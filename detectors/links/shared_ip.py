@@ -16,7 +16,8 @@ DETECTOR = Detector(
     title="the same IP address",
     source="Rarity of the sharing as a likelihood ratio: Sellke, Bayarri & Berger 2001, doi:10.1198/000313001300339950",
     doc=(
-        "Accounts seen at one address of the internet. Carriers and cafes put thousands behind one; small ones are homes."
+        "Accounts seen at one address of the internet. Carriers and cafes put thousands behind one; small ones are "
+        "homes."
     ),
     family=Family.PLACE,
     run=run,

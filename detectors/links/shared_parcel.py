@@ -10,7 +10,7 @@ import numpy as np
 
 from detectors.contract import REFUNDS, Context, Detector, Evidence, Family, Keys, evidence, nothing
 from detectors.links.sharing import one_home
-from detectors.numerics import group, rarity
+from detectors.numerics import group, rarity, tally
 
 CAP = 3.0
 """Most nats that a parcel serving several stores can say of the one account that used it."""
@@ -47,7 +47,7 @@ def run(ctx: Context) -> Evidence:
     claims_on = np.bincount(parcel, minlength=n)
     account_nats = value[parcel[alone]] / claims_on[parcel[alone]]
     # many combined parcels of one account are one habit
-    total = np.bincount(buyer[alone], account_nats, ctx.n)
+    total = tally(buyer[alone], account_nats, ctx.n)
     account_nats = account_nats * (np.minimum(total, CAP) / np.maximum(total, 1e-12))[buyer[alone]]
     return evidence(
         DETECTOR.name,

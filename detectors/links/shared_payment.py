@@ -15,9 +15,7 @@ DETECTOR = Detector(
     name="shared_payment",
     title="the same payment instrument",
     source="Rarity of the sharing as a likelihood ratio: Sellke, Bayarri & Berger 2001, doi:10.1198/000313001300339950",
-    doc=(
-        "Accounts that paid with one card or wallet, beyond what households do."
-    ),
+    doc=("Accounts that paid with one card or wallet, beyond what households do."),
     family=Family.INSTRUMENT,
     run=run,
     prior=0.003,

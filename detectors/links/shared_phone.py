@@ -15,9 +15,7 @@ DETECTOR = Detector(
     name="shared_phone",
     title="the same phone number",
     source="Rarity of the sharing as a likelihood ratio: Sellke, Bayarri & Berger 2001, doi:10.1198/000313001300339950",
-    doc=(
-        "Accounts that gave one phone number. Families share them, and numbers are handed on to strangers."
-    ),
+    doc=("Accounts that gave one phone number. Families share them, and numbers are handed on to strangers."),
     family=Family.INSTRUMENT,
     run=run,
     prior=0.003,

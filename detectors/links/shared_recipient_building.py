@@ -37,7 +37,8 @@ DETECTOR = Detector(
     title="the same recipient in the same building",
     source="Rarity of the sharing as a likelihood ratio: Sellke, Bayarri & Berger 2001, doi:10.1198/000313001300339950",
     doc=(
-        "Accounts whose parcels carry one name to one building, even where door, phone and writing differ. Common names "
+        "Accounts whose parcels carry one name to one building, even where door, phone and writing differ. Common "
+        "names "
         "in large buildings meet by chance."
     ),
     family=Family.PLACE,

@@ -12,7 +12,7 @@ import numpy as np
 
 from detectors.contract import ORDERS, USES, Context, Evidence, Keys, Small, evidence, nothing
 from detectors.numerics import group, rarity
-from graph.snapshot import KINDS, Ints, Longs
+from graph.snapshot import KINDS, Bools, Ints, Longs
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,9 @@ def shared_identifier(ctx: Context, detector: str, kind: str) -> Evidence:
     return star(ctx, detector, sightings(ctx, kind), ctx.snapshot.identifiers[kind])
 
 
-def star(ctx: Context, detector: str, seen: Sightings, labels: np.ndarray[tuple[int], np.dtype[np.object_]]) -> Evidence:
+def star(
+    ctx: Context, detector: str, seen: Sightings, labels: np.ndarray[tuple[int], np.dtype[np.object_]]
+) -> Evidence:
     """Star evidence of the keys in `seen` that several accounts share; `labels` name keys by number."""
     if not len(seen.key):
         return nothing(detector)
@@ -73,10 +75,11 @@ def star(ctx: Context, detector: str, seen: Sightings, labels: np.ndarray[tuple[
     )
 
 
-def one_home(ctx: Context, key: Longs, buyer: Ints, n: int) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+def one_home(ctx: Context, key: Longs, buyer: Ints, n: int) -> Bools:
     """(n,) true for keys whose accounts all have the same known home door: one household."""
     home = ctx.claims.home[buyer]
     low, high = np.full(n, np.iinfo(np.int32).max, np.int32), np.full(n, -1, np.int32)
     np.minimum.at(low, key, home)
     np.maximum.at(high, key, home)
-    return (low == high) & (low >= 0)
+    same: Bools = (low == high) & (low >= 0)
+    return same

@@ -89,6 +89,7 @@ def serve(store: Store) -> Iterator[Serve]:
             "policy": default_policy(),
             "start_run": start_run,
             "now": lambda: clock[0],
+            "clock": lambda: clock[0],
             "settings": settings,
         }
         app = create_app(store, **(arguments | options))

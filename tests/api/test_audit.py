@@ -119,7 +119,7 @@ def test_gathered_look_ups_survive_a_failing_journal_and_are_written_at_the_end(
     from api.state import State
     from api.tokens import Role, Token
 
-    state = State(store, default_policy(), now=lambda: market.NOW, settings=ApiSettings())
+    state = State(store, default_policy(), now=lambda: market.NOW, clock=lambda: market.NOW, settings=ApiSettings())
     token = Token("shop", Role.ORDER_SERVICE, "j", market.NOW, None)
     state.audit.count(token, "b-01")
     with monkeypatch.context() as broken:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -174,3 +175,26 @@ def test_without_the_key_raw_identifiers_are_refused_and_the_rest_is_answered(st
 )
 def test_the_schema_knows_every_answer_that_checkout_can_give(shown: Any, meant: Any) -> None:
     assert [one.value for one in shown] == [one.value for one in meant]
+
+
+def test_an_answer_is_the_same_on_the_loop_and_on_a_thread_and_with_literals(api: Asked) -> None:
+    for buyer in ("c-00", "b-01", "b-03", "stranger"):
+        asked = f'buyerId: "{buyer}", storeId: "s-1", currency: "CNY"'
+        literal = "{ purchaseLimit(" + asked + ") {" + FIELDS + "} }"
+        expected = limit(api, buyer)
+        assert api.data(literal, role="order_service")["purchaseLimit"] == expected
+        assert api.data(literal, role="investigator")["purchaseLimit"] == expected
+
+
+def test_raw_identifiers_reach_neither_the_log_nor_the_store(
+    api: Asked, store: Store, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    secret = "13812345678"
+    limit(api, "stranger", i={"phone": secret})
+    api.code('{ identifier(kind: PHONE, value: "' + secret + '", nope: 1) { id } }')
+    api.data("query ($v: String!) { identifier(kind: PHONE, value: $v) { id } }", v=secret)
+    api.client.__exit__(None, None, None)
+    api.client.__enter__()
+    assert secret not in "".join(capfd.readouterr())
+    for path in tmp_path.rglob("*"):
+        assert not path.is_file() or secret.encode() not in path.read_bytes()

@@ -64,6 +64,7 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
         policy=default_policy(),
         start_run=lambda **_: "work",
         now=lambda: market.NOW,
+        clock=lambda: market.NOW,
         settings=OPEN,
     )
     with TestClient(app, raise_server_exceptions=False) as opened:

@@ -87,6 +87,14 @@ def test_a_token_expires_even_after_it_has_been_accepted(api: Asked) -> None:
     assert status_of(api, token) == (401, "UNAUTHENTICATED")
 
 
+def test_tokens_expire_by_the_wall_clock_even_where_old_data_is_tried(store: Store, serve: Serve) -> None:
+    api = serve(now=lambda: NOW - 365 * market.DAY)
+    token = api.token("investigator", ttl=10)
+    assert status_of(api, token) == (200, None)
+    api.clock[0] += 10_000_000
+    assert status_of(api, token) == (401, "UNAUTHENTICATED")
+
+
 def test_a_revoked_token_is_refused_within_a_second(api: Asked, store: Store) -> None:
     token, other = api.token("investigator"), api.token("investigator")
     assert status_of(api, token) == (200, None)

@@ -140,14 +140,38 @@ def test_every_exit_code_means_one_thing() -> None:
     assert all(meaning for _, meaning in EXIT_CODES)
 
 
-def test_a_schedule_ends_cleanly_on_sigterm(ringfence: Command, export: Path, store: Store) -> None:
-    assert ringfence("load", export).code == 0
-    process = subprocess.Popen(
-        [sys.executable, "-c", "from cli.main import main; main()", "detect", "--every", "1h"],
+def started(*words: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", "from cli.main import main; main()", *words],
         env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
         stderr=subprocess.PIPE,
         text=True,
     )
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_command_that_is_stopped_lets_go_of_what_it_holds(
+    ringfence: Command, export: Path, store: Store, number: int, code: int
+) -> None:
+    ringfence("load", export)
+    lease = store.acquire("run", "another process", ttl=60)
+    process = started("detect", "--wait", "60")
+    try:
+        assert process.stderr is not None
+        assert "another process" in process.stderr.readline()
+        process.send_signal(number)
+        _, err = process.communicate(timeout=30)
+    finally:
+        process.kill()
+    store.release(lease)
+    assert process.returncode == code
+    assert "interrupted" in err
+    assert ringfence("detect").code == 0
+
+
+def test_a_schedule_ends_cleanly_on_sigterm(ringfence: Command, export: Path, store: Store) -> None:
+    assert ringfence("load", export).code == 0
+    process = started("detect", "--every", "1h")
     try:
         deadline = time.monotonic() + 60
         while store.head().run is None and process.poll() is None and time.monotonic() < deadline:

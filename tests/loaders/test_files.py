@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
+import io
 import json
 from pathlib import Path
 
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
 from graph.errors import BadInput
@@ -247,6 +251,41 @@ def test_a_record_longer_than_a_block_and_a_line_break_at_its_edge_read_right(
         lines.append(frame["line"].to_list())
     assert lines[0] == [2 + 3 * n for n in range(60)]
     assert all(other == lines[0] for other in lines)
+
+
+def test_a_column_that_is_kept_out_may_hold_anything(market: Market) -> None:
+    rows = [{**row, "nested": {"a": [1, 2]}} for row in orders({})]
+    pl.DataFrame(rows).write_parquet(market.folder / "orders.parquet")
+    market.load()
+    (market.folder / "orders.parquet").unlink()
+    market.put("orders.jsonl", json.dumps(rows[0]))
+    report = market.load()
+    assert report.tables["orders"].unchanged == 1
+    assert report.unknown == {"orders.jsonl": ["nested"]}
+
+
+_FIELD = st.text(st.sampled_from('ab"\n,\r é路'), max_size=6)
+
+
+@given(st.lists(st.tuples(_FIELD, _FIELD), max_size=12), st.sampled_from([16, 40, 1 << 20]), st.booleans())
+def test_any_csv_that_pythons_writer_writes_reads_back_with_its_lines(
+    rows: list[tuple[str, str]], size: int, windows: bool
+) -> None:
+    out = io.StringIO(newline="")
+    # a carriage return belongs between quotes, which Python's writer leaves out where it sees no need
+    quoting = csv.QUOTE_ALL if any("\r" in text for row in rows for text in row) else csv.QUOTE_MINIMAL
+    writer = csv.writer(out, lineterminator="\r\n" if windows else "\n", quoting=quoting)
+    writer.writerow(["a", "b"])
+    lines = []
+    for row in rows:
+        lines.append(out.getvalue().count("\n") + 1)
+        writer.writerow(row)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(csvfile, "BLOCK_BYTES", size)
+        stream = io.BytesIO(out.getvalue().encode())
+        frame = pl.concat(csvfile.frames(stream, lambda what, line: AssertionError((what, line)), list))
+    assert frame.select("a", "b").rows() == [tuple(text or None for text in row) for row in rows]
+    assert frame["line"].to_list() == lines
 
 
 def test_what_is_remembered_between_batches_changes_nothing(

@@ -6,10 +6,16 @@ from pathlib import Path
 
 import polars as pl
 
+from loaders.report import LoadReport
 from tests.loaders.support import Market
 from tests.require import require_data
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+def _readme_says(report: LoadReport, example: str) -> None:
+    readme = (EXAMPLES / example / "README.md").read_text("utf-8")
+    assert [line for line in report.lines()[1:] if line not in readme] == []
 
 
 def test_online_retail_loads_and_its_541909_lines_add_up(market: Market) -> None:
@@ -27,6 +33,8 @@ def test_online_retail_loads_and_its_541909_lines_add_up(market: Market) -> None
     assert all(count.adds_up for count in report.tables.values())
     assert report.quarantined == 0
     assert report.waiting == 0
+
+    _readme_says(report, "online_retail")
 
     raw = pl.read_parquet(market.folder / "onlineretail.parquet").filter(
         pl.col("customerid").is_not_null()
@@ -59,6 +67,7 @@ def test_online_retail_loads_and_its_541909_lines_add_up(market: Market) -> None
 def test_p2p_loads_without_orders_or_refunds(market: Market) -> None:
     market.folder = require_data("p2p")
     report = market.load(mapping=EXAMPLES / "p2p" / "mapping.toml")
+    _readme_says(report, "p2p")
     used = pl.read_parquet(market.folder / "USED.parquet").height
     cards = pl.read_parquet(market.folder / "HAS_CC.parquet").height
     assert report.tables["uses"].read == used + cards

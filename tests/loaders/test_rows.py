@@ -181,3 +181,13 @@ def test_a_device_of_many_buyers_and_a_buyer_of_many_orders_load(market: Market)
     assert len({row["device"] for row in market.rows("orders", "device")}) == 1
     market.put("orders.csv", orders(*({"order_id": f"x{n}", "buyer_id": "b1"} for n in range(3000))))
     assert market.load().tables["orders"].new == 3000
+
+
+@pytest.mark.soak
+def test_a_buyer_with_200000_orders_and_a_device_with_100000_buyers_load(market: Market) -> None:
+    market.put("orders.csv", orders(*({"device_id": f"device number {n}"} for n in range(200_000))))
+    assert market.load().tables["orders"].new == 200_000
+    use = {"kind": "device", "value": "device of all", "used_at": "2024-05-01T00:00:00Z"}
+    market.put("uses.csv", [{"buyer_id": f"b{n}", **use} for n in range(100_000)])
+    assert market.load().tables["uses"].new == 100_000
+    assert len({row["key"] for row in market.rows("uses", "key")}) == 1

@@ -1,0 +1,123 @@
+"""The web: accounts and everything they share, one bipartite graph in star form, keys with equal members merged."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from detectors.contract import Detector, Evidence
+from detectors.numerics import Groups, group, logit
+from graph.snapshot import Bools, Floats, Ints, Longs
+
+FAMILIES: Final = 3
+"""Families of link detectors: place, instrument, conduct."""
+SIZES: Final = np.array([3, 4, 6, 10, 20, 50, 200, 1000])
+"""Edges of the size classes in which the share of abusive keys is learned."""
+ALIKE: Final = np.array([0.0, -1.0, 1.0])
+"""Nats by which a key is likelier abusive: its members' claims not known, never meeting, meeting (see same_targets)."""
+
+
+@dataclass(frozen=True)
+class Web:
+    """All shared keys of all link detectors, keys with equal members merged into one.
+
+    Rows (m,) sorted by key, then buyer: `key`, `buyer`. Keys (k,): `detector`, index into the link detectors; `family`;
+    `size`, accounts that share it; `klass`, within which shares of guilt are learned; `prior`, stated log odds that it
+    is abusive; `base`, those of its kind whatever the size. `alias` gives the kept key of every key before merging,
+    detector after detector. `slot` groups rows by buyer and family, `slot_rank` (m,) lists rows slot by slot. `n`
+    accounts."""
+
+    key: Ints
+    buyer: Ints
+    detector: Ints
+    family: Ints
+    size: Longs
+    klass: Longs
+    prior: Floats
+    alias: Longs
+    base: Floats
+    slot: Groups
+    slot_rank: Longs
+    n: int
+
+    @property
+    def keys(self) -> int:
+        """Number of keys."""
+        return len(self.size)
+
+
+def weave(detectors: Sequence[Detector], found: Sequence[Evidence], n: int, grade: Ints) -> Web:
+    """Join the keys of all link evidence into one web, keys with equal members merged.
+
+    `grade` (k,) says of each key whether its members claim at the same places: 0 unknown, 1 no, 2 yes."""
+    sizes = [len(item.keys.size) for item in found]
+    first_key = np.cumsum([0, *sizes])
+    total = int(first_key[-1])
+    linked = [np.flatnonzero(item.key >= 0) for item in found]
+    key = np.concatenate([item.key[rows] + start for item, rows, start in zip(found, linked, first_key, strict=False)])
+    buyer = np.concatenate([item.buyer[rows] for item, rows in zip(found, linked, strict=True)])
+    nats = np.concatenate([item.nats[rows] for item, rows in zip(found, linked, strict=True)])
+    kind = np.repeat(np.arange(len(found), dtype=np.int32), sizes)
+    size = np.concatenate([item.keys.size for item in found])
+    household = np.concatenate([item.keys.explained for item in found])
+    rare = np.zeros(total)
+    np.maximum.at(rare, key, nats)
+    family = np.array([detector.family.value for detector in detectors], np.int32)[kind]
+    base = np.array([logit(detector.prior) for detector in detectors])[kind]
+    top = np.array([logit(detector.ceiling) for detector in detectors])[kind]
+    prior = np.minimum(base + np.where(household, 0.0, rare), top) + ALIKE[grade]
+    keep, twin = _distinct(key, buyer, total, prior, family)
+    number = np.cumsum(keep) - 1
+    kept = keep[key]
+    key, buyer = number[key[kept]], buyer[kept]
+    rank = np.lexsort((buyer, key))
+    key, buyer = key[rank], buyer[rank]
+    size_class = np.searchsorted(SIZES, size, side="right")
+    klass = ((kind * (len(SIZES) + 1) + size_class) * 2 + household) * len(ALIKE) + grade
+    slot = group(buyer, family[keep][key])
+    return Web(
+        key=key.astype(np.int32),
+        buyer=buyer.astype(np.int32),
+        detector=kind[keep],
+        family=family[keep],
+        size=size[keep],
+        klass=klass[keep],
+        prior=prior[keep],
+        base=base[keep],
+        alias=number[twin],
+        slot=slot,
+        slot_rank=np.argsort(slot.of, kind="stable"),
+        n=n,
+    )
+
+
+def _distinct(key: Longs, buyer: Ints, n: int, prior: Floats, family: Ints) -> tuple[Bools, Longs]:
+    """(k,) true for keys to keep: of the keys with equal members the one whose prior is highest (conduct before
+    instrument before place where priors tie); and (k,) the key kept in its stead."""
+    if not n:
+        return np.zeros(0, bool), np.zeros(0, np.int64)
+    # two independent sums of scrambled buyer numbers tell member sets apart
+    scrambled = [_scramble(buyer.astype(np.uint64) + np.uint64(salt)) for salt in (1, 1 << 40)]
+    sums = []
+    for value in scrambled:
+        total = np.zeros(n, np.uint64)
+        np.add.at(total, key, value)
+        sums.append(total)
+    rank = np.lexsort((np.arange(n), -family, -prior, sums[1], sums[0]))
+    new = np.ones(n, bool)
+    new[1:] = (sums[0][rank][1:] != sums[0][rank][:-1]) | (sums[1][rank][1:] != sums[1][rank][:-1])
+    keep = np.zeros(n, bool)
+    keep[rank[new]] = True
+    twin = np.empty(n, np.int64)
+    twin[rank] = rank[new][np.cumsum(new) - 1]
+    return keep, twin
+
+
+def _scramble(value: np.ndarray[tuple[int], np.dtype[np.uint64]]) -> np.ndarray[tuple[int], np.dtype[np.uint64]]:
+    """SplitMix64's finaliser (Steele et al. 2014, doi:10.1145/2714064.2660195)."""
+    value = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    value = (value ^ (value >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return value ^ (value >> np.uint64(31))

@@ -11,6 +11,7 @@ import typer
 
 from cli.common import AsJson, Namespace, RunId, StoreUrl, answer, now_us, opened, table
 from cli.settings import SETTINGS
+from graph.errors import BadInput
 from graph.store import Store
 from integrity.explain import account_text, explain_account, explain_ring, ring_text
 from integrity.export import FORMATS, What, export
@@ -65,6 +66,9 @@ def export_file(
     file: Annotated[
         Path, typer.Argument(metavar="FILE", help=f"Ends in {', '.join(FORMATS)}; rings also in .graphml or .json.")
     ],
+    ring: Annotated[
+        str | None, typer.Option("--ring", metavar="ID", help="The one ring to draw, in .graphml or .json.")
+    ] = None,
     run: RunId = None,
     store: StoreUrl = "",
     namespace: Namespace = "",
@@ -72,9 +76,11 @@ def export_file(
 ) -> None:
     """Write accounts, rings or evidence of a run to a file; the same run gives the same bytes."""
     kind: What = what.value
+    graph = what is Exported.RINGS and file.suffix in GRAPH_FORMATS
+    if ring is not None and not graph:
+        raise BadInput("one ring alone is a graph", where="--ring", do="export rings to a .graphml or .json file")
     with opened(store, namespace) as at:
-        graph = what is Exported.RINGS and file.suffix in GRAPH_FORMATS
-        rows = export_ring_graphs(at, file, run_id=run) if graph else export(at, kind, file, run_id=run)
+        rows = export_ring_graphs(at, file, ring_id=ring, run_id=run) if graph else export(at, kind, file, run_id=run)
     answer({"file": str(file), "rows": rows}, as_json, lambda: typer.echo(f"{file}: {rows:,} {kind}"))
 
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from detectors.accounts.claim_excess import weigh_counts
 from detectors.communities import bystanders, gather
-from detectors.context.expectation import expect, find_claims, stratify
+from detectors.context.expectation import Strata, expect, find_claims, stratify
 from detectors.context.hubs import find_hubs
 from detectors.contract import Context, Evidence
 from detectors.fusion import Beliefs, believe, sharpened
@@ -87,31 +87,36 @@ def detect(snapshot: Snapshot, settings: DetectionSettings = DEFAULTS) -> Findin
     )
 
 
+def prepare(snapshot: Snapshot, settings: DetectionSettings) -> tuple[Context, Strata]:
+    """What detectors look at in the first round, with the plain links found; and the strata of its expectations."""
+    claims = find_claims(snapshot)
+    strata = stratify(snapshot, claims)
+    nobody = np.zeros(len(snapshot.buyers.ids))
+    ctx = Context(snapshot, settings, claims, expect(snapshot, claims, strata, nobody), nobody)
+    return replace(ctx, links=tuple(detector.run(ctx) for detector in PLAIN)), strata
+
+
 def weigh(
     snapshot: Snapshot, settings: DetectionSettings
 ) -> tuple[Context, Web, Beliefs, list[Evidence], list[Evidence]]:
     """Evidence and beliefs after `settings.rounds` rounds: the last round's context, the web of shared keys, beliefs,
     link evidence and account evidence."""
-    claims = find_claims(snapshot)
-    strata = stratify(snapshot, claims)
-    suspicion = np.zeros(len(snapshot.buyers.ids))
-    ctx = Context(snapshot, settings, claims, expect(snapshot, claims, strata, suspicion), suspicion)
-    plain = tuple(detector.run(ctx) for detector in PLAIN)
-    named = replace(ctx, links=plain)
-    joint = [detector.run(named) for detector in JOINT]
-    links = [*plain, *joint]
-    grade = np.concatenate([grades(meet(named)), *(np.zeros(len(item.keys.size), np.int32) for item in joint)])
+    ctx, strata = prepare(snapshot, settings)
+    claims = ctx.claims
+    joint = [detector.run(ctx) for detector in JOINT]
+    links = [*ctx.links, *joint]
+    grade = np.concatenate([grades(meet(ctx)), *(np.zeros(len(item.keys.size), np.int32) for item in joint)])
     web = weave(LINKS, links, ctx.n, grade)
     linked = sum((item.account_nats(ctx.n) for item in links), np.zeros(ctx.n))
     beliefs: Beliefs | None = None
     accounts: list[Evidence] = []
-    for turn in range(settings.rounds):
-        if turn:
-            ctx = Context(snapshot, settings, claims, expect(snapshot, claims, strata, suspicion), suspicion)
+    for _ in range(settings.rounds):
+        if beliefs is not None:
+            suspicion = sharpened(beliefs.risk)
+            ctx = replace(ctx, expectation=expect(snapshot, claims, strata, suspicion), suspicion=suspicion)
         accounts = [detector.run(ctx) for detector in ACCOUNTS]
         own = linked + sum((item.account_nats(ctx.n) for item in accounts), np.zeros(ctx.n))
         beliefs = believe(web, own, weigh_counts(ctx)[1], settings, beliefs)
-        suspicion = sharpened(beliefs.risk)
     assert beliefs is not None  # settings.rounds is at least one
     return ctx, web, beliefs, links, accounts
 

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
-
-import pyarrow as pa
 
 from graph.reader import take_snapshot
 from graph.store import Store
@@ -15,6 +12,7 @@ from integrity.columns import texts
 from integrity.decide import decide, limited_share
 from integrity.policy import Policy
 from integrity.publication import find_run
+from integrity.stored import stored_findings
 
 
 @dataclass(frozen=True)
@@ -46,18 +44,6 @@ class Trial:
         return dict(Counter((one.before, one.after) for one in self.changes))
 
 
-@dataclass(frozen=True)
-class _Stored:
-    """The findings of a run, as stored."""
-
-    accounts: pa.Table
-    rings: pa.Table
-    members: pa.Table
-    evidence: pa.Table
-    hubs: pa.Table
-    stats: Mapping[str, Any]
-
-
 def try_policy(store: Store, policy: Policy, *, run_id: str | None = None) -> Trial:
     """Decide the findings of a run (default: the published one) by `policy` and compare with what it decided.
 
@@ -65,9 +51,8 @@ def try_policy(store: Store, policy: Policy, *, run_id: str | None = None) -> Tr
     new run. Raises `NotFound`."""
     run = find_run(store, run_id)
     snapshot = take_snapshot(store, as_of=run.as_of, known_by=run.known_by)
-    tables = {name: store.run_rows(run.run_id, f"run_{name}") for name in ("accounts", "rings", "members", "hubs")}
-    evidence = tables["hubs"].slice(0, 0)  # decisions rest on findings, not on single pieces of evidence
-    decisions = decide(snapshot, _Stored(**tables, evidence=evidence, stats={}), policy)
+    # decisions rest on findings, not on single pieces of evidence
+    decisions = decide(snapshot, stored_findings(store, run.run_id, with_evidence=False), policy)
     before = store.run_rows(run.run_id, "run_decisions", columns=("buyer_id", "status"))
     old = dict(zip(texts(before, "buyer_id"), texts(before, "status"), strict=True))
     changes = [

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,6 +32,7 @@ from loaders.pseudonyms import Asked, Pseudonyms
 from loaders.readers import Readers
 from loaders.reading import BATCH_ROWS
 from loaders.report import LoadReport, TableCount
+from loaders.shaping import shaped
 from loaders.writing import Batch, Only, Writer
 
 __all__ = ["LEASE", "Only", "load_folder"]
@@ -83,7 +85,6 @@ def load_folder(
         try:
             running.run(only)
         finally:
-            writer.close()
             running.close()
         report = _report(intake, writer, load, mapping, only)
         store.finish_load(lease, load, report=report.to_json(), at=now)
@@ -104,18 +105,21 @@ class _Prepared:
 
 
 class _Running:
-    """One load while it runs: reads and checks ahead, keys in order, and hands over to the writer."""
+    """One load while it runs: reads and checks here, keys on a thread of its own, and hands over to the writer."""
 
     def __init__(self, intake: Intake, keyer: Keyer, writer: Writer, now: int, progress: Progress) -> None:
         self._intake, self._writer, self._now, self._progress = intake, writer, now, progress
         self._readers = Readers(_helpers(intake))
         self._pseudonyms = Pseudonyms(keyer, self._readers)
         self._pictures = Pictures(intake.folder)
-        self._ahead: deque[_Prepared] = deque()
+        self._thread = ThreadPoolExecutor(1, "load-keyer")
+        self._keying: deque[Future[None]] = deque()
         self._known = pl.Series("known", [], pl.Boolean)
 
     def close(self) -> None:
-        """End the processes that read identifiers."""
+        """End the thread that keys, the writer, and the processes that read identifiers."""
+        self._thread.shutdown(cancel_futures=True)
+        self._writer.close()
         self._readers.close()
 
     def run(self, only: Only | None) -> None:
@@ -124,15 +128,20 @@ class _Running:
             self._progress.phase(feed.file.name, self._intake.rows.get(feed.file.name))
             if feed.contract.amount_of:
                 # amounts of this table need the orders that came before
-                self._finish(0)
-                self._writer.drain()
+                self._drain()
             lines = only.lines[feed.file.name] if only else None
             for batch in self._intake.batches(feed):
-                self._finish(LOOK_AHEAD)
+                while len(self._keying) > LOOK_AHEAD:
+                    self._keying.popleft().result()
                 wanted = batch if lines is None else batch.filter(pl.col("line").is_in(sorted(lines)))
-                self._ahead.append(self._prepare(feed, number, wanted))
+                self._keying.append(self._thread.submit(self._key, self._prepare(feed, number, wanted)))
                 self._progress.advance(batch.height)
-        self._finish(0)
+        self._drain()
+
+    def _drain(self) -> None:
+        """Return when every batch so far is written."""
+        while self._keying:
+            self._keying.popleft().result()
         self._writer.drain()
 
     def _prepare(self, feed: Feed, number: int, batch: pl.DataFrame) -> _Prepared:
@@ -159,15 +168,13 @@ class _Running:
         self._known = found["known"]
         return found["exponent"]
 
-    def _finish(self, left: int) -> None:
-        """Key and hand over prepared batches until `left` of them are left."""
-        while len(self._ahead) > left:
-            batch = self._ahead.popleft()
-            contract, checked = batch.feed.contract, batch.checked
-            keyed = self._pseudonyms.of(contract, checked.rows, batch.asked) if checked.rows.height else None
-            self._writer.put(
-                Batch(contract, batch.number, batch.read, checked.broken_rows, checked.broken, keyed, batch.waiting)
-            )
+    def _key(self, batch: _Prepared) -> None:
+        """Key and shape a prepared batch, and hand it over."""
+        contract, checked = batch.feed.contract, batch.checked
+        keyed = self._pseudonyms.of(contract, checked.rows, batch.asked) if checked.rows.height else None
+        rows = shaped(contract, keyed.rows) if keyed else None
+        broken = (checked.broken_rows, checked.broken)
+        self._writer.put(Batch(contract, batch.number, batch.read, *broken, keyed, rows, batch.waiting))
 
 
 def _helpers(intake: Intake) -> int:

@@ -12,10 +12,22 @@ from hashlib import blake2b
 import numpy as np
 import polars as pl
 
-from graph.schema import Table, Type
+from graph.schema import BY_NAME, Table, Type
+from loaders.contract import Contract
 
 SEPARATOR = "\x1f"
 _NULL = "\x1e"
+
+
+def shaped(contract: Contract, rows: pl.DataFrame) -> pl.DataFrame:
+    """Contract rows in the store's columns, with ids and digest."""
+    table = BY_NAME[contract.stored]
+    rows = rows.rename({field.name: field.target for field in contract.fields if field.target != field.name})
+    if table.name == "order_items":
+        rows = item_ids(rows)
+    elif table.id not in contract.names:
+        rows = digest_ids(rows, table.id, table)
+    return with_digest(rows.select(*table.names, "updated_at", "line"), table)
 
 
 def item_ids(rows: pl.DataFrame) -> pl.DataFrame:

@@ -1,4 +1,4 @@
-"""Writes checked and pseudonymised batches: derives ids and digests, asks what each row changes, stores and counts.
+"""Writes checked and pseudonymised batches: asks what each row changes, stores and counts.
 
 One thread of its own writes, one batch after the other in the order given, while the next batches are being read,
 checked and keyed; each batch is a few short transactions. What the loader asks of currencies is answered here too,
@@ -23,7 +23,7 @@ from loaders.contract import Contract
 from loaders.decimals import OrderCurrencies, Waiting
 from loaders.pseudonyms import Keyed
 from loaders.report import TableCount
-from loaders.shaping import SEPARATOR, digest_ids, item_ids, with_digest
+from loaders.shaping import SEPARATOR
 
 QUARANTINED = "kept out; correct the source and load it again, or run `ringfence quarantine retry`"
 MOST_WAITING = 1
@@ -41,8 +41,9 @@ class Only:
 
 @dataclass(frozen=True)
 class Batch:
-    """A batch to write: its table, the number of its file, rows read, rows that broke a rule and their entries, what
-    was keyed (None where no row held), and refunds among them whose order was not known when they were checked."""
+    """A batch to write: its table, the number of its file, rows read, rows that broke a rule and their entries, the
+    rows that hold in the store's columns with what was met on keying them (both None where no row held), and refunds
+    among them whose order was not known when they were checked."""
 
     contract: Contract
     file: int
@@ -50,6 +51,7 @@ class Batch:
     broken_rows: int
     broken: pl.DataFrame
     keyed: Keyed | None
+    rows: pl.DataFrame | None
     waiting: int
 
 
@@ -97,7 +99,7 @@ class Writer:
         self.waiting += batch.waiting
         name = pl.lit(self._files[batch.file]).alias("file")
         self._quarantine(contract, batch.broken.with_columns(name))
-        if keyed is None:
+        if keyed is None or batch.rows is None:
             return
         for column, values in keyed.unreadable.items():
             self.unreadable[f"{contract.name}.{column}"] += values
@@ -105,9 +107,8 @@ class Writer:
         self._quarantine(contract, keyed.broken.with_columns(name))
         if keyed.identifiers.height:
             self._store.write(self._lease, self._load, "identifiers", keyed.identifiers.to_arrow())
-        if keyed.rows.height:
-            number = pl.lit(batch.file, pl.Int32).alias("file")
-            self._upsert(contract, shaped(contract, keyed.rows).with_columns(number), count)
+        if batch.rows.height:
+            self._upsert(contract, batch.rows.with_columns(pl.lit(batch.file, pl.Int32).alias("file")), count)
 
     def _upsert(self, contract: Contract, rows: pl.DataFrame, count: TableCount) -> None:
         """Classify a shaped batch against what is known, write what changes, record what conflicts."""
@@ -146,14 +147,3 @@ class Writer:
         if entries.height:
             rows = entries.with_columns(pl.lit(contract.name).alias("table"), pl.lit(QUARANTINED).alias("action"))
             self._store.quarantine(self._lease, self._load, rows.select(QUARANTINE.names).to_arrow())
-
-
-def shaped(contract: Contract, rows: pl.DataFrame) -> pl.DataFrame:
-    """Contract rows in the store's columns, with ids and digest."""
-    table = BY_NAME[contract.stored]
-    rows = rows.rename({field.name: field.target for field in contract.fields if field.target != field.name})
-    if table.name == "order_items":
-        rows = item_ids(rows)
-    elif table.id not in contract.names:
-        rows = digest_ids(rows, table.id, table)
-    return with_digest(rows.select(*table.names, "updated_at", "line"), table)

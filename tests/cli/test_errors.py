@@ -90,6 +90,7 @@ def test_a_lease_that_another_holds_has_its_own_exit_code(ringfence: Command, ex
         (("detect", "--policy", "gone.toml"), "gone.toml"),
         (("policy", "check", "gone.toml"), "gone.toml"),
         (("export", "accounts", "a.xlsx"), ".xlsx"),
+        (("export", "rings", "a.csv", "--ring", "r"), "--ring"),
     ],
 )
 def test_a_value_that_cannot_be_used_is_named(ringfence: Command, export: Path, words: Any, part: str) -> None:

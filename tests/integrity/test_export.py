@@ -16,6 +16,7 @@ from graph.errors import BadInput, NotFound
 from graph.open import open_store
 from graph.store import Store
 from integrity.export import export, joined
+from integrity.ring_export import export_ring_graphs
 from integrity.runs import run_detection
 from tests.integrity.hand import NOW, Account, findings, load, load_market, market_findings, order, policy, refund
 
@@ -157,6 +158,25 @@ def test_joined_lists_can_be_taken_apart_again() -> None:
             else:
                 parts[-1] += letter
         assert parts == items
+
+
+def test_rings_are_drawn_as_graphs_alone_or_together(market: Store, tmp_path: Path) -> None:
+    import networkx
+
+    detect(market)
+    alone, together, linked = tmp_path / "one.graphml", tmp_path / "all.graphml", tmp_path / "all.json"
+    for path, ring in ((alone, "ring-a"), (together, None), (linked, None)):
+        assert export_ring_graphs(market, path, ring_id=ring) == 1
+    drawn = networkx.read_graphml(alone)
+    assert {"account:actor", "account:mother"} <= set(drawn)
+    assert drawn.degree["account:actor"] == 1
+    whole = networkx.node_link_graph(json.loads(linked.read_text()), edges="edges")
+    assert set(whole) == set(networkx.read_graphml(together)) == set(drawn)
+    before = linked.read_bytes()
+    export_ring_graphs(market, linked)
+    assert linked.read_bytes() == before
+    with pytest.raises(NotFound, match="ring-x"):
+        export_ring_graphs(market, alone, ring_id="ring-x")
 
 
 def test_an_earlier_run_can_be_exported_by_its_id(market: Store, tmp_path: Path) -> None:

@@ -109,8 +109,10 @@ class _Reader:
                 "past_decisions", ("decision_id", "buyer_id", "decided_at", "decision", "store_id")
             ),
         }
+        self.buyers = self._scan("buyers", ("buyer_id", "registered_at"))
         if as_of is None:
-            latest = [self.frames[name][column].max() for name, columns in _CUTS for column in columns]
+            latest = [self.buyers["registered_at"].max()]
+            latest += [self.frames[name][column].max() for name, columns in _CUTS for column in columns]
             as_of = max((int(at) for at in latest if isinstance(at, int)), default=0)
         self.as_of = as_of
         for name, columns in _CUTS:
@@ -178,8 +180,7 @@ class _Reader:
         )
 
     def _buyers(self) -> Buyers:
-        table = self._scan("buyers", ("buyer_id", "registered_at"))
-        table = table.filter(pl.col("registered_at").is_null() | (pl.col("registered_at") <= self.as_of))
+        table = self.buyers.filter(pl.col("registered_at").is_null() | (pl.col("registered_at") <= self.as_of))
         ids = _sorted_unique(
             table["buyer_id"],
             self.frames["orders"]["buyer_id"],

@@ -11,6 +11,7 @@ from __future__ import annotations
 import threading
 from bisect import bisect_right
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
@@ -42,6 +43,8 @@ from integrity.publication import find_run
 K = TypeVar("K")
 V = TypeVar("V")
 _SEPARATOR = "\x1f"  # ids hold no control characters
+_READ_AHEAD, _PAGE = 5_000, 100
+"""Limited accounts whose orders are read before they are asked for, and how many at a time."""
 _HUB_LOOK = 500
 """Orders looked at to judge one identifier of a new account; one used more often is a hub or known by then."""
 
@@ -165,6 +168,8 @@ class CheckoutDesk:
             with self._memory_lock:
                 self._orders.clear()
                 self._suspects.clear()
+            if run is not None:
+                self._read_ahead(run, head)  # after the switch, so that it delays nobody
             return True
 
     def start(self, *, every: float = 0.5) -> None:
@@ -217,17 +222,25 @@ class CheckoutDesk:
 
     def _orders_of(self, buyer_id: str, head: Head) -> tuple[CountedOrder, ...]:
         known = self._orders.get((head.load, buyer_id))
-        if known is None:
-            rows = self._store.find(
-                "orders",
-                "buyer_id",
-                [buyer_id],
-                columns=("order_id", "store_id", "placed_at", "amount", "currency"),
-                known_by=head.load,
-            )
-            known = tuple(sorted((CountedOrder(**row) for row in rows_of(rows)), key=_placed_at))
-            self._remember(self._orders, (head.load, buyer_id), known)
-        return known
+        return known if known is not None else self._read_orders([buyer_id], head)[buyer_id]
+
+    def _read_ahead(self, run: PublishedRun, head: Head) -> None:
+        """Read the orders of limited accounts before they are asked for: many at once cost little more than one."""
+        buyers = sorted(run.limited)[: min(_READ_AHEAD, self._remembered)]
+        for start in range(0, len(buyers), _PAGE):
+            self._read_orders(buyers[start : start + _PAGE], head)
+
+    def _read_orders(self, buyers: Sequence[str], head: Head) -> dict[str, tuple[CountedOrder, ...]]:
+        """All orders of these buyers at this head, by the time they were placed; remembered."""
+        columns = ("buyer_id", *CountedOrder._fields)
+        rows = self._store.find("orders", "buyer_id", buyers, columns=columns, known_by=head.load)
+        found: dict[str, list[CountedOrder]] = {buyer: [] for buyer in buyers}
+        for row in rows_of(rows):
+            found[row.pop("buyer_id")].append(CountedOrder(**row))
+        done = {buyer: tuple(sorted(orders, key=_placed_at)) for buyer, orders in found.items()}
+        for buyer, orders in done.items():
+            self._remember(self._orders, (head.load, buyer), orders)
+        return done
 
     def _with_reservations(self, usage: Usage, request: PurchaseRequest, caps: Caps, now: int) -> Usage:
         taken = self._store.taken(reservation_keys(request, caps), now=now)

@@ -96,7 +96,12 @@ def _lists(text: pl.Series) -> pl.Series:
     """`;`-joined text as sorted lists without repeats (null stays null), by exploding all lists at once."""
     parts = text.to_frame("hash").with_row_index("row").drop_nulls()
     if text.str.contains(";", literal=True).any():
-        parts = parts.with_columns(pl.col("hash").str.split(";")).explode("hash").unique().sort("row", "hash")
+        parts = (
+            parts.with_columns(pl.col("hash").str.split(";"))
+            .explode("hash", empty_as_null=True)
+            .unique()
+            .sort("row", "hash")
+        )
     lists = parts.group_by("row", maintain_order=True).agg("hash")
     rows = pl.DataFrame({"row": pl.Series(range(len(text)), dtype=pl.UInt32)})
     return rows.join(lists, on="row", how="left", maintain_order="left")["hash"]

@@ -39,19 +39,19 @@ def digest_ids(rows: pl.DataFrame, name: str, table: Table) -> pl.DataFrame:
     """Rows that have no id of their own are identified by 128 bits of their content, in hex."""
     parts = [column.name for column in table.columns if column.name != name]
     texts = _canonical(rows, table, parts)
-    ids = [blake2b(text.encode(), digest_size=16).hexdigest() for text in texts]
+    ids = [blake2b(text, digest_size=16).hexdigest() for text in texts]
     return rows.with_columns(pl.Series(name, ids, pl.String))
 
 
 def with_digest(rows: pl.DataFrame, table: Table) -> pl.DataFrame:
     """The rows with `digest` (int64). `rows` holds the table's columns and `updated_at` (µs, null where not given)."""
     texts = _canonical(rows, table, [*table.names, "updated_at"])
-    raw = b"".join([blake2b(text.encode(), digest_size=8).digest() for text in texts])
+    raw = b"".join([blake2b(text, digest_size=8).digest() for text in texts])
     return rows.with_columns(pl.Series("digest", np.frombuffer(raw, ">i8").astype(np.int64), pl.Int64))
 
 
-def _canonical(rows: pl.DataFrame, table: Table, names: list[str]) -> list[str]:
-    """One text a row: the values in order, between separators, null marked apart from empty."""
+def _canonical(rows: pl.DataFrame, table: Table, names: list[str]) -> list[bytes]:
+    """One text a row, in UTF-8: the values in order, between separators, null marked apart from empty."""
     kinds = {column.name: column.type for column in table.columns}
 
     def text(name: str) -> pl.Expr:
@@ -70,4 +70,5 @@ def _canonical(rows: pl.DataFrame, table: Table, names: list[str]) -> list[str]:
                 column = column.cast(pl.String)
         return column.fill_null(_NULL)
 
-    return rows.select(pl.concat_str([text(name) for name in names], separator=SEPARATOR)).to_series().to_list()
+    whole = pl.concat_str([text(name) for name in names], separator=SEPARATOR).cast(pl.Binary)
+    return rows.select(whole).to_series().to_list()

@@ -1,9 +1,9 @@
 """Swapped returns: what came back weighs differently from what went out, beyond how honest returns scatter.
 
 The law of honest log weight ratios (returned over shipped) is read from the market as a smoothed histogram, probable
-abusers weighing little; honest partial returns and packaging are therefore in it. A swapped return's ratio may be
-anything between an empty envelope and one and a half times the weight. An abusive account swaps an unknown share of
-its returns, which has a wide prior. Source: two-component mixture with a nonparametric null, Efron (2004),
+abusers weighing little and the account's own returns left out; honest partial returns and packaging are therefore in
+it. A swapped return's ratio may be anything between an empty envelope and one and a half times the weight. An abusive
+account swaps an unknown share of its returns, which has a wide prior. Source: two-component mixture with a nonparametric null, Efron (2004),
 doi:10.1198/016214504000000089.
 """
 
@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 
 from detectors.contract import REFUNDS, Context, Detector, Evidence, Family, evidence, nothing
-from detectors.numerics import log_mean_exp, mixture_weights, tally
+from detectors.numerics import group, log_mean_exp, mixture_weights, tally
 from graph.snapshot import Floats
 
 EDGES: Final = np.concatenate([[-np.inf], np.linspace(-3.0, 0.45, 24), [np.inf]])
@@ -37,9 +37,13 @@ def run(ctx: Context) -> Evidence:
     bins = np.searchsorted(EDGES, ratio, side="right") - 1
     count = len(EDGES) - 1
     wide = np.full(count, 1.0 / count)
-    honest = tally(bins, ctx.honest[buyer], count) + WIDE * wide
-    honest /= honest.sum()
-    swapped = np.log(wide / honest)[bins]
+    trust = ctx.honest[buyer]
+    seen = tally(bins, trust, count) + WIDE * wide
+    # the account's own returns are left out of what its returns are held against
+    own = group(buyer, bins)
+    alone = tally(own.of, trust, own.n)[own.of]
+    honest = (seen[bins] - alone) / (seen.sum() - tally(buyer, trust, n)[buyer])
+    swapped = np.log(wide[bins] / honest)
     columns = np.stack([np.log1p(share * np.expm1(swapped)) for share in SHARES], axis=1)
     per_account = np.stack([tally(buyer, column, n) for column in columns.T], axis=1)
     has = np.bincount(buyer, minlength=n) > 0

@@ -140,6 +140,6 @@ DETECTOR = Detector(
     ),
     family=Family.CONDUCT,
     run=run,
-    prior=0.3,
+    prior=0.02,
     ceiling=0.5,
 )

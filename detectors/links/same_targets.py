@@ -71,7 +71,9 @@ def meet(ctx: Context) -> Meetings:
     total = np.bincount(key_of, minlength=base)
     met = group(key_of, cell[at])
     several = met.count >= 2
-    chance = total[key_of[met.first]] * traffic[cell[at[met.first]]] / max(len(who), 1)
+    # the group's own claims must not make its meeting ordinary: what others claim there, and one claim more
+    strangers = traffic[cell[at[met.first]]] - met.count + 1
+    chance = total[key_of[met.first]] * strangers / max(len(who), 1)
     worth = np.maximum((met.count - 1) * np.log(ACCOMPLICE / np.minimum(chance, ACCOMPLICE)), 0.0)
     nats = tally(key_of[met.first][several], worth[several], base)
     rows = np.flatnonzero(several[met.of])

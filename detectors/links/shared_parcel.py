@@ -71,6 +71,6 @@ DETECTOR = Detector(
     ),
     family=Family.CONDUCT,
     run=run,
-    prior=0.3,
+    prior=0.1,
     ceiling=0.3,
 )

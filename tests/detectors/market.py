@@ -70,7 +70,11 @@ def snapshot(market: dict[str, Any], rename: dict[str, str] | None = None) -> Sn
     for buyer, told in accounts.items():
         stores = told.get("stores", ["s0"])
         for step in range(told.get("orders", 0)):
-            at = START + int((told.get("start", 0) + step * told.get("every", 7)) * DAY) + told.get("minute", 0) * 60_000_000
+            at = (
+                START
+                + int((told.get("start", 0) + step * told.get("every", 7)) * DAY)
+                + told.get("minute", 0) * 60_000_000
+            )
             order = {part: told.get(part) for part in PARTS}
             order["building"] = order["building"] or (order["door"] or "/").partition("/")[0] or None
             order |= {"id": f"o-{buyer}-{step:03d}", "buyer": names.get(buyer, buyer), "at": at}
@@ -85,12 +89,17 @@ def snapshot(market: dict[str, Any], rename: dict[str, str] | None = None) -> Sn
                         "at": at + int(told.get("lag", 3) * DAY),
                         "only": told.get("only", False),
                         "by": told.get("by", "buyer") == "buyer",
-                        **{k: told.get(k) for k in ("parcel", "shipped", "returned", "pictures", "complaint", "outcome")},
+                        **{
+                            k: told.get(k)
+                            for k in ("parcel", "shipped", "returned", "pictures", "complaint", "outcome")
+                        },
                     }
                 )
         if "decided" in told:
             decision, day = told["decided"]
-            past.append({"id": f"d-{buyer}", "buyer": names.get(buyer, buyer), "at": START + day * DAY, "what": decision})
+            past.append(
+                {"id": f"d-{buyer}", "buyer": names.get(buyer, buyer), "at": START + day * DAY, "what": decision}
+            )
             if "lifted" in told:
                 past.append({**past[-1], "id": f"d-{buyer}-l", "at": START + told["lifted"] * DAY, "what": "lifted"})
     orders.sort(key=lambda order: order["id"])
@@ -123,9 +132,7 @@ def snapshot(market: dict[str, Any], rename: dict[str, str] | None = None) -> Sn
             _objects(buyers),
             np.array([START + registered[b] * DAY if b in registered else NEVER for b in buyers], np.int64),
         ),
-        stores=Stores(
-            _objects(stores), np.zeros(len(stores), np.int32), ("home",), np.full(len(stores), 4.5)
-        ),
+        stores=Stores(_objects(stores), np.zeros(len(stores), np.int32), ("home",), np.full(len(stores), 4.5)),
         skus=_objects(skus),
         currencies=("CNY",) if n else (),
         orders=Orders(
@@ -156,7 +163,9 @@ def snapshot(market: dict[str, Any], rename: dict[str, str] | None = None) -> Sn
             outcome_at=np.full(m, NEVER),
             parcel=parcel,
             shipped_g=np.array([r["shipped"] or np.nan for r in refunds], float),
-            returned_g=np.array([np.nan if r["only"] or r["returned"] is None else r["returned"] for r in refunds], float),
+            returned_g=np.array(
+                [np.nan if r["only"] or r["returned"] is None else r["returned"] for r in refunds], float
+            ),
             note=np.full(m, -1, np.int32),
             covered=np.full(m, -1, np.int32),
         ),

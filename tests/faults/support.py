@@ -26,7 +26,7 @@ import structlog
 from cli.main import run
 from cli.settings import SETTINGS
 from graph.open import open_store
-from graph.schema import SOURCE_TABLES
+from graph.schema import BY_NAME, SOURCE_TABLES
 
 ROOT = Path(__file__).parents[2]
 KEY = "a key of the tests, long enough for it"
@@ -167,7 +167,9 @@ class Desk:
 def rows_of(store: Any) -> dict[str, Any]:
     """Every visible row of every table of the platform's, and the identifiers."""
     names = [*(table.name for table in SOURCE_TABLES), "identifiers"]
-    return {name: [row for batch in store.scan(name) for row in batch.to_pylist()] for name in names}
+    return {
+        name: [row for batch in store.scan(name, BY_NAME[name].names) for row in batch.to_pylist()] for name in names
+    }
 
 
 def ended(process: subprocess.Popen[str], timeout: float = 240) -> Ran:

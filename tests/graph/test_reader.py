@@ -93,6 +93,14 @@ def test_as_of_is_the_latest_event_and_cuts_what_came_later(store: Store) -> Non
     assert list(take_snapshot(store, as_of=1 * DAY).orders.signed_at) == [NEVER]
 
 
+def test_whoever_registered_after_the_last_order_is_an_account_too(store: Store) -> None:
+    late = {"buyer_id": "b2", "registered_at": 7 * DAY}
+    Loading(store).load({"orders": [order("o1", "b1", 1)], "buyers": [late]})
+    assert take_snapshot(store).as_of == 7 * DAY
+    assert list(take_snapshot(store).buyers.ids) == ["b1", "b2"]
+    assert list(take_snapshot(store, as_of=6 * DAY).buyers.ids) == ["b1"]
+
+
 def test_known_by_brings_back_what_an_earlier_load_had_told(store: Store) -> None:
     loading = Loading(store)
     first = loading.load({"orders": [order("o1", "b1", 1)]})

@@ -168,6 +168,16 @@ def test_readers_see_one_run_or_the_other_while_runs_are_published(market: Store
     assert len(seen) > 1
 
 
+def test_orders_of_limited_accounts_are_read_once_a_load_and_not_at_the_till(
+    market: Store, desk: CheckoutDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(market)
+    desk.refresh()
+    monkeypatch.setattr(market, "find", lambda *_, **__: pytest.fail("read at the till"))
+    assert desk.answer(ask("actor"), now=NOW).reason is Reason.ORDER_LIMIT
+    assert desk.answer(ask("lone"), now=NOW).remaining_orders == 1
+
+
 def test_an_account_without_limits_costs_no_look_at_the_store(market: Store, desk: CheckoutDesk) -> None:
     publish(market)
     desk.refresh()

@@ -8,7 +8,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from cli.settings import NAMESPACE, POLICY, STORE
-from graph.errors import KeyProblem, LeaseHeld, RingfenceError
+from graph.errors import LeaseHeld
 from graph.open import default_url, open_store
 from graph.store import Store
 from integrity.policy import Policy, load_policy
@@ -76,12 +76,13 @@ def opened(url: str, namespace: str, *, create: bool = False, readonly: bool = F
 
 def keyer(namespace: str, env: Mapping[str, str]) -> Keyer:
     """The pseudonymisation key of the environment. Raises `KeyProblem`."""
-    try:
-        return Keyer.from_env(env, namespace or env.get(NAMESPACE, "") or "default")
-    except RingfenceError:
-        raise
-    except ValueError as error:
-        raise KeyProblem(str(error), do="set it and try again") from None
+    return Keyer.from_env(env, namespace or env.get(NAMESPACE, "") or "default")
+
+
+def give_way() -> None:
+    """Lower this process's priority: loads and runs may take their time, a checkout on the same host may not."""
+    with suppress(OSError, AttributeError):  # not every system has or allows it, and the work is the same without
+        os.nice(10)
 
 
 def policy_path(file: Path | None) -> Path | None:

@@ -13,7 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 from cli import data, look, market, policies, runs, serving
-from cli.common import AsJson, answer, say, table
+from cli.common import AsJson, answer, give_way, say, table
 from cli.demo import demo
 from cli.log import configure_log
 from cli.settings import DEBUG, SETTINGS
@@ -23,6 +23,7 @@ from integrity.version import ringfence_version
 INTERRUPTED = 130
 TERMINATED = 143
 DEFECT = 70
+_BATCH = ("load", "detect")
 
 
 class _Terminated(KeyboardInterrupt):
@@ -131,4 +132,6 @@ def _terminate(_number: int, _frame: object) -> None:
 def main() -> None:
     """The entry point of the command."""
     signal.signal(signal.SIGTERM, _terminate)
+    if sys.argv[1:2] and sys.argv[1] in _BATCH:
+        give_way()
     sys.exit(run(sys.argv[1:]))

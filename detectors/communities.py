@@ -102,19 +102,25 @@ def _cut(web: Web, rows: Longs, label: Longs, settings: DetectionSettings) -> Lo
         keys, k = np.unique(web.key[rows[inside]], return_inverse=True)
         net = igraph.Graph(n=len(buyers) + len(keys), edges=np.stack([b, len(buyers) + k], axis=1).tolist())
         weight = 1.0 / np.sqrt(np.maximum(web.size[keys][k], 2))
-        state = random.Random(settings.seed)
-        igraph.set_random_number_generator(state)
-        side = np.array(
-            net.community_leiden(
-                objective_function="modularity",
-                weights=weight.tolist(),
-                resolution=settings.leiden_resolution,
-                n_iterations=10,
-            ).membership
-        )
+        side = np.array(_leiden(net, weight.tolist(), settings))
         result[inside] = fresh + side[b]
         fresh += int(side.max()) + 1
     return result
+
+
+def _leiden(net: igraph.Graph, weight: list[float], settings: DetectionSettings) -> list[int]:
+    # igraph draws from one generator for the whole process: ours for the call, then its own default again
+    igraph.set_random_number_generator(random.Random(settings.seed))
+    try:
+        found: list[int] = net.community_leiden(
+            objective_function="modularity",
+            weights=weight,
+            resolution=settings.leiden_resolution,
+            n_iterations=10,
+        ).membership
+    finally:
+        igraph.set_random_number_generator(random)
+    return found
 
 
 def bystanders(

@@ -1,23 +1,15 @@
-"""Money as people write it, and as it is kept: decimal text to integer minor units of a currency, and back.
-
-The number of decimals is ISO 4217's; what is listed here are the currencies that do not have two.
-"""
+"""Money as people write it, and as it is kept: decimal text to integer minor units of a currency, and back."""
 
 from __future__ import annotations
 
 from decimal import Decimal
 
-_NO_DECIMALS = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF"
-_THREE_DECIMALS = "BHD IQD JOD KWD LYD OMR TND"
-_EXPONENTS = {
-    **dict.fromkeys(_NO_DECIMALS.split(), 0),
-    **dict.fromkeys(_THREE_DECIMALS.split(), 3),
-}
+from graph.currencies import EXPONENTS
 
 
 def exponent(currency: str) -> int:
-    """How many decimals the minor unit of an ISO 4217 currency has: 2, but for the few that have 0 or 3."""
-    return _EXPONENTS.get(currency, 2)
+    """How many decimals the minor unit of an ISO 4217 currency has: 2 where it is unknown."""
+    return EXPONENTS.get(currency, 2)
 
 
 def to_minor(amount: Decimal, currency: str) -> int:

@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from graph.errors import BadInput
 from graph.store import RunRecord, Store
 from integrity.policy import Policy, validate_policy
 
@@ -20,12 +21,14 @@ def remember_policy(store: Store, policy: Policy, *, at: int) -> None:
 
 
 def policy_of(store: Store, run: RunRecord) -> Policy | None:
-    """The policy that a run was decided by, or None where this store has no note of it.
-
-    Raises `BadInput` where the note is of a version of Ringfence that this one does not understand."""
+    """The policy that a run was decided by, or None where this store has no note of it that this version understands:
+    an upgrade that renames a field must not keep checkout from serving the run that stands."""
     for row in read_journal(store, _JOURNAL):
         if row["id"] == run.policy_digest:
-            return validate_policy(json.loads(row["body"]), where=f"policy of {run.run_id} in {store.url}")
+            try:
+                return validate_policy(json.loads(row["body"]), where=f"policy of {run.run_id} in {store.url}")
+            except BadInput:
+                return None
     return None
 
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from graph.currencies import EXPONENTS
 from loaders import values
 from loaders.contract import CONTRACTS, MAX_FIELD_BYTES, Contract, Field, Rule
-from loaders.currencies import EXPONENTS
 from loaders.values import Parsed
 
 SHOWN_CHARS = 80

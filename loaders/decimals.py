@@ -12,9 +12,9 @@ from collections.abc import Mapping
 import polars as pl
 import pyarrow as pa
 
+from graph.currencies import EXPONENTS
 from graph.schema import BY_NAME
 from graph.store import Lease, Store
-from loaders.currencies import EXPONENTS
 from loaders.shaping import with_digest
 
 ASSUMED = 2

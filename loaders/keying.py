@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from graph.errors import KeyProblem
 from loaders.normalise.address import parse_address
 from loaders.normalise.ip import ip_prefix
 from loaders.normalise.masks import mask_address, mask_canonical
@@ -37,10 +38,6 @@ ADDRESS_LEVELS = ("door", "building", "estate")
 _BLOCK = 64
 _INNER, _OUTER = 0x36, 0x5C
 _FINGERPRINT_LABEL = b"ringfence key check, version 1"
-
-
-class KeyProblem(ValueError):
-    """The deployment's key is missing, too short, or not the one a store was made with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +66,9 @@ class Keyer:
         secret = key.encode("utf-8", "surrogateescape") if isinstance(key, str) else bytes(key)
         if len(secret) < SHORTEST_KEY:
             raise KeyProblem(
-                f"the key is {len(secret)} bytes long: {VARIABLE} needs at least {SHORTEST_KEY} bytes of text "
-                "that stays the same and stays secret"
+                f"the key is {len(secret)} bytes long",
+                where=VARIABLE,
+                do=f"set it to at least {SHORTEST_KEY} bytes of text that stays the same and stays secret",
             )
         padded = (secret if len(secret) <= _BLOCK else hashlib.sha256(secret).digest()).ljust(_BLOCK, b"\0")
         self.namespace = namespace
@@ -85,8 +83,8 @@ class Keyer:
         key = env.get(VARIABLE, "")
         if not key:
             raise KeyProblem(
-                f"{VARIABLE} is not set: personal identifiers are keyed before anything is stored; "
-                f"set it to at least {SHORTEST_KEY} bytes of secret text"
+                f"{VARIABLE} is not set, and personal identifiers are keyed before anything is stored",
+                do=f"set it to at least {SHORTEST_KEY} bytes of secret text",
             )
         return cls(key, namespace)
 

@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 
 import polars as pl
 
+from graph.currencies import EXPONENTS
 from loaders.contract import EARLIEST_YEAR, MAX_AMOUNT_DIGITS, MAX_FIELD_BYTES, MAX_ID_BYTES
-from loaders.currencies import EXPONENTS
 
 EARLIEST = int(datetime(EARLIEST_YEAR, 1, 1, tzinfo=UTC).timestamp()) * 1_000_000
 _DECIMAL = r"^[0-9]+(\.[0-9]+)?$"

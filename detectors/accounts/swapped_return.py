@@ -3,8 +3,8 @@
 The law of honest log weight ratios (returned over shipped) is read from the market as a smoothed histogram, probable
 abusers weighing little and the account's own returns left out; honest partial returns and packaging are therefore in
 it. A swapped return's ratio may be anything between an empty envelope and one and a half times the weight. An abusive
-account swaps an unknown share of its returns, which has a wide prior. Source: two-component mixture with a nonparametric null, Efron (2004),
-doi:10.1198/016214504000000089.
+account swaps an unknown share of its returns, which has a wide prior. Source: two-component mixture with a
+nonparametric null, Efron (2004), doi:10.1198/016214504000000089.
 """
 
 from __future__ import annotations

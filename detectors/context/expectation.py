@@ -106,9 +106,11 @@ def expect(snapshot: Snapshot, claims: Claims, strata: Strata, suspicion: Floats
     # an order can be claimed once as refund-only and once as a return; each kind is expected on its own
     back = np.zeros(len(weight), bool)
     back[claims.order[~claims.only]] = True
-    only_rate = _levels(claims.claimed_only.astype(float), weight, strata)
-    back_rate = _levels(back.astype(float), weight, strata)
-    surge, sentences, factor = find_surges(snapshot, claims, strata.surge, only_rate + back_rate, suspicion)
+    only_rate, only_plain = _levels(claims.claimed_only.astype(float), weight, strata)
+    back_rate, back_plain = _levels(back.astype(float), weight, strata)
+    surge, sentences, factor = find_surges(
+        snapshot, claims, strata.surge, only_rate + back_rate, only_plain + back_plain, suspicion
+    )
     return Expectation(
         only=np.clip(only_rate * factor, 1e-6, 0.95),
         back=np.clip(back_rate * factor, 1e-6, 0.95),
@@ -117,18 +119,19 @@ def expect(snapshot: Snapshot, claims: Claims, strata: Strata, suspicion: Floats
     )
 
 
-def _levels(claimed: Floats, weight: Floats, strata: Strata) -> Floats:
+def _levels(claimed: Floats, weight: Floats, strata: Strata) -> tuple[Floats, Floats]:
+    """(orders,) expected claims of one kind, and (orders,) what category and season alone expect."""
     if not len(claimed):
-        return np.empty(0)
+        return np.empty(0), np.empty(0)
     observed = claimed * weight
     base = (observed.sum() + 0.5) / (weight.sum() + 20.0)
     rate: Floats = np.full(len(claimed), base)
     for groups in (strata.category, strata.season):
         rate = rate * _multiplier(groups, None, observed, weight * rate)
+    plain = rate
     for groups, own in ((strata.store, strata.store_buyer), (strata.item, strata.item_buyer)):
         rate = rate * _multiplier(groups, own, observed, weight * rate)
-    bounded: Floats = np.minimum(rate, 0.95)
-    return bounded
+    return np.minimum(rate, 0.95), plain
 
 
 def _multiplier(groups: Groups, own: Groups | None, observed: Floats, expected: Floats) -> Floats:

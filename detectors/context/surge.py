@@ -26,6 +26,9 @@ FALSE_DISCOVERIES = 0.01
 FEWEST = 4
 """Fewer unrelated claimants than this are never a surge."""
 
+BELIEVED = 2.0
+"""Claims' worth of belief that a store is like its category."""
+
 
 @dataclass(frozen=True)
 class Surge:
@@ -47,9 +50,9 @@ class Surge:
 
 
 def find_surges(
-    snapshot: Snapshot, claims: Claims, surge: Surge, rate: Floats, suspicion: Floats
+    snapshot: Snapshot, claims: Claims, surge: Surge, rate: Floats, plain: Floats, suspicion: Floats
 ) -> tuple[Ints, tuple[str, ...], Floats]:
-    """Surges among the cells, given expected claims (orders,) `rate`.
+    """Surges among the cells, given expected claims (orders,) `rate`, and those of category and season alone, `plain`.
 
     Returns (orders,) the surge that each order lies in or -1, a sentence each surge, and (orders,) the factor by which
     the surge raises the expectation."""
@@ -60,7 +63,8 @@ def find_surges(
     for cells, name in zip(surge.cells, surge.names, strict=True):
         if not len(claims.row):
             break
-        found, people, due = _significant(snapshot, claims, cells, rate, suspicion)
+        found, people, due = _significant(snapshot, claims, cells, plain, suspicion)
+        known = cells.total(rate)
         for cell in found:
             row = int(cells.first[cell])
             what = f"item {snapshot.skus[orders.sku[row]]} of " if name == "item" and orders.sku[row] >= 0 else ""
@@ -73,20 +77,25 @@ def find_surges(
         number[found] = np.arange(len(sentences) - len(found), len(sentences), dtype=np.int32)
         new = (number[cells.of] >= 0) & (inside < 0)
         inside[new] = number[cells.of][new]
-        factor[new] = ((1.0 + people) / (1.0 + due))[cells.of][new]
+        factor[new] = ((1.0 + people) / (1.0 + known))[cells.of][new]
     return inside, tuple(sentences), np.maximum(factor, 1.0)
 
 
 def _significant(
-    snapshot: Snapshot, claims: Claims, cells: Groups, rate: Floats, suspicion: Floats
+    snapshot: Snapshot, claims: Claims, cells: Groups, plain: Floats, suspicion: Floats
 ) -> tuple[Longs, Floats, Floats]:
-    """Cells that surge; (cells,) ordinary unrelated claimants; (cells,) expected claims."""
+    """Cells that surge; (cells,) ordinary unrelated claimants; (cells,) claims expected from category, season and what
+    the store's orders outside the cell brought."""
     orders, n = snapshot.orders, len(suspicion)
     order = np.unique(claims.order)
     buyer, cell = orders.buyer[order], cells.of[order]
-    due = cells.total(rate)
+    store = orders.store[cells.first]
+    inside, brought = cells.total(plain), cells.total(claims.claimed)
+    outside = tally(orders.store, plain, len(snapshot.stores.ids))[store] - inside
+    others = tally(orders.store, claims.claimed, len(snapshot.stores.ids))[store] - brought
+    due: Floats = inside * (BELIEVED + np.maximum(others, 0.0)) / (BELIEVED + np.maximum(outside, 0.0))
     total = np.bincount(buyer, minlength=n)
-    expected = tally(orders.buyer, rate, n)
+    expected = tally(orders.buyer, plain, n)
     pairs = group(cell, buyer)
     cell, who = cell[pairs.first], buyer[pairs.first]
     elsewhere = (1.0 + expected[who]) / (1.0 + np.maximum(total[who] - pairs.count, 0))

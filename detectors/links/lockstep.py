@@ -66,7 +66,10 @@ def meetings(ctx: Context, when: Longs) -> tuple[Longs, Longs, Floats]:
     width = int(at.max()) - base + 2 * AROUND + 1
     line = store.astype(np.int64) * (width // MINUTE + 1) + (at - base) // MINUTE
     reach = AROUND // MINUTE
+    hours = settings.lockstep_minutes
     around = np.searchsorted(line, line + reach, side="right") - np.searchsorted(line, line - reach, side="left")
+    # the store's rate is read outside the window: those who meet must not make their meeting ordinary
+    around -= np.searchsorted(line, line + hours, side="right") - np.searchsorted(line, line - hours, side="left")
     window = settings.lockstep_minutes * MINUTE
     lefts, rights = [], []
     for step in range(1, settings.lockstep_crowd + 1):
@@ -82,7 +85,7 @@ def meetings(ctx: Context, when: Longs) -> tuple[Longs, Longs, Floats]:
         return none, none, np.empty(0)
     left, right = np.concatenate(lefts), np.concatenate(rights)
     # strangers: uniform at the store's rate around that day; accomplices: uniform within the window
-    per_minute = np.maximum(around[left], around[right]) / (2.0 * reach)
+    per_minute = (np.maximum(around[left], around[right]) + 1.0) / (2.0 * (reach - hours))
     nats = -np.log(np.minimum(per_minute * 2.0 * settings.lockstep_minutes, 1.0))
     return rank[left], rank[right], nats
 

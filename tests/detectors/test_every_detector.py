@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -42,7 +43,7 @@ def test_other_ids_and_another_order_change_nothing_but_the_ids(detector: Detect
     rename = {buyer: f"{number * 7919 % 10007:05d}-x" for number, buyer in enumerate(ids)}
     ctx, _ = prepare(snapshot(case["market"], rename), DetectionSettings())
     suspicion = np.isin(ctx.snapshot.buyers.ids.astype(str), [rename[b] for b in case.get("suspected", [])])
-    object.__setattr__(ctx, "suspicion", suspicion.astype(float))
+    ctx = replace(ctx, suspicion=suspicion.astype(float))
     renamed = nats_by_account(ctx, detector.run(ctx))
     assert {
         rename[b]: pytest.approx(v, abs=1e-9) for b, v in nats_by_account(before, detector.run(before)).items()
@@ -111,7 +112,8 @@ def test_one_more_claim_never_lowers_the_evidence(name: str) -> None:
     detector = next(detector for detector in ALL if detector.name == name)
     nats = []
     for claims in range(1, 9):
-        ctx = context({"crowd": 120, "accounts": {"a": {"orders": 8, "claims": claims, "only": True}}})
+        told = {"orders": 8, "claims": claims, "only": True, "sku": "i0"}
+        ctx = context({"crowd": 480, "accounts": {"a": told}})
         nats.append(nats_by_account(ctx, detector.run(ctx))["a"])
     assert nats == sorted(nats)
     assert nats[-1] > nats[0]

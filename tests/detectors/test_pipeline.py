@@ -114,13 +114,12 @@ def test_without_the_ring_nothing_is_published() -> None:
 
 
 def test_a_bad_batch_makes_nobody_suspicious() -> None:
-    batch = {
-        f"batch-{n:02d}": {"orders": 1, "claims": 1, "stores": ["s3"], "sku": "lamp", "start": 40, "device": f"b{n}"}
-        for n in range(25)
-    }
-    findings = detect(snapshot({"crowd": 300, "accounts": batch}), QUICK)
-    assert findings.stats["surges"] >= 1
-    assert all(row["risk"] < 0.1 for row in findings.accounts.to_pylist() if row["buyer_id"].startswith("batch"))
+    lamp = {"orders": 1, "stores": ["s3"], "sku": "lamp"}
+    before = {f"before-{n:02d}": {**lamp, "start": n} for n in range(40)}
+    batch = {f"batch-{n:02d}": {**lamp, "claims": 1, "start": 60, "device": f"b{n}"} for n in range(25)}
+    findings = detect(snapshot({"crowd": 300, "accounts": before | batch}), QUICK)
+    assert findings.stats["surges"] == 1
+    assert all(row["risk"] < 0.05 for row in findings.accounts.to_pylist())
 
 
 def test_an_account_that_never_claimed_is_not_held_guilty_for_its_device() -> None:

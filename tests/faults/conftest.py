@@ -40,3 +40,25 @@ def empty_desk(tmp_path: Path) -> Desk:
     folder = tmp_path / "empty-desk"
     folder.mkdir()
     return Desk(folder)
+
+
+@pytest.fixture(scope="session")
+def second_market(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of another market, to be loaded on top; nothing may be changed in it."""
+    return simulate(tmp_path_factory.mktemp("second") / "export", buyers=BUYERS, seed=SEED + 1).folder
+
+
+@pytest.fixture(scope="session")
+def loaded_twice(published: Desk, second_market: Path, tmp_path_factory: pytest.TempPathFactory) -> Desk:
+    """The published desk after a load of the second market; it is copied, never changed."""
+    desk = published.copy(tmp_path_factory.mktemp("loaded-twice"))
+    desk.done("load", second_market)
+    return desk
+
+
+@pytest.fixture(scope="session")
+def undisturbed(loaded_twice: Desk, tmp_path_factory: pytest.TempPathFactory) -> Desk:
+    """A desk on which nothing ever went wrong: both markets loaded and detected; it is never changed."""
+    desk = loaded_twice.copy(tmp_path_factory.mktemp("undisturbed"))
+    desk.done("detect")
+    return desk

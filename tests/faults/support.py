@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from unittest import mock
+from urllib.request import Request, urlopen
 
 import polars as pl
 import structlog
@@ -119,7 +120,7 @@ class Desk:
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
-            preexec_fn=prepare,
+            preexec_fn=prepare,  # noqa: PLW1509  two system calls, no lock
         )
 
     def process(self, *words: object, prepare: Callable[[], None] | None = None) -> Ran:
@@ -157,6 +158,12 @@ class Desk:
         for part in self.folder.glob("store.db*"):
             shutil.copy(part, folder / part.name)
         return replace(self, folder=folder)
+
+    def holds(self, lease: str) -> bool:
+        """Whether somebody holds that lease now."""
+        with contextlib.closing(sqlite3.connect(f"file:{self.store}?mode=ro", uri=True, timeout=30)) as connection:
+            found = connection.execute("SELECT holder FROM leases WHERE name = ?", (lease,)).fetchone()
+        return found is not None and found[0] is not None
 
     def let_leases_end(self) -> None:
         """Let the time pass after which the leases of a dead process end."""
@@ -254,16 +261,23 @@ def put(folder: Path, **tables: bytes | Sequence[Mapping[str, str]]) -> Path:
     return folder
 
 
-def gang(buyers: Sequence[str], *, mark: str, **more: str) -> dict[str, list[dict[str, str]]]:
-    """Accounts that share a device, a door and a phone and claim refunds of everything at the same three stores."""
+def busiest(market: Path, most: int = 8) -> list[str]:
+    """The stores of the market with the most orders."""
+    counted = pl.read_csv(market / "orders.csv", infer_schema=False).group_by("store_id").len()
+    return counted.sort("len", "store_id", descending=[True, False])["store_id"].head(most).to_list()
+
+
+def gang(buyers: Sequence[str], stores: Sequence[str], *, mark: str, **more: str) -> dict[str, list[dict[str, str]]]:
+    """Accounts that share a device, a door and a phone and claim refunds of everything at the same stores."""
     orders, refunds = [], []
     for at, buyer in enumerate(buyers):
-        for turn in range(4):
+        for turn in range(6):
+            month, day = 5 + turn, 2 + (at * 4 + turn * 3) % 24
             order = {
                 "order_id": f"{mark}-o{at}-{turn}",
                 "buyer_id": buyer,
-                "store_id": f"{mark}-s{turn % 3}",
-                "placed_at": f"2024-11-{5 + 4 * turn:02}T{9 + at % 9:02}:10:00Z",
+                "store_id": stores[(turn + at) % len(stores)],
+                "placed_at": f"2024-{month:02}-{day:02}T{9 + at % 9:02}:10:00Z",
                 "amount": "88.00",
                 "device_id": f"{mark}-device",
                 "phone": "13912345678",
@@ -271,14 +285,65 @@ def gang(buyers: Sequence[str], *, mark: str, **more: str) -> dict[str, list[dic
                 **more,
             }
             orders.append(order)
-            asked_at = f"2024-11-{8 + 4 * turn:02}T20:{at % 60:02}:00Z"
             refunds.append(
                 {
                     "refund_id": f"{mark}-r{at}-{turn}",
                     "order_id": order["order_id"],
-                    "requested_at": asked_at,
+                    "requested_at": f"2024-{month:02}-{day + 4:02}T20:{at % 60:02}:00Z",
                     "kind": "refund_only",
-                    "evidence": "00ff13aa5c3e9d01",
                 }
             )
     return {"orders": orders, "refunds": refunds}
+
+
+# -- a server ------------------------------------------------------------------------------------------------------
+
+
+class Server:
+    """`ringfence serve` as a process of its own, and questions to it."""
+
+    def __init__(self, desk: Desk) -> None:
+        self.desk = desk
+        self.process = desk.start("serve", "--port", 0)
+        assert self.process.stderr is not None
+        self.said = self.process.stderr.readline()
+        assert self.said.startswith("serving "), self.said + self.process.stderr.read()
+        self.base = self.said.strip().rpartition(" at ")[2].removesuffix("/graphql")
+        self._token = desk.done("token", "--role", "investigator", "--subject", "test").out.strip()
+
+    def ask(self, query: str, **variables: object) -> dict[str, Any]:
+        """The answer's data. Fails unless the answer is 200 and without errors."""
+        request = Request(
+            f"{self.base}/graphql",
+            json.dumps({"query": query, "variables": variables}).encode(),
+            {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"},
+        )
+        with urlopen(request, timeout=60) as response:
+            assert response.status == 200
+            answer = json.loads(response.read())
+        assert not answer.get("errors"), answer
+        data: dict[str, Any] = answer["data"]
+        return data
+
+    def health(self) -> dict[str, Any]:
+        """What `/healthz` says. Fails unless it is 200."""
+        with urlopen(f"{self.base}/healthz", timeout=60) as response:
+            assert response.status == 200
+            told: dict[str, Any] = json.loads(response.read())
+            return told
+
+    def end(self) -> Ran:
+        """Stop it; what it said from beginning to end."""
+        self.process.terminate()
+        ran = ended(self.process, timeout=60)
+        return replace(ran, err=self.said + ran.err)
+
+
+@contextlib.contextmanager
+def serving(desk: Desk) -> Iterator[Server]:
+    """A server for the body."""
+    server = Server(desk)
+    try:
+        yield server
+    finally:
+        kill(server.process)

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
+from graph.currencies import EXPONENTS
 from graph.errors import BadInput
+from graph.open import open_store
+from graph.store import RunRecord
 from integrity.money import exponent, to_minor, to_text
 from integrity.policy import Policy, default_policy, default_text, load_policy, parse_policy, policy_markdown
-from loaders.currencies import EXPONENTS
+from integrity.policy_journal import policy_of
 from tests.integrity.hand import POLICY_TEXT
 
 
@@ -110,3 +115,17 @@ def test_money_keeps_the_decimals_of_its_currency(amount: str, currency: str, mi
 
 def test_decimals_of_currencies_agree_with_what_loading_used() -> None:
     assert {code: exponent(code) for code in EXPONENTS} == EXPONENTS
+
+
+def test_a_run_whose_policy_this_version_no_longer_understands_is_served_by_the_policy_in_force(tmp_path: Path) -> None:
+    store = open_store(f"sqlite:///{tmp_path / 'store.db'}")
+    policy = default_policy()
+    body = json.dumps({**json.loads(policy.canonical), "a_field_of_another_version": 1})
+    store.note(
+        "policies", [{"at": 1, "id": "known", "body": policy.canonical}, {"at": 1, "id": "strange", "body": body}]
+    )
+    run = RunRecord("run-1", "complete", 1, 1, "", "known", "0", "", None, 1, 1, None, "", "{}")
+    assert policy_of(store, run) == policy
+    assert policy_of(store, replace(run, policy_digest="strange")) is None
+    assert policy_of(store, replace(run, policy_digest="never noted")) is None
+    store.close()

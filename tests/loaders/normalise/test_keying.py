@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from loaders.keying import KINDS, Keyer, KeyProblem, address_identifiers
+from graph.errors import KeyProblem
+from loaders.keying import KINDS, Keyer, address_identifiers
 
 SECRET = "a secret of more than thirty-two bytes, kept apart"
 

@@ -58,7 +58,7 @@ def list_quarantined(
     as_json: AsJson = False,
 ) -> None:
     """List rejected rows: file, line, column, value (masked where personal), and the rule that it broke."""
-    with opened(store, namespace) as at:
+    with opened(store, namespace, readonly=True) as at:
         rows = rows_of(at.quarantined(load=load, after=after, limit=limit))
     columns = ("seq", "load", "table", "file", "line", "column", "value", "rule")
     answer(rows, as_json, lambda: table(*columns, rows=[tuple(row[name] for name in columns) for row in rows]))

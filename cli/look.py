@@ -42,7 +42,7 @@ def explain_one_account(
     as_json: AsJson = False,
 ) -> None:
     """Explain one account: its decision, what speaks for and against it, its ring, and the evidence."""
-    with opened(store, namespace) as at:
+    with opened(store, namespace, readonly=True) as at:
         told = explain_account(at, buyer_id, run_id=run)
     answer(told, as_json, lambda: typer.echo(account_text(told)))
 
@@ -56,7 +56,7 @@ def explain_one_ring(
     as_json: AsJson = False,
 ) -> None:
     """Explain one ring: its members, the stores it hit, and the evidence that holds it together."""
-    with opened(store, namespace) as at:
+    with opened(store, namespace, readonly=True) as at:
         told = explain_ring(at, ring_id, run_id=run)
     answer(told, as_json, lambda: typer.echo(ring_text(told)))
 
@@ -79,7 +79,7 @@ def export_file(
     graph = what is Exported.RINGS and file.suffix in GRAPH_FORMATS
     if ring is not None and not graph:
         raise BadInput("one ring alone is a graph", where="--ring", do="export rings to a .graphml or .json file")
-    with opened(store, namespace) as at:
+    with opened(store, namespace, readonly=True) as at:
         rows = export_ring_graphs(at, file, ring_id=ring, run_id=run) if graph else export(at, kind, file, run_id=run)
     answer({"file": str(file), "rows": rows}, as_json, lambda: typer.echo(f"{file}: {rows:,} {kind}"))
 

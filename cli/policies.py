@@ -41,7 +41,7 @@ def try_on_run(
     as_json: AsJson = False,
 ) -> None:
     """Decide an earlier run's findings by another policy: what would change, and for whom. Nothing is written."""
-    with opened(store, namespace) as at:
+    with opened(store, namespace, readonly=True) as at:
         found = try_policy(at, load_policy(file), run_id=run)
 
     def text() -> None:

@@ -130,7 +130,7 @@ def rollback(store: StoreUrl = "", namespace: Namespace = "", wait: Wait = 0.0, 
 
 def runs(store: StoreUrl = "", namespace: Namespace = "", as_json: AsJson = False) -> None:
     """List all whole runs, oldest first; the one that readers see is marked."""
-    with opened(store, namespace) as at:
+    with opened(store, namespace, readonly=True) as at:
         records, current = at.runs(), at.head().run
     rows: list[tuple[object, ...]] = [
         (
@@ -160,7 +160,7 @@ def diff(
     as_json: AsJson = False,
 ) -> None:
     """Say what changed between two runs: accounts, limits, rings."""
-    with opened(store, namespace) as at:
+    with opened(store, namespace, readonly=True) as at:
         found = diff_runs(at, before, after, risk_step=risk_step)
     answer(found.to_json(), as_json, lambda: _print_diff(found))
 

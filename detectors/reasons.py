@@ -27,7 +27,10 @@ _NOUNS: Final = {
     "shared_ip": ("IP address", "IP addresses"),
     "shared_picture": ("evidence picture", "evidence pictures"),
     "shared_parcel": ("return parcel", "return parcels"),
-    "same_targets": ("target, store and weeks,", "targets, store and weeks,"),
+    "same_targets": (
+        "pattern of claims at the same stores in the same weeks",
+        "patterns of claims at the same stores and weeks",
+    ),
     "comeback": ("trace of an account closed or limited earlier", "traces of accounts closed or limited earlier"),
     "lockstep": ("rhythm of claims at the same stores in the same hours", "rhythms of claims in the same hours"),
 }

@@ -22,12 +22,15 @@ from unittest import mock
 from urllib.request import Request, urlopen
 
 import polars as pl
+import pyarrow as pa
 import structlog
 
 from cli.main import run
 from cli.settings import SETTINGS
+from graph.columns import arrow_schema
 from graph.open import open_store
 from graph.schema import BY_NAME, SOURCE_TABLES
+from graph.store import Store
 
 ROOT = Path(__file__).parents[2]
 KEY = "a key of the tests, long enough for it"
@@ -171,11 +174,12 @@ class Desk:
             connection.execute("UPDATE leases SET expires_at = 1 WHERE holder IS NOT NULL")
 
 
-def rows_of(store: Any) -> dict[str, Any]:
+def rows_of(store: Store) -> dict[str, pa.Table]:
     """Every visible row of every table of the platform's, and the identifiers."""
     names = [*(table.name for table in SOURCE_TABLES), "identifiers"]
     return {
-        name: [row for batch in store.scan(name, BY_NAME[name].names) for row in batch.to_pylist()] for name in names
+        name: pa.Table.from_batches(store.scan(name, BY_NAME[name].names), arrow_schema(BY_NAME[name])).combine_chunks()
+        for name in names
     }
 
 

@@ -87,7 +87,7 @@ def test_a_byte_order_mark_and_windows_line_ends_load(desk: Desk, tmp_path: Path
     marked = b"\xef\xbb\xbf" + GOOD.replace(b"\n", b"\r\n")
     told = desk.done("load", put(tmp_path / "given", orders=marked), "--json").json
     assert told["tables"]["orders"]["new"] == 2
-    given = [row for row in desk.rows()["orders"] if row["order_id"].startswith("given")]
+    given = [row for row in desk.rows()["orders"].to_pylist() if row["order_id"].startswith("given")]
     assert [(row["order_id"], row["amount"], row["sku"]) for row in given] == [
         ("given-1", 1250, None),
         ("given-2", 1250, None),
@@ -142,7 +142,7 @@ def test_rows_of_one_id_that_differ_are_all_quarantined_and_the_earlier_row_stay
         (2, "order_id", "given-1"),
         (3, "order_id", "given-1"),
     ]
-    (row,) = [row for row in desk.rows()["orders"] if row["order_id"] == "given-1"]
+    (row,) = [row for row in desk.rows()["orders"].to_pylist() if row["order_id"] == "given-1"]
     assert row["amount"] == 1250
     assert desk.exports() == {name: before[name] for name in desk.exports()}
 
@@ -152,7 +152,7 @@ def test_amounts_of_different_currencies_are_never_added(desk: Desk, market: Pat
     for number, order in enumerate(tables["orders"]):
         order |= [{"currency": "JPY", "amount": "500"}, {"currency": "KWD", "amount": "1.234"}, {}, {}][number % 4]
     desk.done("load", put(tmp_path / "given", **tables))
-    stored = [row for row in desk.rows()["orders"] if row["order_id"].startswith("mixed")]
+    stored = [row for row in desk.rows()["orders"].to_pylist() if row["order_id"].startswith("mixed")]
     assert {(row["currency"], row["amount"]) for row in stored} == {("JPY", 500), ("KWD", 1234), ("CNY", 8800)}
     desk.done("detect")
     file = tmp_path / "rings.jsonl"

@@ -13,7 +13,7 @@ from tests.faults.support import Desk, kill, wait_for
 
 LONGEST = {"load": 0.5, "detect": 0.8, "publish": 0.02}
 """How long after it took its lease the command may be killed, in seconds: about as long as it works."""
-FIXED = [("load", 0.0), ("load", 0.12), ("load", 0.3), ("detect", 0.0), ("detect", 0.35), ("publish", 0.0)]
+FIXED = [("load", 0.0), ("load", 0.2), ("detect", 0.0), ("detect", 0.3), ("publish", 0.0)]
 
 
 def drawn(count: int) -> list[tuple[str, float]]:

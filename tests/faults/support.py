@@ -110,21 +110,23 @@ class Desk:
         return ran
 
     def start(
-        self, *words: object, prepare: Callable[[], None] | None = None, more: Mapping[str, str] | None = None
+        self, *words: object, prepare: Callable[[], None] | None = None, said: Path | None = None
     ) -> subprocess.Popen[str]:
-        """Begin a command as a process of its own, in a session of its own."""
+        """Begin a command as a process of its own, in a session of its own. What it says goes to the file `said`, or
+        into pipes."""
         ours = {name: value for name, value in os.environ.items() if not name.startswith("RINGFENCE_")}
-        return subprocess.Popen(
-            [sys.executable, "-c", "from cli.main import main; main()", *map(str, words)],
-            env={**ours, **self.settings, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", **(more or {})},
-            cwd=self.folder,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-            preexec_fn=prepare,  # noqa: PLW1509  two system calls, no lock
-        )
+        with said.open("w", encoding="utf-8") if said else contextlib.nullcontext(subprocess.PIPE) as to:
+            return subprocess.Popen(
+                [sys.executable, "-c", "from cli.main import main; main()", *map(str, words)],
+                env={**ours, **self.settings, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"},
+                cwd=self.folder,
+                stdin=subprocess.DEVNULL,
+                stdout=to,
+                stderr=to,
+                text=True,
+                start_new_session=True,
+                preexec_fn=prepare,  # noqa: PLW1509  two system calls, no lock
+            )
 
     def process(self, *words: object, prepare: Callable[[], None] | None = None) -> Ran:
         """Run a command as a process of its own to its end."""

@@ -14,7 +14,7 @@ class DetectionSettings(BaseModel):
         7, ge=0, description="Seed of the null model's draws and of Leiden. The same seed gives the same bytes."
     )
     ring_confidence: float = Field(
-        0.8, ge=0, le=1, description="Rings are published when the probability that they are real is at least this."
+        0.95, ge=0, le=1, description="Rings are published when the probability that they are real is at least this."
     )
     prior_abusers: float = Field(
         0.004,

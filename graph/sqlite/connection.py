@@ -197,38 +197,15 @@ class Connections:
             self._open.add(connection)
         return connection
 
-    @contextlib.contextmanager
-    def read(self) -> Iterator[Connection]:
-        """A transaction in which every statement sees the same state."""
-        with explained(self.where):
-            connection = self.get()
-            if _within(connection):
-                yield connection
-                return
-            try:
-                connection.execute("BEGIN")
-                yield connection
-            finally:
-                if _within(connection):
-                    connection.execute("COMMIT")
+    def read(self) -> Transaction:
+        """A transaction in which every statement sees the same state; within one that is open, that one."""
+        return Transaction(self, "BEGIN", None)
 
-    @contextlib.contextmanager
-    def write(self) -> Iterator[Connection]:
+    def write(self) -> Transaction:
         """A write transaction, held from the start; undone where the body raises."""
         if self.readonly:
             raise StoreProblem("the store is open for reading only", where=self.where, do="open it for writing")
-        with explained(self.where):
-            connection = self.get()
-            with self._writing:
-                try:
-                    connection.execute("BEGIN IMMEDIATE")
-                    yield connection
-                    connection.execute("COMMIT")
-                except BaseException:
-                    # a full disk may have undone it already
-                    if _within(connection):
-                        connection.execute("ROLLBACK")
-                    raise
+        return Transaction(self, "BEGIN IMMEDIATE", self._writing)
 
     def close(self) -> None:
         """Close every thread's connection."""
@@ -236,3 +213,56 @@ class Connections:
         for connection in list(self._open):
             connection.close()
         self._open.clear()
+
+
+class Transaction:
+    """A transaction of this thread's connection for the body of a `with`. One that holds `lock` writes.
+
+    It is no generator: an interrupt between a generator's `yield` and the body would leave the transaction open and the
+    lock taken."""
+
+    def __init__(self, connections: Connections, begin: str, lock: threading.RLock | None) -> None:
+        self._connections, self._begin, self._lock = connections, begin, lock
+        self._connection: Connection | None = None
+        self._locked = False
+
+    def __enter__(self) -> Connection:
+        try:
+            with explained(self._connections.where):
+                connection = self._connections.get()
+                if self._lock is None and _within(connection):
+                    return connection
+                if self._lock is not None:
+                    self._locked = True
+                    self._lock.acquire()
+                self._connection = connection
+                connection.execute(self._begin)
+                return connection
+        except BaseException:
+            self._end("ROLLBACK")
+            raise
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        with explained(self._connections.where):
+            self._end("COMMIT" if error is None or self._lock is None else "ROLLBACK")
+            if isinstance(error, sqlite3.Error):
+                raise error
+
+    def _end(self, how: str) -> None:
+        """End what was begun here: a transaction that can't be committed is undone, and the lock is given back."""
+        connection, self._connection = self._connection, None
+        try:
+            # a full disk may have undone it already
+            if connection is not None and _within(connection):
+                try:
+                    connection.execute(how)
+                except BaseException:
+                    if _within(connection):
+                        connection.execute("ROLLBACK")
+                    raise
+        finally:
+            if self._locked and self._lock is not None:
+                self._locked = False
+                # an interrupt may have come before it was taken
+                with contextlib.suppress(RuntimeError):
+                    self._lock.release()

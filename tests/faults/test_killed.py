@@ -43,7 +43,7 @@ def try_moment(
     assert {what: seen[what] for what in desk.exports()} in ({w: s[w] for w in desk.exports()} for s in (before, after))
     rows = {name: seen[name] for name in desk.rows()}
     assert rows in ({name: one[name] for name in rows} for one in (before, after))
-    early = seen["head"] == before["head"]
+    early: bool = seen["head"] == before["head"]
     if early:
         assert seen == before
     if early and desk.holds(lease):

@@ -18,11 +18,12 @@ BUSY = "the buyer of very many orders"
 
 
 def crowd(market: Path, folder: Path, *, orders: int, buyers: int) -> Path:
-    """A folder with one buyer of `orders` orders and one device of `buyers` buyers, who claim as rarely as others do."""
+    """A folder with one buyer of `orders` orders and one device of `buyers` buyers, who claim
+    as rarely as others do."""
     stores, draw = busiest(market), random.Random(7)
-    rows = [
-        (f"busy-{n:06}", BUSY, f"device-of-busy-{n % 3}") for n in range(orders)
-    ] + [(f"crowd-{n:06}-{turn}", f"crowd-{n:06}", "the device of the crowd") for n in range(buyers) for turn in (0, 1)]  # fmt: skip
+    rows = [(f"busy-{n:06}", BUSY, f"device-of-busy-{n % 3}") for n in range(orders)]
+    for n in range(buyers):
+        rows += [(f"crowd-{n:06}-{turn}", f"crowd-{n:06}", "the device of the crowd") for turn in (0, 1)]
     frame = pl.DataFrame(rows, schema=["order_id", "buyer_id", "device_id"], orient="row").with_columns(
         store_id=pl.Series(draw.choices(stores, k=len(rows))),
         minute=pl.Series([draw.randrange(300 * 24 * 60) for _ in rows]),

@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from urllib.error import HTTPError
 
 import polars as pl
+import pytest
 
 from tests.faults.support import KEY, ORDER, Desk, Ran, busiest, gang, put, serving
 
@@ -42,7 +44,7 @@ def _input_values(market: Path, every: int = 12) -> list[str]:
 def test_raw_identifiers_are_found_nowhere(empty_desk: Desk, market: Path, tmp_path: Path) -> None:
     desk, said = empty_desk, list[Ran]()
     tables = gang([f"gang-{n}" for n in range(6)], busiest(market), mark="raw", **OWN)
-    for row in tables["refunds"]:
+    for row in tables["refunds"][::6]:
         row |= {"kind": "return_refund", "return_tracking_no": PARCEL, "note": NOTE}
     folder = put(tmp_path / "given", **tables)
     broken = put(
@@ -67,7 +69,11 @@ def test_raw_identifiers_are_found_nowhere(empty_desk: Desk, market: Path, tmp_p
         assert found["address"] is not None
         assert len(found["phone"]["users"]["edges"]) == 5
         for query in (UNKNOWN.replace('PHONE"', OWN["phone"] + '"'), "{ " + OWN["phone"]):
-            _refused(server, query)
+            with pytest.raises(HTTPError) as refusal:
+                server.ask(query)
+            assert refusal.value.code == 400
+            # what the asker wrote may be quoted to the asker, and to nobody else
+            refusal.value.close()
         said.append(desk.done("forget", "gang-5"))
         stored = _bytes_of(desk)
         said.append(server.end())
@@ -96,13 +102,3 @@ def _written(text: str, held: bytes) -> bool:
 
 def _bytes_of(desk: Desk) -> bytes:
     return b"".join(part.read_bytes() for part in sorted(desk.folder.glob("store.db*")))
-
-
-def _refused(server: object, query: str) -> None:
-    """Ask something that is no valid query."""
-    try:
-        server.ask(query)  # type: ignore[attr-defined]
-    except AssertionError as answer:
-        assert "errors" in str(answer) or "code" in str(answer)
-        return
-    raise AssertionError("a query that makes no sense was answered")

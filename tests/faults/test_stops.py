@@ -193,8 +193,10 @@ def test_ctrl_c_stops_detection_at_once_and_the_next_command_works(
     ran = _interrupt(process)
     assert ran.code == 130
     assert ran.told == "ringfence: interrupted; nothing unfinished is visible"
-    assert ran.out == ""
-    assert desk.seen() == loaded_twice.seen()
+    seen = desk.exports()
+    # once it writes, the run may be whole and published before the interrupt arrives
+    assert seen == loaded_twice.exports() or (moment == "writing the run" and seen == undisturbed.exports())
+    assert desk.rows() == loaded_twice.rows()
     desk.done("detect")
     assert desk.exports() == undisturbed.exports()
 

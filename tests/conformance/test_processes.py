@@ -19,10 +19,12 @@ with held(store, "load", "victim", ttl=1.0, wait=20) as lease:
     number = store.begin_load(lease, source="x", at=1)
     rows = [order(f"o{n:05}", amount=number, device=n.to_bytes(16, "big")) for n in range(4000)]
     print("begun", flush=True)
+    if sys.argv[2] == "finish when told":
+        sys.stdin.readline()
     for at in range(0, 4000, 100):
         store.write(lease, number, "orders", table("orders", rows[at:at + 100]))
         print(at, flush=True)
-    if sys.argv[2] == "finish":
+    if sys.argv[2] != "stop":
         store.finish_load(lease, number, report="", at=2)
         print("done", flush=True)
 """
@@ -30,7 +32,13 @@ with held(store, "load", "victim", ttl=1.0, wait=20) as lease:
 
 def start(url: str, end: str = "finish") -> subprocess.Popen[str]:
     command = [sys.executable, "-c", _LOADER, url, end]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": os.getcwd()})
+    return subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": os.getcwd()},
+    )
 
 
 def wait_for(process: subprocess.Popen[str], word: str) -> None:
@@ -83,9 +91,12 @@ def test_the_next_load_after_a_kill_sweeps_and_succeeds(backend):
 
 def test_a_process_reads_and_takes_while_another_loads(backend):
     store = backend.open()
-    loader = start(backend.url)
+    loader = start(backend.url, "finish when told")
     wait_for(loader, "begun")
-    seen, turn = set(), 0
+    seen, turn = {(store.head().load, len(ids(store)))}, 0
+    assert loader.stdin is not None
+    loader.stdin.write("go\n")
+    loader.stdin.flush()
     while loader.poll() is None:
         turn += 1
         assert store.take("k", "w", 1, 10**6, f"o{turn}", now=0, expires_at=9).granted

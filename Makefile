@@ -51,7 +51,7 @@ bench-quality: setup
 
 bench-speed: setup
 	$(BIN)/python -m benchmarks.speed
-	$(BIN)/python -m benchmarks.checkout
+	$(BIN)/python -m benchmarks.checkout --busy
 	$(BIN)/python -m benchmarks.addresses
 
 docs: setup ## write docs/reference anew from the code

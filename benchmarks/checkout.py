@@ -71,7 +71,7 @@ def serve(url: str, port: int, core: int, as_of: int, ready: Connection) -> None
     import uvicorn
 
     from api.app import create_app
-    from cli.serving import IdentifierKeyer
+    from cli.serving import TURN, IdentifierKeyer
     from integrity.policy import default_policy
     from loaders.keying import Keyer
 
@@ -86,6 +86,7 @@ def serve(url: str, port: int, core: int, as_of: int, ready: Connection) -> None
     )
     config = uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning", access_log=False, loop="uvloop")
     server = uvicorn.Server(config)
+    sys.setswitchinterval(TURN)
 
     async def run() -> None:
         serving = asyncio.create_task(server.serve())

@@ -36,6 +36,9 @@ from graph.open import default_url
 from integrity.instants import from_iso, to_iso
 from loaders.keying import ADDRESS_LEVELS, Keyer
 
+TURN = 0.0005
+"""Seconds after which a thread that takes up a new run lets requests be answered; Python's own 5 ms are a slow answer."""
+
 RUN_COMMAND = "from cli.main import main; main()"
 """What a Python of its own runs to be the command `ringfence`."""
 
@@ -131,6 +134,7 @@ def serve(
             app, log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=5
         )
         say(f"serving {at.url} at http://{host}:{listener.getsockname()[1]}/graphql")
+        sys.setswitchinterval(TURN)
         try:
             uvicorn.Server(config).run(sockets=[listener])
         finally:

@@ -43,7 +43,7 @@ from integrity.publication import find_run
 K = TypeVar("K")
 V = TypeVar("V")
 _SEPARATOR = "\x1f"  # ids hold no control characters
-_READ_AHEAD, _PAGE = 5_000, 100
+_READ_AHEAD, _PAGE = 5_000, 25
 """Limited accounts whose orders are read before they are asked for, and how many at a time."""
 _HUB_LOOK = 500
 """Orders looked at to judge one identifier of a new account; one used more often is a hub or known by then."""
@@ -164,12 +164,13 @@ class CheckoutDesk:
             if head.load != before.load:
                 started = [record.started_at for record in self._store.loads() if record.load == head.load]
                 counted_until = started[0] if started else None
+            if run is not None:
+                self._read_ahead(run, head)  # before the switch: no buyer waits while the store is read for them
             self._state = (head, run, counted_until)
             with self._memory_lock:
-                self._orders.clear()
                 self._suspects.clear()
-            if run is not None:
-                self._read_ahead(run, head)  # after the switch, so that it delays nobody
+                for known in [key for key in self._orders if key[0] != head.load]:
+                    del self._orders[known]
             return True
 
     def start(self, *, every: float = 0.5) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
@@ -45,8 +46,19 @@ class _Guarded(TyperGroup):
             raise typer.Exit(TERMINATED if isinstance(stopped, _Terminated) else INTERRUPTED) from None
         except BrokenPipeError:
             # whoever read the output has gone; there is nobody left to tell
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            _give_up_output()
             raise typer.Exit(0) from None
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise
+            _give_up_output()
+            say("ringfence: the disk that the output goes to is full; free some space and run the command again")
+            raise typer.Exit(RingfenceError.exit_code) from None
+
+
+def _give_up_output() -> None:
+    """Let what is still to be written go nowhere, so that ending doesn't fail on it once more."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 app = typer.Typer(

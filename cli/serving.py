@@ -37,7 +37,7 @@ from integrity.instants import from_iso, to_iso
 from loaders.keying import ADDRESS_LEVELS, Keyer
 
 TURN = 0.0005
-"""Seconds after which a thread that takes up a new run lets requests be answered; Python's own 5 ms are a slow answer."""
+"""Seconds after which the thread that takes up a new run lets requests be answered; Python's own 5 ms are too slow."""
 
 RUN_COMMAND = "from cli.main import main; main()"
 """What a Python of its own runs to be the command `ringfence`."""

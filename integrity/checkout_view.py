@@ -34,7 +34,7 @@ from integrity.checkout import (
     count_usage,
     standing,
 )
-from integrity.columns import rows_of, texts
+from integrity.columns import keys, rows_of, texts
 from integrity.instants import DAY
 from integrity.policy import Policy
 from integrity.policy_journal import policy_of
@@ -43,6 +43,7 @@ from integrity.publication import find_run
 K = TypeVar("K")
 V = TypeVar("V")
 _SEPARATOR = "\x1f"  # ids hold no control characters
+_KEYS = ("device", "ip", "payment", "phone", "recipient", "address")
 _READ_AHEAD, _PAGE = 5_000, 25
 """Limited accounts whose orders are read before they are asked for, and how many at a time."""
 _HUB_LOOK = 500
@@ -135,6 +136,7 @@ class CheckoutDesk:
     def __init__(self, store: Store, policy: Policy, *, remembered: int = 50_000) -> None:
         self._store, self._policy, self._remembered = store, policy, remembered
         self._state: tuple[Head, PublishedRun | None, int | None] = (Head(0, None), None, None)
+        self._touched: tuple[Head, frozenset[bytes] | None] = (Head(0, None), None)
         self._orders: OrderedDict[tuple[int, str], tuple[CountedOrder, ...]] = OrderedDict()
         self._suspects: OrderedDict[tuple[str, int, str], bool] = OrderedDict()
         self._lock, self._memory_lock = threading.Lock(), threading.Lock()
@@ -226,17 +228,31 @@ class CheckoutDesk:
         return known if known is not None else self._read_orders([buyer_id], head)[buyer_id]
 
     def _read_ahead(self, run: PublishedRun, head: Head) -> None:
-        """Read the orders of limited accounts before they are asked for: many at once cost little more than one."""
-        buyers = sorted(run.limited)[: min(_READ_AHEAD, self._remembered)]
-        for start in range(0, len(buyers), _PAGE):
-            self._read_orders(buyers[start : start + _PAGE], head)
+        """Read the orders of limited accounts before they are asked for: many at once cost little more than one.
 
-    def _read_orders(self, buyers: Sequence[str], head: Head) -> dict[str, tuple[CountedOrder, ...]]:
-        """All orders of these buyers at this head, by the time they were placed; remembered."""
+        Also notes every identifier that they used: one that is not among them speaks against nobody, and needs no
+        look at the store. Where more accounts are limited than are read ahead, that shortcut is left out."""
+        buyers = sorted(run.limited)[: min(_READ_AHEAD, self._remembered)]
+        touched: set[bytes] = set()
+        for start in range(0, len(buyers), _PAGE):
+            page = buyers[start : start + _PAGE]
+            self._read_orders(page, head, touched)
+            uses = self._store.find("uses", "buyer_id", page, columns=("key",), known_by=head.load)
+            touched |= keys(uses, "key")
+        self._touched = head, frozenset(touched) if len(buyers) == len(run.limited) else None
+
+    def _read_orders(
+        self, buyers: Sequence[str], head: Head, touched: set[bytes] | None = None
+    ) -> dict[str, tuple[CountedOrder, ...]]:
+        """All orders of these buyers at this head, by the time they were placed; remembered. The identifiers that they
+        used are added to `touched`."""
         columns = ("buyer_id", *CountedOrder._fields)
-        rows = self._store.find("orders", "buyer_id", buyers, columns=columns, known_by=head.load)
+        rows = self._store.find("orders", "buyer_id", buyers, columns=(*columns, *_KEYS), known_by=head.load)
         found: dict[str, list[CountedOrder]] = {buyer: [] for buyer in buyers}
-        for row in rows_of(rows):
+        if touched is not None:
+            for column in _KEYS:
+                touched |= keys(rows, column)
+        for row in rows_of(rows.select(columns)):
             found[row.pop("buyer_id")].append(CountedOrder(**row))
         done = {buyer: tuple(sorted(orders, key=_placed_at)) for buyer, orders in found.items()}
         for buyer, orders in done.items():
@@ -261,6 +277,9 @@ class CheckoutDesk:
         verdict = run.hubs.get(identifier)
         if verdict is not None:
             return verdict == "abusive"
+        noted_at, touched = self._touched
+        if touched is not None and noted_at == Head(head.load, run.facts.run_id) and bytes.fromhex(text) not in touched:
+            return False
         key = (run.facts.run_id, head.load, identifier)
         known = self._suspects.get(key)
         if known is None:

@@ -23,3 +23,9 @@ def texts(table: pa.Table, column: str) -> list[str]:
     for start in range(0, table.num_rows, _PART):
         values += table[column].slice(start, _PART).to_pylist()
     return values
+
+
+def keys(table: pa.Table, column: str) -> set[bytes]:
+    """The distinct pseudonyms of a key column, nulls left out."""
+    values: list[Any] = table[column].unique().drop_null().to_pylist()
+    return set(values)

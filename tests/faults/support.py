@@ -110,7 +110,7 @@ class Desk:
         return ran
 
     def start(
-        self, *words: object, prepare: Callable[[], None] | None = None, said: Path | None = None
+        self, *words: object, prepare: Callable[[], object] | None = None, said: Path | None = None
     ) -> subprocess.Popen[str]:
         """Begin a command as a process of its own, in a session of its own. What it says goes to the file `said`, or
         into pipes."""
@@ -128,7 +128,7 @@ class Desk:
                 preexec_fn=prepare,  # noqa: PLW1509  two system calls, no lock
             )
 
-    def process(self, *words: object, prepare: Callable[[], None] | None = None) -> Ran:
+    def process(self, *words: object, prepare: Callable[[], object] | None = None) -> Ran:
         """Run a command as a process of its own to its end."""
         return ended(self.start(*words, prepare=prepare))
 

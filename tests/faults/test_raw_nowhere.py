@@ -30,7 +30,7 @@ LOOK_UP = """query ($phone: String!, $address: String!) {
 UNKNOWN = 'query { identifier(kind: PHONE, value: "PHONE") { id shoeSize } }'
 
 
-def _input_values(market: Path, every: int = 12) -> list[str]:
+def _input_values(market: Path, every: int = 48) -> list[str]:
     """A sample of the market's own raw values, of each kind alike."""
     orders = pl.read_csv(market / "orders.csv", infer_schema=False)
     columns = [orders[name] for name in PERSONAL]
@@ -90,7 +90,7 @@ def test_raw_identifiers_are_found_nowhere(empty_desk: Desk, market: Path, tmp_p
     assert b"139******21" in stored
     assert b"139******21" in shown
     secrets = [*OWN.values(), PARCEL, NOTE, "佳慧", "人民南路", "商鼎国际", "碎成了三片", KEY, *_input_values(market)]
-    assert len(secrets) > 300
+    assert len(secrets) > 100
     for where, held in {"the store": stored, "what was said": shown, "the exports": exported}.items():
         assert [text for text in secrets if _written(text, held)] == [], where
 

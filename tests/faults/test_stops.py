@@ -109,6 +109,14 @@ def test_an_export_to_a_full_disk_leaves_the_file_as_it_was(published: Desk, tmp
         assert [path.name for path in disk.iterdir()] == ["accounts.csv"]
 
 
+def test_an_answer_to_a_full_disk_is_told_in_one_line(published: Desk) -> None:
+    ran = published.process("runs", "--json", prepare=lambda: os.dup2(os.open("/dev/full", os.O_WRONLY), 1))
+    assert ran.code == 1
+    assert ran.err == (
+        "ringfence: the disk that the output goes to is full; free some space and run the command again\n"
+    )
+
+
 # -- a store that can't be written, or is too new -----------------------------------------------------------------
 
 

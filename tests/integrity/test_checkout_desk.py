@@ -183,3 +183,18 @@ def test_an_account_without_limits_costs_no_look_at_the_store(market: Store, des
     desk.refresh()
     market.close()
     assert desk.answer(ask("shopper"), now=NOW).verdict is Verdict.ALLOW
+
+
+def test_identifiers_that_no_limited_account_used_cost_no_look_at_the_store(
+    market: Store, desk: CheckoutDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(market)
+    desk.refresh()
+    looked: list[object] = []
+    find = type(market).find
+    monkeypatch.setattr(type(market), "find", lambda *args, **more: (looked.append(args[3]), find(*args, **more))[1])
+    strange = tuple(f"{kind}:{bytes(16).hex()}" for kind in ("device", "phone", "payment", "door"))
+    assert desk.answer(ask("never seen", identifiers=strange), now=NOW).reason is Reason.NEW_ACCOUNT
+    assert looked == []
+    desk.answer(ask("never seen", identifiers=(f"device:{DEVICE.hex()}",)), now=NOW)
+    assert looked != [], "what a limited account used is looked at"

@@ -239,30 +239,33 @@ class Transaction:
                 connection.execute(self._begin)
                 return connection
         except BaseException:
-            self._end("ROLLBACK")
+            with contextlib.suppress(sqlite3.Error):
+                self._end("ROLLBACK")
             raise
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        with explained(self._connections.where):
-            self._end("COMMIT" if error is None or self._lock is None else "ROLLBACK")
-            if isinstance(error, sqlite3.Error):
-                raise error
+        # an interrupt may come at any call below, and leaves nothing open either
+        try:
+            with explained(self._connections.where):
+                self._end("COMMIT" if error is None or self._lock is None else "ROLLBACK")
+                if isinstance(error, sqlite3.Error):
+                    raise error
+        except BaseException:
+            with contextlib.suppress(sqlite3.Error):
+                self._end("ROLLBACK")
+            raise
 
     def _end(self, how: str) -> None:
-        """End what was begun here: a transaction that can't be committed is undone, and the lock is given back."""
-        connection, self._connection = self._connection, None
+        """End what was begun here and give the lock back; what was ended already stays as it is."""
+        connection = self._connection
         try:
             # a full disk may have undone it already
             if connection is not None and _within(connection):
-                try:
-                    connection.execute(how)
-                except BaseException:
-                    if _within(connection):
-                        connection.execute("ROLLBACK")
-                    raise
+                connection.execute(how)
+            self._connection = None
         finally:
             if self._locked and self._lock is not None:
-                self._locked = False
                 # an interrupt may have come before it was taken
                 with contextlib.suppress(RuntimeError):
                     self._lock.release()
+                self._locked = False

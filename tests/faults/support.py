@@ -166,9 +166,15 @@ class Desk:
 
     def holds(self, lease: str) -> bool:
         """Whether somebody holds that lease now."""
+        return self._any("SELECT 1 FROM leases WHERE name = ? AND holder IS NOT NULL", lease)
+
+    def writes_run(self) -> bool:
+        """Whether a run has been begun that is not whole yet."""
+        return self._any("SELECT 1 FROM runs WHERE state = ?", "building")
+
+    def _any(self, query: str, value: str) -> bool:
         with contextlib.closing(sqlite3.connect(f"file:{self.store}?mode=ro", uri=True, timeout=30)) as connection:
-            found = connection.execute("SELECT holder FROM leases WHERE name = ?", (lease,)).fetchone()
-        return found is not None and found[0] is not None
+            return connection.execute(query, (value,)).fetchone() is not None
 
     def let_leases_end(self) -> None:
         """Let the time pass after which the leases of a dead process end."""
@@ -239,7 +245,7 @@ def wait_for(what: Callable[[], bool], seconds: float = 60.0) -> None:
     end = time.monotonic() + seconds
     while not what():
         assert time.monotonic() < end, "it did not come about in time"
-        time.sleep(0.01)
+        time.sleep(0.001)
 
 
 # -- rows to give ------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""The command `ringfence` as it starts: the commands are imported where an interrupt is answered in one line already."""
+"""How the command `ringfence` starts: its parts are imported where an interrupt is answered in one line already."""
 
 from __future__ import annotations
 

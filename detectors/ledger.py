@@ -70,7 +70,7 @@ def enter(
         )
     detector, buyer, key, nats, table, row, count = (np.concatenate(column) for column in zip(*columns, strict=True))
     rank = np.lexsort((row, table, detector, -nats, buyer))
-    return Ledger(found, *(c[rank] for c in (detector, buyer, key, nats, table, row, count)))  # type: ignore[arg-type]
+    return Ledger(found, *(c[rank] for c in (detector, buyer, key, nats, table, row, count)))  # type: ignore[arg-type]  # arrays of several types
 
 
 def _heaviest(item: Evidence, rows: Longs, nats: Floats, most: int) -> tuple[Longs, Floats]:

@@ -115,14 +115,14 @@ class Intake:
         refused: list[str] = []
         for name, source in self.mapping.sources.items():
             for file in _glob(self.folder, source.file, f"sources.{name}.file") if source.file else ():
-                _attempt(refused, lambda file=file: _read_through(file, tick))  # type: ignore[misc]
+                _attempt(refused, lambda file=file: _read_through(file, tick))  # type: ignore[misc]  # no lambda defaults
         if not refused:
             _attempt(refused, self._open_sources)
         for feed in self.feeds:
             if not (feed.mapped and feed.mapped.select):
-                _attempt(refused, lambda feed=feed: self._check_file(feed, tick))  # type: ignore[misc]
+                _attempt(refused, lambda feed=feed: self._check_file(feed, tick))  # type: ignore[misc]  # no lambda defaults
             elif not refused:
-                _attempt(refused, lambda feed=feed: self._check_select(feed))  # type: ignore[misc]
+                _attempt(refused, lambda feed=feed: self._check_select(feed))  # type: ignore[misc]  # no lambda defaults
         if refused:
             raise BadInput("\n".join(refused))
 

@@ -74,7 +74,7 @@ class LoadReport:
             (name, c.read, c.left_out, c.new, c.changed, c.unchanged, c.quarantined) for name, c in self.tables.items()
         ]
         if len(rows) != 1:
-            rows.append(("all", *(sum(row[place] for row in rows) for place in range(1, 7))))  # type: ignore[arg-type,misc]
+            rows.append(("all", *(sum(row[place] for row in rows) for place in range(1, 7))))  # type: ignore[arg-type,misc]  # numbers
         text = [head, *((row[0], *(f"{number:,}" for number in row[1:])) for row in rows)]
         width = [max(len(row[place]) for row in text) for place in range(len(head))]
         out = [f"load {self.load} of {self.folder}" + (f" by {self.mapping}" if self.mapping else "")]

@@ -199,4 +199,4 @@ class Knobs:
         mix = np.asarray(self.kind_mix)
         jitter = mix * np.exp(rng.normal(0.0, 0.18, mix.size))
         shares = tuple(float(x) for x in jitter / jitter.sum())
-        return replace(self, kind_mix=shares, **shifted)  # type: ignore[arg-type]
+        return replace(self, kind_mix=shares, **shifted)  # type: ignore[arg-type]  # names are its own fields

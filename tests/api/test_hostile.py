@@ -107,7 +107,7 @@ def test_graphiql_gets_its_introspection(api: Asked) -> None:
     from graphql import build_client_schema, get_introspection_query, print_schema
 
     for query in (get_introspection_query(), get_introspection_query(descriptions=True, specified_by_url=True)):
-        schema = build_client_schema(api.data(query))  # type: ignore[arg-type]
+        schema = build_client_schema(api.data(query))  # type: ignore[arg-type]  # plain JSON stands for its TypedDict
         assert "type Account" in print_schema(schema)
 
 

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 Ints = npt.NDArray[np.int64]
+Words = npt.NDArray[np.uint64]
 Mask = npt.NDArray[np.bool_]
 
 _PRIME = np.uint64(0x9E3779B97F4A7C15)
@@ -32,6 +33,23 @@ def hashes(values: pa.Array[Any] | pa.ChunkedArray[Any]) -> Ints:
     mixed ^= mixed >> np.uint64(29)
     signed: Ints = mixed.view(np.int64)
     return signed
+
+
+def mix(states: Words, values: Words) -> Words:
+    """Fold one more 64-bit value into each state (FNV-1a's order with a wider multiplier): for fixed others, different
+    values give different states."""
+    mixed = (states ^ values) * _PRIME
+    mixed ^= mixed >> np.uint64(32)
+    return mixed
+
+
+def distinct(values: Ints) -> Ints:
+    """The distinct values, ascending: `np.unique` by a sort, which is many times faster than its hash table."""
+    ordered: Ints = np.sort(values)
+    if len(ordered) < 2:
+        return ordered
+    fresh: Ints = ordered[np.concatenate([[True], ordered[1:] != ordered[:-1]])]
+    return fresh
 
 
 def _text(array: Any) -> npt.NDArray[np.uint64]:

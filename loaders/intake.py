@@ -7,9 +7,12 @@ as text. With a mapping, tables come from the files or SELECTs that it names.
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import polars as pl
@@ -19,6 +22,9 @@ from loaders.contract import BY_NAME, CONTRACTS, Contract
 from loaders.mapping import LeaveOut, Mapping, SourceMap, TableMap
 from loaders.reading import BATCH_ROWS, EXTENSIONS, InputFile, as_text, frames
 
+CHECKED_AT_ONCE = 2
+Tick = Callable[[str, int], None]
+"""Told of a file's name and rows read."""
 SELECT = "SELECT of "
 """What the name of a feed begins with that is a SELECT and no file."""
 
@@ -110,23 +116,27 @@ class Intake:
 
     # -- checking ----------------------------------------------------------------------------------------------
 
-    def check(self, tick: Callable[[str, int], None] = lambda _name, _rows: None) -> None:
-        """Read every file once. Raises one `BadInput` that lists every refused file; `tick` hears of rows read."""
-        refused: list[str] = []
-        for name, source in self.mapping.sources.items():
-            for file in _glob(self.folder, source.file, f"sources.{name}.file") if source.file else ():
-                _attempt(refused, lambda file=file: _read_through(file, tick))  # type: ignore[misc]  # no lambda defaults
+    def check(self, tick: Tick = lambda _name, _rows: None) -> None:
+        """Read every file once, two at a time. Raises one `BadInput` that lists every refused file; `tick` hears of
+        rows read, one call at a time."""
+        sources = [
+            file
+            for name, source in self.mapping.sources.items()
+            if source.file
+            for file in _glob(self.folder, source.file, f"sources.{name}.file")
+        ]
+        files = [feed for feed in self.feeds if not (feed.mapped and feed.mapped.select)]
+        selects = [feed for feed in self.feeds if feed.mapped and feed.mapped.select]
+        refused = _refusals([partial(_read_through, file) for file in sources], tick)
         if not refused:
-            _attempt(refused, self._open_sources)
-        for feed in self.feeds:
-            if not (feed.mapped and feed.mapped.select):
-                _attempt(refused, lambda feed=feed: self._check_file(feed, tick))  # type: ignore[misc]  # no lambda defaults
-            elif not refused:
-                _attempt(refused, lambda feed=feed: self._check_select(feed))  # type: ignore[misc]  # no lambda defaults
+            refused = _refusals([lambda _tick: self._open_sources()], tick)
+        refused += _refusals([partial(self._check_file, feed) for feed in files], tick)
+        if not refused:
+            refused = _refusals([partial(self._check_select, feed) for feed in selects], tick)
         if refused:
             raise BadInput("\n".join(refused))
 
-    def _check_file(self, feed: Feed, tick: Callable[[str, int], None]) -> None:
+    def _check_file(self, feed: Feed, tick: Tick) -> None:
         seen: tuple[str, ...] = ()
 
         def wanted(names: Sequence[str]) -> Sequence[str]:
@@ -161,7 +171,7 @@ class Intake:
         if extra:
             self.unknown[feed.file.name] = extra
 
-    def _check_select(self, feed: Feed) -> None:
+    def _check_select(self, feed: Feed, _tick: Tick) -> None:
         self._settle(feed, tuple(self._select(feed).collect_schema().names()))
 
     # -- reading -----------------------------------------------------------------------------------------------
@@ -270,16 +280,33 @@ def _without(frame: pl.DataFrame, rules: Sequence[LeaveOut], counts: Counter[str
     return frame
 
 
-def _read_through(file: InputFile, tick: Callable[[str, int], None]) -> None:
+def _read_through(file: InputFile, tick: Tick) -> None:
     for frame in frames(file, list):
         tick(file.name, frame.height)
 
 
-def _attempt(refused: list[str], work: Callable[[], None]) -> None:
-    try:
-        work()
-    except BadInput as error:
-        refused.append(str(error))
+def _refusals(work: Sequence[Callable[[Tick], None]], tick: Tick) -> list[str]:
+    """What each piece of work refuses, in the order given. An exception of another kind ends them all."""
+    lock, ended = threading.Lock(), threading.Event()
+
+    def heard(name: str, rows: int) -> None:
+        if ended.is_set():
+            raise CancelledError
+        with lock:
+            tick(name, rows)
+
+    def refusal(piece: Callable[[Tick], None]) -> str:
+        try:
+            piece(heard)
+        except BadInput as error:
+            return str(error)
+        return ""
+
+    with ThreadPoolExecutor(CHECKED_AT_ONCE, "load-check") as pool:
+        try:
+            return [said for said in pool.map(refusal, work) if said]
+        finally:
+            ended.set()
 
 
 def _sql_error(where: str, error: Exception) -> BadInput:

@@ -7,6 +7,7 @@ stays invisible, and the next one sweeps what it left.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections import deque
 from collections.abc import Callable
@@ -41,8 +42,8 @@ LEASE = "load"
 LOOK_AHEAD = 2
 """Batches that are checked while the identifiers of earlier ones are being read."""
 MOST_HELPERS = 4
-HELPED_FROM = 50_000
-"""Rows of orders and uses from which on readers are started."""
+HELPED_FROM = 8 << 20
+"""Bytes of orders and uses from which on readers are started."""
 
 
 def load_folder(
@@ -76,18 +77,20 @@ def load_folder(
     elif store.head().load == 0 and not {"orders", "uses"} & {feed.contract.name for feed in intake.feeds}:
         raise BadInput("a first load needs `orders` or `uses`", where=str(folder), do="add one of them and load again")
     told.phase("check files", None)
-    intake.check(lambda _name, rows: told.advance(rows))
-    store.claim_key(keyer.fingerprint())
-    with held(store, LEASE, holder, wait=wait, on_wait=on_wait) as lease:
-        load = store.begin_load(lease, source=str(folder), at=now)
-        writer = Writer(store, lease, load, [feed.file.name for feed in intake.feeds], only)
-        running = _Running(intake, keyer, writer, now, told)
-        try:
-            running.run(only)
-        finally:
-            running.close()
-        report = _report(intake, writer, load, mapping, only)
-        store.finish_load(lease, load, report=report.to_json(), at=now)
+    # readers get ready while files are checked
+    with contextlib.closing(Readers(_helpers(intake))) as readers:
+        intake.check(lambda _name, rows: told.advance(rows))
+        store.claim_key(keyer.fingerprint())
+        with held(store, LEASE, holder, wait=wait, on_wait=on_wait) as lease:
+            load = store.begin_load(lease, source=str(folder), at=now)
+            writer = Writer(store, lease, load, [feed.file.name for feed in intake.feeds], only)
+            running = _Running(intake, keyer, readers, writer, now, told)
+            try:
+                running.run(only)
+            finally:
+                running.close()
+            report = _report(intake, writer, load, mapping, only)
+            store.finish_load(lease, load, report=report.to_json(), at=now)
     return report
 
 
@@ -107,20 +110,20 @@ class _Prepared:
 class _Running:
     """One load while it runs: reads and checks here, keys on a thread of its own, and hands over to the writer."""
 
-    def __init__(self, intake: Intake, keyer: Keyer, writer: Writer, now: int, progress: Progress) -> None:
+    def __init__(
+        self, intake: Intake, keyer: Keyer, readers: Readers, writer: Writer, now: int, progress: Progress
+    ) -> None:
         self._intake, self._writer, self._now, self._progress = intake, writer, now, progress
-        self._readers = Readers(_helpers(intake))
-        self._pseudonyms = Pseudonyms(keyer, self._readers)
+        self._pseudonyms = Pseudonyms(keyer, readers)
         self._pictures = Pictures(intake.folder)
         self._thread = ThreadPoolExecutor(1, "load-keyer")
         self._keying: deque[Future[None]] = deque()
         self._known = pl.Series("known", [], pl.Boolean)
 
     def close(self) -> None:
-        """End the thread that keys, the writer, and the processes that read identifiers."""
+        """End the thread that keys, and the writer."""
         self._thread.shutdown(cancel_futures=True)
         self._writer.close()
-        self._readers.close()
 
     def run(self, only: Only | None) -> None:
         """Load all feeds in order."""
@@ -179,8 +182,9 @@ class _Running:
 
 def _helpers(intake: Intake) -> int:
     """How many processes read identifiers: none where a load is too small to pay for starting them."""
-    rows = sum(intake.rows.get(f.file.name, 0) for f in intake.feeds if f.contract.name in ("orders", "uses"))
-    return min((os.cpu_count() or 1) - 1, MOST_HELPERS) if rows >= HELPED_FROM else 0
+    files = {feed.file.path for feed in intake.feeds if feed.contract.name in ("orders", "uses")}
+    size = sum(path.stat().st_size for path in files if path.is_file())
+    return min((os.cpu_count() or 1) - 1, MOST_HELPERS) if size >= HELPED_FROM else 0
 
 
 def _report(intake: Intake, writer: Writer, load: int, mapping: Path | None, only: Only | None) -> LoadReport:

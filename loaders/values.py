@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import polars as pl
+import pyarrow as pa
 
 from graph.currencies import EXPONENTS
 from loaders.contract import EARLIEST_YEAR, MAX_AMOUNT_DIGITS, MAX_FIELD_BYTES, MAX_ID_BYTES
@@ -79,6 +80,9 @@ def times(text: pl.Series, *, now: int, zone: str = "", form: str = "", dates: b
 def _iso(clean: pl.Series, zone: str, *, dates: bool) -> tuple[pl.Series, pl.Series]:
     """Microseconds, and the mask of times that need a zone and have none."""
     nothing = pl.Series([False], dtype=pl.Boolean).new_from_index(0, len(clean))
+    whole = _all_whole(clean)
+    if whole is not None:
+        return whole, nothing
     values = _strptime(
         clean.set(~clean.str.contains(r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:?\d\d)$"), None), "%+"
     )
@@ -107,6 +111,19 @@ def _iso(clean: pl.Series, zone: str, *, dates: bool) -> tuple[pl.Series, pl.Ser
     bare = (plain & ~allowed & local.is_not_null()) | (day & ~allowed)
     at = left.arg_true()
     return values.scatter(at, found), nothing.scatter(at, bare)
+
+
+def _all_whole(clean: pl.Series) -> pl.Series | None:
+    """Microseconds where every time is `2024-01-31T12:00:00` with `Z` or `+08:00`, as most files write them: Arrow
+    reads that form much faster. None where one is of another form, or is no time."""
+    size = clean.str.len_bytes()
+    if not size.is_in([20, 25]).all() or clean.str.contains(",", literal=True).any():
+        return None
+    try:
+        read = clean.to_arrow().cast(pa.string()).cast(pa.timestamp("us", "UTC"))
+    except pa.ArrowInvalid:
+        return None
+    return pl.Series(clean.name, read.cast(pa.int64()), dtype=pl.Int64)
 
 
 def _strptime(text: pl.Series, form: str) -> pl.Series:

@@ -16,7 +16,7 @@ from graph.errors import StoreProblem
 from graph.sqlite.ddl import Migration, check_ours, check_version, migrate, stored_version
 
 BUSY_SECONDS = 60.0
-_PAGE = 8192
+_PAGE = 16384
 
 _CAUSES = {
     sqlite3.SQLITE_FULL: ("the disk is full", "free some space; what was stored before is unharmed"),

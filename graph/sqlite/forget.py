@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from graph.columns import stored_schema
-from graph.hashing import Ints, Mask, hashes
+from graph.hashing import Ints, Mask, distinct, hashes
 from graph.schema import BY_NAME, SOURCE_TABLES, Table, Type
 from graph.sqlite import blocks, postings
 from graph.sqlite.postings import POSITION_BITS
@@ -107,7 +107,7 @@ def _blank(connection: sqlite3.Connection, namespace: str, table: Table, refs: I
 
 def _end_at(connection: sqlite3.Connection, table: Table, refs: Ints, since: int) -> None:
     """Overwrite the rows' ends, earlier ones too, so that no reader of any load sees them."""
-    for number in np.unique(refs >> POSITION_BITS).tolist():
+    for number in distinct(refs >> POSITION_BITS).tolist():
         of_block = refs[(refs >> POSITION_BITS) == number] & ((1 << POSITION_BITS) - 1)
         (count,) = connection.execute(f"SELECT rows FROM {table.name} WHERE block = ?", (number,)).fetchone()  # noqa: S608
         row = connection.execute(f"SELECT data FROM {table.name}_ends WHERE block = ?", (number,)).fetchone()  # noqa: S608

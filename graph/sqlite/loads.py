@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from graph.columns import CURRENT, conform, stored_schema
 from graph.errors import StoreProblem
-from graph.hashing import Ints, hashes
+from graph.hashing import Ints, distinct, hashes
 from graph.schema import BY_NAME, SOURCE_TABLES, Kind, Table
 from graph.sqlite import blocks, postings
 from graph.sqlite.blocks import Found
@@ -203,7 +203,7 @@ def finish(connection: sqlite3.Connection, namespace: str, load: int, *, report:
             "SELECT refs FROM pending WHERE namespace = ? AND load = ? AND name = ?", (namespace, load, table.name)
         ).fetchall()
         if replaced:
-            refs = np.unique(np.concatenate([np.frombuffer(blob, np.int64) for (blob,) in replaced]))
+            refs = distinct(np.concatenate([np.frombuffer(blob, np.int64) for (blob,) in replaced]))
             blocks.end(connection, table, np.setdiff1d(refs, spared, assume_unique=True), load)
     for name in ("conflicts", "pending"):
         connection.execute(f"DELETE FROM {name} WHERE namespace = ? AND load = ?", (namespace, load))  # noqa: S608

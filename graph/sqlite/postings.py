@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from graph.hashing import Ints
+from graph.hashing import Ints, distinct
 
 POSITION_BITS = 16
 """A row reference is block << POSITION_BITS | position in the block."""
@@ -72,7 +72,7 @@ def lookup(connection: sqlite3.Connection, namespace: str, name: str, column: st
     """References of every row, of any version, whose value's hash is among `wanted`; ascending, distinct."""
     if not len(wanted):
         return np.empty(0, np.int64)
-    wanted = np.unique(wanted)
+    wanted = distinct(wanted)
     segments = connection.execute(
         "SELECT seg, n FROM segments WHERE namespace = ? AND name = ? AND col = ? ORDER BY seg",
         (namespace, name, column),
@@ -85,7 +85,7 @@ def lookup(connection: sqlite3.Connection, namespace: str, name: str, column: st
         at = np.searchsorted(wanted, keys)
         at[at == len(wanted)] = 0
         found.append(refs[wanted[at] == keys])
-    return np.unique(np.concatenate(found)) if found else np.empty(0, np.int64)
+    return distinct(np.concatenate(found)) if found else np.empty(0, np.int64)
 
 
 def due(connection: sqlite3.Connection, namespace: str, load: int, name: str = "") -> list[tuple[str, str, list[int]]]:
@@ -130,7 +130,7 @@ def erase(connection: sqlite3.Connection, namespace: str, name: str, column: str
     ).fetchall()
     for (seg,) in segments:
         touched: dict[int, bytes] = {}
-        for key in np.unique(keys).tolist():
+        for key in distinct(keys).tolist():
             for part, low, data in connection.execute(by_part, (seg, key)):
                 if low > key:
                     break

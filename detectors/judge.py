@@ -28,6 +28,8 @@ from graph.snapshot import Floats, Longs
 
 SHARES: Final = (0.9, 0.5, 0.2)
 """Grid of the share of a ring's accounts that act."""
+ENOUGH: Final = 10.0
+"""Honest people that a stratum must hold for the null model to draw from it."""
 UNSEEN: Final = 0.5
 """Candidates a market that chance is thought to bring beyond the best one drawn, falling off with the score."""
 
@@ -91,8 +93,8 @@ def local_rate(observed: Floats, chance: Floats, draws: int) -> Floats:
 
 @dataclass(frozen=True)
 class _Urns:
-    """Accounts (n,) in `order` of stratum with cumulated `honest` mass; for each account the mass `before` its stratum
-    and the `mass` in it."""
+    """Accounts in `order` of stratum, once for every level of strata, with cumulated `honest` mass; for each account
+    (n,) the mass `before` the stratum that it is drawn from and the `mass` in it."""
 
     order: Longs
     honest: Floats
@@ -102,7 +104,10 @@ class _Urns:
 
 def _urns(ctx: Context, beliefs: Beliefs) -> _Urns:
     """Strata of orders made × main category × having claimed at all (or links that join claimants, as pictures and
-    parcels do, would be tried with people who never claimed), weighted by honesty."""
+    parcels do, would be tried with people who never claimed), weighted by honesty.
+
+    An account whose stratum holds few honest people is drawn from the wider one without the category, then from that
+    without the orders: or a ring that is alone in its stratum would be its own null model."""
     orders = ctx.snapshot.orders
     made = np.bincount(orders.buyer, minlength=ctx.n)
     main = np.zeros(ctx.n, np.int64)
@@ -111,14 +116,27 @@ def _urns(ctx: Context, beliefs: Beliefs) -> _Urns:
         buyer, category = orders.buyer[pairs.first], (ctx.claims.category + 1)[pairs.first]
         rank = np.lexsort((-category, pairs.count))
         main[buyer[rank]] = category[rank]
-    claimed = np.bincount(ctx.claims.buyer, minlength=ctx.n) > 0
-    stratum = group(np.rint(2 * np.log2(1 + made)).astype(np.int64), main, claimed.astype(np.int64))
-    order = np.argsort(stratum.of, kind="stable")
-    honest = np.cumsum((1.0 - beliefs.risk)[order] + 1e-9)
-    ends = np.cumsum(stratum.count)
-    before = np.append(0.0, honest[ends[:-1] - 1])
-    mass = honest[ends - 1] - before
-    return _Urns(order, honest, before[stratum.of], mass[stratum.of])
+    claimed = (np.bincount(ctx.claims.buyer, minlength=ctx.n) > 0).astype(np.int64)
+    activity = np.rint(2 * np.log2(1 + made)).astype(np.int64)
+    trust = 1.0 - beliefs.risk
+    rows, weights = [], []
+    before, mass = np.zeros(ctx.n), np.zeros(ctx.n)
+    open_ = np.ones(ctx.n, bool)
+    start = 0.0
+    for stratum in (group(activity, main, claimed), group(activity, claimed), group(claimed)):
+        order = np.argsort(stratum.of, kind="stable")
+        weight = trust[order] + 1e-9
+        ends = np.cumsum(weight)[np.cumsum(stratum.count) - 1]
+        begin = np.append(0.0, ends[:-1])
+        before[open_] = start + begin[stratum.of[open_]]
+        mass[open_] = (ends - begin)[stratum.of[open_]]
+        open_ = open_ & (mass < ENOUGH)
+        rows.append(order)
+        weights.append(weight)
+        start += float(ends[-1])
+        if not open_.any():
+            break
+    return _Urns(np.concatenate(rows), np.cumsum(np.concatenate(weights)), before, mass)
 
 
 def _draw(generator: np.random.Generator, urns: _Urns) -> Longs:

@@ -61,12 +61,14 @@ def weigh_counts(ctx: Context) -> tuple[Floats, Floats]:
     expected = tally(orders.buyer, ctx.expectation.any, n)
     active = np.flatnonzero(made > 0)
     nats[active], given[active] = ratios(
-        claimed[active], expected[active], made[active].astype(float), ctx.suspicion[active]
+        claimed[active], expected[active], made[active].astype(float), ctx.honest[active], ctx.suspicion[active]
     )
     return nats, given
 
 
-def ratios(claimed: Floats, expected: Floats, made: Floats, suspicion: Floats) -> tuple[Floats, Floats]:
+def ratios(
+    claimed: Floats, expected: Floats, made: Floats, honesty: Floats, suspicion: Floats
+) -> tuple[Floats, Floats]:
     """(n,) log-likelihood ratio of each account's `claimed` of `made` orders, given `expected` claims; and (n,) what
     being met in a claim takes away from it."""
     # accounts alike in all three count once: expectations are told apart to 5 %, orders to 10 %
@@ -78,7 +80,7 @@ def ratios(claimed: Floats, expected: Floats, made: Floats, suspicion: Floats) -
     orders = np.exp(coarse[alike.first] * 0.1)
     honest = log_poisson(y[:, None], mean[:, None] * LAMBDAS)
     start = np.exp(-0.5 * np.log(LAMBDAS) ** 2)
-    people = mixture_weights(honest, alike.total(1.0 - suspicion), 5.0 * start / start.sum(), steps=40)
+    people = mixture_weights(honest, alike.total(honesty), 5.0 * start / start.sum(), steps=40)
     # the abusive law: honest people's propensity, with claims on a share of the orders on top
     abusive = np.empty((len(y), len(PHIS)))
     for column, phi in enumerate(PHIS):

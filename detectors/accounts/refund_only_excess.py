@@ -32,7 +32,9 @@ def run(ctx: Context) -> Evidence:
     mean = tally(claims.buyer, share[claims.order], n) / np.maximum(total, 1)
     who = np.flatnonzero(total > 0)
     nats = np.zeros(n)
-    nats[who] = _ratios(only[who], total[who].astype(float), np.clip(mean[who], 0.01, 0.99), ctx.suspicion[who])
+    nats[who] = _ratios(
+        only[who], total[who].astype(float), np.clip(mean[who], 0.01, 0.99), ctx.honest[who], ctx.suspicion[who]
+    )
     pointed = claims.only | (nats[claims.buyer] <= 0)
     shown = np.flatnonzero(pointed)
     rows = np.bincount(claims.buyer[shown], minlength=n)
@@ -40,8 +42,7 @@ def run(ctx: Context) -> Evidence:
     return evidence(DETECTOR.name, buyer=buyer, nats=nats[buyer] / rows[buyer], table=REFUNDS, row=claims.row[shown])
 
 
-def _ratios(only: Floats, total: Floats, mean: Floats, suspicion: Floats) -> Floats:
-    honest = 1.0 - suspicion
+def _ratios(only: Floats, total: Floats, mean: Floats, honest: Floats, suspicion: Floats) -> Floats:
     several = total > 1
     # moments of the beta-binomial: Var = total·p·q·(1 + (total - 1)·rho)
     spread = mean * (1 - mean)

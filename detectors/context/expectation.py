@@ -2,8 +2,8 @@
 
 Hierarchical gamma–Poisson shrinkage, in multipliers: all orders → category → category × month → store → store × item
 → surge. Each level multiplies its parent by (a + observed) / (a + expected), with `a` estimated by moments; from the
-store down the buyer's own orders are left out, and probable abusers of the former round weigh little everywhere, so a
-ring cannot raise its own expectation. Refund-only and return claims have expectations of their own.
+store down the orders of the buyer and its company are left out, and probable abusers of the former round weigh little
+everywhere, so a ring cannot raise its own expectation. Refund-only and return claims have expectations of their own.
 Source: Efron & Morris (1975), doi:10.1080/01621459.1975.10479864; Clayton & Kaldor (1987), doi:10.2307/2532003.
 """
 
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from detectors.context.company import companies
 from detectors.context.surge import Surge, find_surges
 from detectors.contract import Claims, Expectation
 from detectors.numerics import Groups, group, shrink_strength
@@ -39,6 +40,7 @@ def find_claims(snapshot: Snapshot) -> Claims:
         known = at != NEVER
         np.minimum.at(first, buyer[known], at[known])
         np.maximum.at(last, buyer[known], at[known])
+    home = _homes(snapshot, n)
     first[first == np.iinfo(np.int64).max] = NEVER
     return Claims(
         row=row,
@@ -52,7 +54,8 @@ def find_claims(snapshot: Snapshot) -> Claims:
         category=snapshot.stores.category[orders.store],
         first_seen=first,
         last_seen=last,
-        home=_homes(snapshot, n),
+        home=home,
+        company=companies(snapshot, home),
     )
 
 
@@ -78,8 +81,8 @@ class Strata:
     season: Groups
     store: Groups
     item: Groups
-    store_buyer: Groups
-    item_buyer: Groups
+    store_company: Groups
+    item_company: Groups
     surge: Surge
 
 
@@ -94,8 +97,8 @@ def stratify(snapshot: Snapshot, claims: Claims) -> Strata:
         season=group(category, month - month.min(initial=0)),
         store=group(orders.store),
         item=group(orders.store, item),
-        store_buyer=group(orders.store, orders.buyer),
-        item_buyer=group(orders.store, item, orders.buyer),
+        store_company=group(orders.store, claims.company[orders.buyer]),
+        item_company=group(orders.store, item, claims.company[orders.buyer]),
         surge=Surge.of(snapshot),
     )
 
@@ -129,7 +132,7 @@ def _levels(claimed: Floats, weight: Floats, strata: Strata) -> tuple[Floats, Fl
     for groups in (strata.category, strata.season):
         rate = rate * _multiplier(groups, None, observed, weight * rate)
     plain = rate
-    for groups, own in ((strata.store, strata.store_buyer), (strata.item, strata.item_buyer)):
+    for groups, own in ((strata.store, strata.store_company), (strata.item, strata.item_company)):
         rate = rate * _multiplier(groups, own, observed, weight * rate)
     return np.minimum(rate, 0.95), plain
 

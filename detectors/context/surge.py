@@ -3,7 +3,7 @@
 A bad batch or a recall makes honest people claim. Orders are put into cells (store × item × fortnight and store ×
 week of placing); a cell whose unrelated claimants exceed the expectation significantly raises the expectation of all
 its orders, so nobody in it looks abusive for it. Price errors end in cancellations by the seller, which are no claims.
-What counts as a claimant: accounts that share a device or a home door count once, and an account that claims beyond
+What counts as a claimant: accounts in one company (`company`) count once, and an account that claims beyond
 its expectation elsewhere, or is under suspicion, counts for little: a group that hits one store together on one day
 and others the next is no bad batch.
 Source: Poisson tail with Benjamini–Hochberg (1995), doi:10.1111/j.2517-6161.1995.tb02031.x, over all cells.
@@ -100,19 +100,11 @@ def _significant(
     cell, who = cell[pairs.first], buyer[pairs.first]
     elsewhere = (1.0 + expected[who]) / (1.0 + np.maximum(total[who] - pairs.count, 0))
     ordinary = np.clip(elsewhere, 0.0, 1.0) * (1.0 - suspicion[who])
-    device = orders.used["device"][order][pairs.first]
-    home = claims.home[who]
     people = tally(cell, ordinary, cells.n)
-    # people who share a device or a home are one: the smaller of the two counts stands for the cell
+    # a company counts once
     claimants = np.bincount(cell, minlength=cells.n)
-    for shared in (device, home):
-        known = shared >= 0
-        if known.any():
-            distinct = group(cell[known], shared[known])
-            alone = np.bincount(cell[~known], minlength=cells.n) + np.bincount(
-                cell[known][distinct.first], minlength=cells.n
-            )
-            people = np.minimum(people, alone * people / np.maximum(claimants, 1))
+    apart = np.bincount(cell[group(cell, claims.company[who]).first], minlength=cells.n)
+    people = people * apart / np.maximum(claimants, 1)
     candidates = np.flatnonzero(people >= FEWEST)
     # claims of honest people cluster a little everywhere: a shape of 5 keeps plain unevenness from being a surge
     shape = 5.0

@@ -105,6 +105,52 @@ def test_the_same_snapshot_gives_the_same_bytes(findings: Findings) -> None:
     assert findings.stats == again.stats
 
 
+def gang(stores: list[str], orders: int, every: float) -> dict[str, Any]:
+    """Six accounts on one device, door and phone that claim whatever they order."""
+    return {
+        f"gang-{n}": {
+            "orders": orders, "claims": orders, "only": True, "start": 60, "every": every, "minute": n * 7,
+            "stores": stores, "device": "gang", "door": "gang/1", "phone": "gang",
+        }
+        for n in range(6)
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("crowd", [300, 1500])
+@pytest.mark.parametrize(
+    ("stores", "orders", "every"),
+    [
+        (["s0"], 5, 1),  # one store, within days: no bad batch
+        (["s0", "s1", "s2"], 3, 0.1),  # all in one day
+        ([f"s{n}" for n in range(10)], 10, 1),  # ten stores, one order each
+        (["own"], 5, 1),  # a store that hardly anybody else orders from
+    ],
+)
+def test_a_gang_that_strikes_within_days_is_found_whatever_its_stores(
+    crowd: int, stores: list[str], orders: int, every: float
+) -> None:
+    found = detect(snapshot({"crowd": crowd, "accounts": gang(stores, orders, every)}), QUICK)
+    assert [ring["members"] for ring in found.rings.to_pylist()] == [[f"gang-{n}" for n in range(6)]]
+    assert all(account(found, f"gang-{n}")["risk"] > 0.9 for n in range(6))
+
+
+def test_a_family_struck_by_a_bad_batch_with_others_is_no_gang() -> None:
+    struck = {
+        "orders": 3,
+        "claims": 1,
+        "start": 60,
+        "every": 9,
+        "stores": ["s3", "s4", "s5"],
+        "sku": "bad",
+        "only": True,
+    }
+    accounts = {f"other-{n:02d}": {**struck, "minute": n * 90, "device": f"d{n}", "door": f"h{n}/1"} for n in range(16)}
+    accounts |= {f"family-{n}": {**struck, "minute": n * 50, "device": "tablet", "door": "home/1"} for n in range(4)}
+    found = detect(snapshot({"crowd": 300, "accounts": accounts}), QUICK)
+    assert not found.rings.num_rows
+    assert max(row["risk"] for row in found.accounts.to_pylist()) < 0.05
+
+
 def test_without_the_ring_nothing_is_published() -> None:
     honest = market()
     honest["accounts"] = {k: v for k, v in honest["accounts"].items() if not k.startswith("ring")}

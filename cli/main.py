@@ -8,14 +8,13 @@ import signal
 import sys
 import traceback
 from collections.abc import Sequence
+from importlib import import_module
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
-from cli import data, look, market, policies, runs, serving
 from cli.common import AsJson, answer, give_way, say, table
-from cli.demo import demo
 from cli.log import configure_log
 from cli.settings import DEBUG, SETTINGS
 from graph.errors import RingfenceError
@@ -61,15 +60,50 @@ def _give_up_output() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-app = typer.Typer(
-    cls=_Guarded,
-    name="ringfence",
-    help="Finds rings of coordinated refund abuse in a marketplace, explains them, and limits what they may buy.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
+COMMANDS = (
+    ("load", "cli.data:load"),
+    ("quarantine", "cli.data:quarantine"),
+    ("forget", "cli.data:forget"),
+    ("detect", "cli.runs:detect"),
+    ("publish", "cli.runs:publish"),
+    ("rollback", "cli.runs:rollback"),
+    ("runs", "cli.runs:runs"),
+    ("diff", "cli.runs:diff"),
+    ("explain", "cli.look:explain"),
+    ("export", "cli.look:export_file"),
+    ("status", "cli.look:status"),
+    ("policy", "cli.policies:policy"),
+    ("serve", "cli.serving:serve"),
+    ("token", "cli.serving:token"),
+    ("revoke", "cli.serving:revoke_token"),
+    ("simulate", "cli.market:simulate_market"),
+    ("demo", "cli.demo:demo"),
+    ("settings", "cli.main:settings"),
 )
+"""Every command, in the order of the help, and where it is."""
+
+
+def application(only: str = "") -> typer.Typer:
+    """The command line with all its commands, or with one alone: the others' parts then need not be read in."""
+    app = typer.Typer(
+        cls=_Guarded,
+        name="ringfence",
+        help="Finds rings of coordinated refund abuse in a marketplace, explains them, and limits what they may buy.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+    )
+    app.callback()(_start)
+    for name, place in COMMANDS:
+        if not only or name == only:
+            module, _, attribute = place.partition(":")
+            command = getattr(import_module(module), attribute)
+            if isinstance(command, typer.Typer):
+                app.add_typer(command, name=name)
+            else:
+                app.command(name)(command)
+    return app
 
 
 def settings(as_json: AsJson = False) -> None:
@@ -94,7 +128,6 @@ def _version(asked: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def _start(
     _asked: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
@@ -103,29 +136,11 @@ def _start(
     configure_log(os.environ)
 
 
-app.command("load")(data.load)
-app.add_typer(data.quarantine, name="quarantine")
-app.command("forget")(data.forget)
-app.command("detect")(runs.detect)
-app.command("publish")(runs.publish)
-app.command("rollback")(runs.rollback)
-app.command("runs")(runs.runs)
-app.command("diff")(runs.diff)
-app.add_typer(look.explain, name="explain")
-app.command("export")(look.export_file)
-app.command("status")(look.status)
-app.add_typer(policies.policy, name="policy")
-app.command("serve")(serving.serve)
-app.command("token")(serving.token)
-app.command("revoke")(serving.revoke_token)
-app.command("simulate")(market.simulate_market)
-app.command("demo")(demo)
-app.command("settings")(settings)
-
-
 def run(arguments: Sequence[str]) -> int:
     """Run a command line and return its exit code (`cli.reference.EXIT_CODES`)."""
+    first = arguments[0] if arguments else ""
     try:
+        app = application(first if first in dict(COMMANDS) else "")
         app(args=list(arguments), prog_name="ringfence", standalone_mode=True)
     except SystemExit as ended:
         return ended.code if isinstance(ended.code, int) else int(ended.code is not None)

@@ -8,7 +8,7 @@ from typing import Any
 
 import typer.main
 
-from cli.main import DEFECT, INTERRUPTED, TERMINATED, app
+from cli.main import DEFECT, INTERRUPTED, TERMINATED, application
 from cli.settings import settings_markdown
 from graph.errors import BadInput, KeyProblem, LeaseHeld, LeaseLost, NotFound, RingfenceError, RunHeld, StoreProblem
 
@@ -31,7 +31,7 @@ EXIT_CODES: tuple[tuple[int, str], ...] = (
 
 def commands() -> Iterator[tuple[str, Any]]:
     """Every command with its full name, in the order of `ringfence --help`."""
-    yield from _walk(typer.main.get_command(app), "ringfence")
+    yield from _walk(typer.main.get_command(application()), "ringfence")
 
 
 def commands_markdown() -> str:

@@ -55,10 +55,11 @@ def rings_graph(rings: pa.Table, members: pa.Table, evidence: pa.Table) -> netwo
 
 
 def rings_graphml(rings: pa.Table, members: pa.Table, evidence: pa.Table) -> bytes:
-    """All rings as GraphML, UTF-8; tables and graph as for `rings_graph`."""
+    """All rings as GraphML, UTF-8; tables and graph as for `rings_graph`. The two characters that XML cannot hold
+    (U+FFFE, U+FFFF) are written as their escapes."""
     out = io.BytesIO()
     networkx.write_graphml(rings_graph(rings, members, evidence), out)
-    return out.getvalue()
+    return out.getvalue().replace("\ufffe".encode(), rb"\ufffe").replace("\uffff".encode(), rb"\uffff")
 
 
 def rings_node_link(rings: pa.Table, members: pa.Table, evidence: pa.Table) -> bytes:

@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import nbinom
+from scipy.special import betainc
 
 from detectors.contract import Claims
 from detectors.numerics import Groups, group, tally
@@ -108,9 +108,9 @@ def _significant(
     candidates = np.flatnonzero(people >= FEWEST)
     # claims of honest people cluster a little everywhere: a shape of 5 keeps plain unevenness from being a surge
     shape = 5.0
-    p: Floats = np.asarray(
-        nbinom.sf(np.floor(people[candidates]) - 1, shape, shape / (shape + due[candidates])), np.float64
-    )
+    # the chance that a negative binomial of that shape and mean reaches as many
+    tail = betainc(np.floor(people[candidates]), shape, due[candidates] / (shape + due[candidates]))
+    p: Floats = np.asarray(tail, np.float64)
     rank = np.argsort(p, kind="stable")
     allowed = FALSE_DISCOVERIES * (np.arange(len(p)) + 1) / max(cells.n, 1)
     passed = np.flatnonzero(p[rank] <= allowed)

@@ -78,7 +78,7 @@ def believe(web: Web, own: Floats, claimant: Floats, settings: DetectionSettings
     abusers = settings.prior_abusers if start is None else start.next_abusers
     learned = np.zeros(web.keys) if start is None else start.next_learned
     scarce = _scarcity(abusers, settings)
-    message, guilt = propagate(web, own, claimant, abusers, scarce, learned)
+    message, guilt = propagate(web, own, claimant, abusers, scarce, learned, unheard(web, abusers, scarce))
     risk = combine(web, own, message, abusers, settings)
     share = _share(risk, settings)
     return Beliefs(
@@ -130,10 +130,10 @@ def _learn(web: Web, guilt: Floats, scarce: float) -> Floats:
 
 
 def propagate(
-    web: Web, own: Floats, claimant: Floats, abusers: float, scarce: float, learned: Floats
+    web: Web, own: Floats, claimant: Floats, abusers: float, scarce: float, learned: Floats, usual: Floats
 ) -> tuple[Floats, Floats]:
-    """Messages (m,) from keys to accounts in nats, and the guilt (k,) of each key; `scarce` nats are added to the
-    stated log odds of all keys, `learned` (k,) to each."""
+    """Messages (m,) from keys to accounts in nats beyond the `usual` (m,) ones, and the guilt (k,) of each key;
+    `scarce` nats are added to the stated log odds of all keys, `learned` (k,) to each."""
     m = len(web.key)
     message = np.zeros(m)
     guilt = np.zeros(web.keys)
@@ -141,7 +141,6 @@ def propagate(
         return message, guilt
     hub = (web.size >= HUB) & (web.family == Family.PLACE.value)
     most = np.where(hub, HUB_NATS * np.minimum(HUB / np.maximum(web.size, 1), 1.0), np.inf)[web.key]
-    usual, _ = _answer(web, np.zeros(m), abusers, np.minimum(web.base + scarce, logit(MOST_PRIOR)))
     for _ in range(2):  # conduct first, then what hears of it; nothing is passed on further
         message, guilt = _answer(
             web,
@@ -151,6 +150,12 @@ def propagate(
         )
         message = np.minimum(message - usual, most)
     return message, guilt
+
+
+def unheard(web: Web, abusers: float, scarce: float) -> Floats:
+    """(m,) what keys say to accounts of which nothing is known: no news."""
+    message, _ = _answer(web, np.zeros(len(web.key)), abusers, np.minimum(web.base + scarce, logit(MOST_PRIOR)))
+    return message
 
 
 def _answer(web: Web, heard: Floats, abusers: float, log_prior: Floats) -> tuple[Floats, Floats]:

@@ -13,6 +13,7 @@ doi:10.1126/science.298.5594.824.
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final
 
@@ -20,7 +21,7 @@ import numpy as np
 
 from detectors.communities import Candidates, gather
 from detectors.contract import Context
-from detectors.fusion import Beliefs, combine, propagate
+from detectors.fusion import Beliefs, combine, propagate, unheard
 from detectors.numerics import group, pool, tally
 from detectors.settings import DetectionSettings
 from detectors.web import Web
@@ -28,6 +29,8 @@ from graph.snapshot import Floats, Longs
 
 SHARES: Final = (0.9, 0.5, 0.2)
 """Grid of the share of a ring's accounts that act."""
+AT_ONCE: Final = 2
+"""Drawn markets that are worked on at a time."""
 ENOUGH: Final = 10.0
 """Honest people that a stratum must hold for the null model to draw from it."""
 UNSEEN: Final = 0.5
@@ -56,13 +59,19 @@ def confidence(
         return np.empty(0), observed
     urns = _urns(ctx, beliefs)
     generator = np.random.Generator(np.random.PCG64(settings.seed))
-    chance = []
-    for _ in range(settings.null_draws):
-        drawn = _draw(generator, urns)
+    draws = [_draw(generator, urns) for _ in range(settings.null_draws)]
+    usual = unheard(web, beliefs.abusers, beliefs.scarce)
+
+    def heard(drawn: Longs) -> tuple[Floats, Floats]:
         own, claimant = beliefs.own[drawn], beliefs.claimant[drawn]
-        message, guilt = propagate(web, own, claimant, beliefs.abusers, beliefs.scarce, beliefs.learned)
-        risk = combine(web, own, message, beliefs.abusers, settings)
-        chance.append(scores(gather(web, own, risk, guilt, settings), own, beliefs.abusers))
+        return propagate(web, own, claimant, beliefs.abusers, beliefs.scarce, beliefs.learned, usual)
+
+    chance = []
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        for drawn, (message, guilt) in zip(draws, pool.map(heard, draws), strict=True):
+            own = beliefs.own[drawn]
+            risk = combine(web, own, message, beliefs.abusers, settings)
+            chance.append(scores(gather(web, own, risk, guilt, settings), own, beliefs.abusers))
     return 1.0 - local_rate(observed, np.sort(np.concatenate(chance)), settings.null_draws), observed
 
 

@@ -41,8 +41,7 @@ def group(*columns: npt.NDArray[np.integer]) -> Groups:
     for column in columns[1:]:
         width = int(column.max(initial=0)) + 1
         combined = combined * width + column
-    order = np.argsort(combined, kind="stable")
-    ranked = combined[order]
+    order, ranked = _sorted(combined)
     new = np.empty(len(ranked), bool)
     new[:1] = True
     np.not_equal(ranked[1:], ranked[:-1], out=new[1:])
@@ -51,6 +50,20 @@ def group(*columns: npt.NDArray[np.integer]) -> Groups:
     first = order[new]
     starts = np.flatnonzero(new)
     return Groups(of, first, np.diff(np.append(starts, len(ranked))))
+
+
+def _sorted(values: Longs) -> tuple[Longs, Longs]:
+    """Stable order of non-negative `values` (m,), and the values in that order.
+
+    Where value and row number fit into one integer together, sorting those is several times faster than sorting row
+    numbers by value."""
+    bits = len(values).bit_length()
+    if int(values.max(initial=0)) >= 1 << (63 - bits):
+        order = np.argsort(values, kind="stable")
+        return order, values[order]
+    packed = (values << bits) | np.arange(len(values))
+    packed.sort()
+    return packed & ((1 << bits) - 1), packed >> bits
 
 
 def tally(of: npt.NDArray[np.integer], weight: npt.ArrayLike, n: int) -> Floats:

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from detectors.contract import REFUNDS, Context, Detector, Evidence, Family, Keys, evidence, nothing
 from detectors.links.sharing import one_home
 from detectors.numerics import group, rarity
+from graph.hashing import distinct
 from graph.snapshot import Longs
 
 Hashes = npt.NDArray[np.uint64]
@@ -89,10 +90,10 @@ def near_pairs(hashes: Hashes, distance: int) -> tuple[Longs, Longs]:
         value = ((hashes >> np.uint64(16 * band)) & np.uint64(0xFFFF)).astype(np.int64)
         order = np.argsort(value, kind="stable")
         ranked = value[order]
+        begins = np.searchsorted(ranked, np.arange((1 << 16) + 1))
         for flip in flips.tolist():
-            low = np.searchsorted(ranked, value ^ flip, side="left")
-            high = np.minimum(np.searchsorted(ranked, value ^ flip, side="right"), low + MOST_IN_BAND)
-            width = high - low
+            low = begins[value ^ flip]
+            width = np.minimum(begins[(value ^ flip) + 1] - low, MOST_IN_BAND)
             one = np.repeat(np.arange(n), width)
             offset = np.arange(len(one)) - np.repeat(np.cumsum(width) - width, width)
             other = order[np.repeat(low, width) + offset]
@@ -100,7 +101,7 @@ def near_pairs(hashes: Hashes, distance: int) -> tuple[Longs, Longs]:
             one, other = one[ahead], other[ahead]
             close = np.bitwise_count(hashes[one] ^ hashes[other]) <= distance
             found.append(one[close] * n + other[close])
-    pairs = np.unique(np.concatenate(found)) if found else np.empty(0, np.int64)
+    pairs = distinct(np.concatenate(found)) if found else np.empty(0, np.int64)
     return pairs // max(n, 1), pairs % max(n, 1)
 
 

@@ -25,7 +25,7 @@ def hashes(values: pa.Array[Any] | pa.ChunkedArray[Any]) -> Ints:
     array: Any = pa.concat_arrays(values.chunks) if isinstance(values, pa.ChunkedArray) else values
     if pa.types.is_fixed_size_binary(array.type):
         halves = np.frombuffer(array.buffers()[1], "<u8").reshape(-1, 2)[array.offset : array.offset + len(array)]
-        mixed: npt.NDArray[np.uint64] = halves[:, 0] ^ (halves[:, 1] * _PRIME)
+        mixed: Words = halves[:, 0] ^ (halves[:, 1] * _PRIME)
     else:
         mixed = _text(array)
     mixed ^= mixed >> np.uint64(32)
@@ -52,7 +52,7 @@ def distinct(values: Ints) -> Ints:
     return fresh
 
 
-def _text(array: Any) -> npt.NDArray[np.uint64]:
+def _text(array: Any) -> Words:
     """Multiply-xor over the text's 8-byte words, all texts at once."""
     _, offset_buffer, data = array.buffers()
     offsets = np.frombuffer(offset_buffer, np.int32)[array.offset : array.offset + len(array) + 1].astype(np.int64)
@@ -60,16 +60,26 @@ def _text(array: Any) -> npt.NDArray[np.uint64]:
     if data is not None:
         padded[:-8] = np.frombuffer(data, np.uint8)[offsets[0] : offsets[-1]]
     starts, lengths = offsets[:-1] - offsets[0], np.diff(offsets)
+    mixed: Words = lengths.astype(np.uint64) * _PRIME
+    size = int(lengths[0])
+    if (lengths == size).all():
+        # texts of one length, as most ids are, lie in rows: no need to gather their words
+        rows = np.zeros((len(lengths), -(-size // 8) * 8), np.uint8)
+        rows[:, :size] = padded[: len(padded) - 8].reshape(len(lengths), size)
+        for word in np.ascontiguousarray(rows.view("<u8").T):
+            step = (mixed ^ word) * _PRIME
+            mixed = step ^ (step >> np.uint64(31))
+        return mixed
     words = np.ndarray((len(padded) - 7,), "<u8", buffer=padded, strides=(1,))
     masks = np.array([(1 << (8 * k)) - 1 for k in range(9)], np.uint64)
-    mixed: npt.NDArray[np.uint64] = lengths.astype(np.uint64) * _PRIME
-    active = np.arange(len(starts))
-    done = 0
-    while True:
-        active = active[lengths[active] > done]
-        if not len(active):
-            return mixed
-        word = words[starts[active] + done] & masks[np.minimum(lengths[active] - done, 8)]
-        step = (mixed[active] ^ word) * _PRIME
-        mixed[active] = step ^ (step >> np.uint64(31))
-        done += 8
+    # longest first, so that those that still have a word are always the first ones
+    order = np.argsort(-lengths, kind="stable")
+    starts, lengths, mixed = starts[order], lengths[order], mixed[order]
+    for done in range(0, int(lengths[0]), 8):
+        live = int(np.searchsorted(-lengths, -done, "left"))
+        word = words[starts[:live] + done] & masks[np.minimum(lengths[:live] - done, 8)]
+        step = (mixed[:live] ^ word) * _PRIME
+        mixed[:live] = step ^ (step >> np.uint64(31))
+    result = np.empty_like(mixed)
+    result[order] = mixed
+    return result

@@ -83,8 +83,12 @@ def plan(rows: pl.DataFrame, current: pl.DataFrame, load: int, *, id_column: str
     what `Store.current` says of its ids (columns of `graph.columns.CURRENT`). `seen` is updated; without it a load
     must come as one batch, or hold no row that repeats what is stored."""
     batch = rows.select(pl.col(id_column).alias("id"), *(pl.col(name).cast(type_) for name, type_ in _FACTS.items()))
-    batch = batch.with_row_index("at")
     remembered = _remembered(batch, seen)
+    if not current.height and not remembered.height and not batch["id"].is_duplicated().any():
+        # nothing is known of any of them, as in a first load
+        everything = Counts(read=batch.height, new=batch.height)
+        return Plan(rows, [], batch.clear().select("id", "file", "line"), everything)
+    batch = batch.with_row_index("at")
     own = current.filter(pl.col("since") == load)
     visible = current.filter(pl.col("since") != load).select(
         "id", pl.col("digest").alias("old_digest"), pl.col("updated_at").alias("old_updated_at"), old=pl.lit(True)

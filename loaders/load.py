@@ -129,11 +129,13 @@ class _Running:
         """Load all feeds in order."""
         for number, feed in enumerate(self._intake.feeds):
             self._progress.phase(feed.file.name, self._intake.rows.get(feed.file.name))
-            if feed.contract.amount_of:
-                # amounts of this table need the orders that came before
-                self._drain()
+            drained = not feed.contract.amount_of
             lines = only.lines[feed.file.name] if only else None
             for batch in self._intake.batches(feed):
+                if not drained:
+                    # amounts of this table need the orders that came before
+                    self._drain()
+                    drained = True
                 while len(self._keying) > LOOK_AHEAD:
                     self._keying.popleft().result()
                 wanted = batch if lines is None else batch.filter(pl.col("line").is_in(sorted(lines)))

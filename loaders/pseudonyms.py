@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from typing import Any
 
 import polars as pl
 import pyarrow.compute as pc
@@ -22,7 +23,8 @@ from loaders.readers import Columns, Readers, gathered
 REMEMBERED = 400_000
 """Distinct values of a kind that are remembered between batches."""
 
-_KNOWN = {"value": pl.String, "key": pl.Binary}
+_PLACES = {"value": pl.String, "place": pl.UInt32}
+_NO_KEYS = pl.Series("key", [], pl.Binary)
 IDENTIFIERS = {
     "id": pl.String,
     "kind": pl.String,
@@ -48,12 +50,14 @@ class Keyed:
 @dataclass(frozen=True)
 class Asked:
     """Values of one kind in a batch that are being read: the distinct texts not remembered, the futures of what they
-    are read as, and whether what was remembered before is to be dropped first."""
+    are read as, whether what was remembered before is to be dropped first; and for each row that holds such a value
+    the place of its key among those remembered (null where it has none)."""
 
     kind: str
     texts: list[str]
     parts: list[Future[Columns]]
     afresh: bool
+    places: pl.Series
 
 
 @dataclass
@@ -65,56 +69,62 @@ class Pseudonyms:
 
     keyer: Keyer
     readers: Readers
-    _known: dict[str, pl.DataFrame] = field(default_factory=dict)
+    _known: dict[str, pl.Series] = field(default_factory=dict)
     _asked: dict[str, pl.DataFrame] = field(default_factory=dict)
+    _given: dict[str, pl.DataFrame] = field(default_factory=dict)
 
     def ask(self, contract: Contract, rows: pl.DataFrame) -> list[Asked]:
-        """Begin to read the identifiers of a checked batch."""
+        """Begin to read the identifiers of a checked batch: one answer for each column that has a kind, or for each
+        kind of `uses`, in their order."""
         if contract.name == "uses":
-            columns = [(kind, rows.filter(pl.col("kind") == kind)["value"]) for kind in USE_KINDS]
-        else:
-            columns = [(declared.kind, rows[declared.name]) for declared in contract.fields if declared.kind]
-        return [self._ask(kind, values) for kind, values in columns]
+            return [self._ask(kind, rows.filter(pl.col("kind") == kind)["value"]) for kind in USE_KINDS]
+        return [self._ask(declared.kind, rows[declared.name]) for declared in contract.fields if declared.kind]
 
     def _ask(self, kind: str, values: pl.Series) -> Asked:
-        before = self._asked.get(kind, pl.DataFrame(schema={"value": pl.String}))
-        afresh = before.height > REMEMBERED
-        known = before.clear() if afresh else before
-        # Arrow keeps the order of first appearance at no cost
-        distinct = pl.DataFrame({"value": pc.unique(values.drop_nulls().to_arrow())}, schema={"value": pl.String})
-        fresh = distinct.join(known, on="value", how="anti", maintain_order="left")
+        known = self._asked.get(kind, pl.DataFrame(schema=_PLACES))
+        afresh = known.height > REMEMBERED
+        if afresh:
+            known = known.clear()
+        coded: Any = pc.dictionary_encode(values.to_arrow())
+        distinct = pl.DataFrame({"value": coded.dictionary}, schema={"value": pl.String})
+        place = distinct.join(known, on="value", how="left", maintain_order="left")["place"]
+        fresh = distinct.filter(place.is_null()).with_row_index("place", known.height).select(_PLACES.keys())
         self._asked[kind] = pl.concat([known, fresh])
+        place = place.scatter(place.is_null().arg_true(), fresh["place"])
         texts = fresh["value"].to_list()
-        return Asked(kind, texts, self.readers.ask(kind, texts), afresh)
+        rows = place.gather(pl.Series(coded.indices, dtype=pl.UInt32))
+        return Asked(kind, texts, self.readers.ask(kind, texts), afresh, rows)
 
     def of(self, contract: Contract, rows: pl.DataFrame, asked: list[Asked]) -> Keyed:
         """Key one checked batch that `ask` announced."""
-        found = [self._learn(one) for one in asked if one.texts or one.afresh]
+        found, columns = [pl.DataFrame(schema=IDENTIFIERS)], []
+        for one in asked:
+            found.append(self._learn(one))
+            columns.append(self._known.get(one.kind, _NO_KEYS).gather(one.places))
         unreadable: dict[str, int] = {}
         broken = pl.DataFrame(schema=BROKEN)
         if contract.name == "uses":
-            rows, broken = self._uses(rows)
-        for declared in contract.fields:
-            name = declared.name
-            if declared.rule is Rule.WORDS:
-                rows = rows.with_columns(self._notes(rows[name]))
-            elif declared.kind:
-                keys = self._keys(declared.kind, rows[name])
+            rows, broken = self._uses(rows, columns)
+        else:
+            names = [declared.name for declared in contract.fields if declared.kind]
+            for name, keys in zip(names, columns, strict=True):
                 lost = keys.null_count() - rows[name].null_count()
                 if lost:
                     unreadable[name] = lost
                 rows = rows.with_columns(keys.alias(name))
-        new = pl.concat(found) if found else pl.DataFrame(schema=IDENTIFIERS)
-        return Keyed(rows, new, broken, unreadable)
+        for declared in contract.fields:
+            if declared.rule is Rule.WORDS:
+                rows = rows.with_columns(self._notes(rows[declared.name]))
+        return Keyed(rows, pl.concat(found), broken, unreadable)
 
-    def _uses(self, rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-        """Rows of `uses`, whose kind stands in the row; those whose value can't be read are broken."""
-        parts = []
-        for kind in USE_KINDS:
-            part = rows.filter(pl.col("kind") == kind)
-            if part.height:
-                parts.append(part.with_columns(self._keys(kind, part["value"]).alias("key")))
-        keyed = pl.concat(parts).sort("line") if parts else rows.with_columns(pl.lit(None, pl.Binary).alias("key"))
+    def _uses(self, rows: pl.DataFrame, columns: list[pl.Series]) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """Rows of `uses`, whose kind stands in the row, with the keys of each kind's rows; those whose value can't be
+        read are broken."""
+        parts = [
+            rows.filter(pl.col("kind") == kind).with_columns(keys.alias("key"))
+            for kind, keys in zip(USE_KINDS, columns, strict=True)
+        ]
+        keyed = pl.concat(parts).sort("line")
         bad = keyed.filter(pl.col("key").is_null())
         broken = pl.DataFrame(
             {
@@ -129,21 +139,23 @@ class Pseudonyms:
         return good, broken
 
     def _learn(self, asked: Asked) -> pl.DataFrame:
-        """Key the values that were asked for, and remember them; returns their identifiers."""
+        """Key the values that were asked for, and remember the keys; returns their identifiers."""
         if asked.afresh:
             self._known.pop(asked.kind, None)
         if not asked.texts:
             return pl.DataFrame(schema=IDENTIFIERS)
         keyed = self.keyer.keyed(asked.kind, asked.texts, gathered(asked.parts))
-        known = self._known.get(asked.kind, pl.DataFrame(schema=_KNOWN))
-        self._known[asked.kind] = pl.concat([known, keyed.select("value", "key")])
-        return identifiers(asked.kind, keyed)
+        self._known[asked.kind] = pl.concat([self._known.get(asked.kind, _NO_KEYS), keyed["key"]], rechunk=True)
+        return self._not_given(asked.kind, identifiers(asked.kind, keyed))
 
-    def _keys(self, kind: str, values: pl.Series) -> pl.Series:
-        """Keys of a column whose values are known."""
-        asked = values.alias("value").to_frame()
-        known = self._known.get(kind, pl.DataFrame(schema=_KNOWN))
-        return asked.join(known, on="value", how="left", maintain_order="left")["key"]
+    def _not_given(self, kind: str, rows: pl.DataFrame) -> pl.DataFrame:
+        """Identifiers that this load has not met: those of another value may be the same door, estate or prefix."""
+        given = self._given.get(kind)
+        if given is not None:
+            rows = rows.join(given, on="id", how="anti", maintain_order="left")
+        met = rows.select("id")
+        self._given[kind] = met if given is None or given.height > REMEMBERED else pl.concat([given, met])
+        return rows
 
     def _notes(self, notes: pl.Series) -> pl.Series:
         """Keyed fingerprints of a column of words."""

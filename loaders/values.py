@@ -17,6 +17,7 @@ from loaders.contract import EARLIEST_YEAR, MAX_AMOUNT_DIGITS, MAX_FIELD_BYTES, 
 
 EARLIEST = int(datetime(EARLIEST_YEAR, 1, 1, tzinfo=UTC).timestamp()) * 1_000_000
 _DECIMAL = r"^[0-9]+(\.[0-9]+)?$"
+_TWO_DECIMALS = rf"^[0-9]{{1,{MAX_AMOUNT_DIGITS - 2}}}\.[0-9]{{2}}$"
 _MAX_WEIGHT_G = 1e9
 
 
@@ -157,6 +158,9 @@ def amounts(text: pl.Series, exponents: pl.Series, *, minor: bool = False) -> Pa
 
     Trailing zeros are no decimals: 12.5000 CNY and 100.00 JPY hold. `minor`: the text is whole minor units already."""
     clean = text.str.strip_chars()
+    if not minor and (exponents == 2).all() and clean.str.contains(_TWO_DECIMALS).all():
+        # as nearly every file writes nearly every currency: without the point it is minor units
+        return Parsed(clean.str.replace(".", "", literal=True).cast(pl.Int64).alias(text.name))
     good = clean.str.contains(_DECIMAL)
     negative = clean.str.contains(r"^-\s*[0-9.]")
     parts = clean.set(~good, None).str.split_exact(".", 1).struct.unnest()

@@ -103,14 +103,19 @@ class Gazetteer:
 
     def strip(self, text: str, start: int, place: Place) -> tuple[Place, int]:
         """Read divisions from `start` on: the place as far as known, and where the rest of the address begins."""
-        position, size = start, len(text)
+        position, size, heads = start, len(text), self.heads
         for _ in range(8):
             while position < size and text[position] in _FILLER:
                 position += 1
-            if text.startswith("中国", position):
+            head = text[position : position + 2]
+            if head == "中国":
                 position += 2
                 continue
-            found = self._longest(text, position, place)
+            found = None
+            if head in heads:
+                found = self._longest(text, position, place, heads[head])
+            if found is None and place.city:
+                found = _district(text, position, place)
             if found is None:
                 break
             place, position = found
@@ -141,8 +146,11 @@ class Gazetteer:
         """Whether some city has a district that `without_district` would take off this name."""
         return name[:_STEM] in self.stems and _can_lose_stem(name)
 
-    def _longest(self, text: str, at: int, place: Place) -> tuple[Place, int] | None:
-        for name, divisions in self.heads.get(text[at : at + 2], ()):
+    def _longest(
+        self, text: str, at: int, place: Place, names: tuple[tuple[str, tuple[Division, ...]], ...]
+    ) -> tuple[Place, int] | None:
+        """The place as the longest of `names` at `at` makes it, and where that name ends."""
+        for name, divisions in names:
             if not text.startswith(name, at):
                 continue
             end = at + len(name)
@@ -170,11 +178,16 @@ class Gazetteer:
             if fits[0][0].level == 3 and not place.city and len({merged for _, merged in fits}) > 1:
                 return place, end  # several cities have a district of this name: it says nothing
             return fits[0][1], end
-        if place.city and (text.find("区", at, at + 22) >= 0 or text.find("县", at, at + 4) >= 0):
-            other = _ZONE.match(text, at) or _OTHER_DISTRICT.match(text, at)
-            if other is not None:
-                return place, other.end()
         return None
+
+
+def _district(text: str, at: int, place: Place) -> tuple[Place, int] | None:
+    """A district or zone of a known city that the table lacks says nothing: the place, and where its name ends."""
+    if text.find("区", at, at + 22) >= 0 or text.find("县", at, at + 4) >= 0:
+        other = _ZONE.match(text, at) or _OTHER_DISTRICT.match(text, at)
+        if other is not None:
+            return place, other.end()
+    return None
 
 
 def _is_part(division: Division, place: Place, text: str, end: int) -> bool:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -20,8 +20,10 @@ from cli.settings import NAMESPACE, POLICY, STORE
 from graph.errors import LeaseHeld
 from graph.open import default_url, open_store
 from graph.store import Store
-from integrity.policy import Policy, load_policy
 from loaders.keying import Keyer
+
+if TYPE_CHECKING:
+    from integrity.policy import Policy
 
 _STORE_HELP = f"URL of the store; default {STORE}, then a file in the user's data folder."
 
@@ -93,6 +95,8 @@ def policy_path(file: Path | None) -> Path | None:
 
 def chosen_policy(file: Path | None) -> Policy:
     """The policy of the file that was named, or the default one."""
+    from integrity.policy import load_policy
+
     return load_policy(policy_path(file))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import signal
@@ -161,4 +162,11 @@ def main() -> None:
     signal.signal(signal.SIGTERM, _terminate)
     if sys.argv[1:2] and sys.argv[1] in _BATCH:
         give_way()
-    sys.exit(run(sys.argv[1:]))
+    code = run(sys.argv[1:])
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError):
+            stream.flush()
+    if sys.argv[1:2] and sys.argv[1] in _BATCH:
+        # all is written: taking a market's objects apart one by one would only keep the user waiting
+        os._exit(code)
+    sys.exit(code)

@@ -19,7 +19,7 @@ from typing import IO
 
 import orjson
 
-from loaders.normalise.address import parse_address
+from loaders.normalise.address import Address, parse_address
 from loaders.normalise.ip import ip_prefix
 from loaders.normalise.masks import mask_address, mask_canonical
 from loaders.normalise.simple import SIMPLE
@@ -58,11 +58,10 @@ def _addresses(texts: Sequence[str]) -> Columns:
     columns: Columns = {
         "masked": [mask_address(text, address) for text, address in zip(texts, parsed, strict=True)],
         "level": [address.level for address in parsed],
-        "city": [address.city for address in parsed],
     }
-    for part in PARTS:
-        columns[part] = [getattr(address, part) for address in parsed]
-    return columns
+    by_field = zip(*parsed, strict=True) if parsed else iter([()] * len(Address._fields))
+    whole = dict(zip(Address._fields, map(list, by_field), strict=True))
+    return columns | {name: whole[name] for name in ("city", *PARTS)}
 
 
 def serve(asked: IO[bytes], answers: IO[bytes]) -> None:

@@ -20,7 +20,7 @@ POSITION_BITS = 16
 """A row reference is block << POSITION_BITS | position in the block."""
 
 _PART = 1024
-_FAN = 8
+_FAN = 16
 
 
 def add(

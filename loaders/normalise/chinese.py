@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from loaders.normalise.gazetteer import NOWHERE, Place, gazetteer
+from loaders.normalise.gazetteer import NOWHERE, Gazetteer, Place, gazetteer
 from loaders.normalise.names import choose_name
 from loaders.normalise.numerals import to_digits
 from loaders.normalise.parts import Address, assemble
@@ -41,9 +41,8 @@ _BREAKS = re.compile(r"[\s,]+")
 _FLOOR_OF = re.compile(r"(?<=[层楼F])之(?=\d)")
 
 
-def _strip_place(body: str) -> tuple[Place, str]:
+def _strip_place(book: Gazetteer, body: str) -> tuple[Place, str]:
     """The place, and the address without it. Divisions may stand in several pieces, and in reverse order at the end."""
-    book = gazetteer()
     place, position = book.strip(body, 0, NOWHERE)
     rest = body[position:]
     if "," not in rest:
@@ -82,7 +81,8 @@ def parse_chinese(text: str) -> Address:
         body = _DIGIT_GAP.sub("-", body)
         body = _BREAKS.sub(",", body)
     body = body.strip(",")
-    place, rest = _strip_place(body)
+    book = gazetteer()
+    place, rest = _strip_place(book, body)
     town = ""
     if "街道" in rest or "镇" in rest or "乡" in rest:
         found = _TOWN.match(rest)
@@ -103,7 +103,8 @@ def parse_chinese(text: str) -> Address:
     name, section, road = choose_name(reading)
     if section:
         reading.zones.append(section)
-    grouped = any(zone.endswith("组") for zone in reading.zones)
+    zones = reading.zones
+    grouped = bool(zones) and any(zone.endswith("组") for zone in zones)
     village = grouped or (_VILLAGE.search(name) is not None and bool(reading.houses) and not reading.room)
     if not name:
         name = reading.street or road
@@ -111,12 +112,12 @@ def parse_chinese(text: str) -> Address:
         if not reading.street and not road and town:
             name = town
     else:
-        name = gazetteer().without_city(name, place.city)
+        name = book.without_city(name, place.city)
         kind = "estate"
-    book = gazetteer()
     loose = False
-    if place.key:
-        name = book.without_district(name, place.key, body)
+    key = place.key
+    if key:
+        name = book.without_district(name, key, body)
     else:
         loose = book.begins_with_district(name)
     if village and name:
@@ -126,13 +127,13 @@ def parse_chinese(text: str) -> Address:
             name = town + name
     whole_house = not reading.room and bool(reading.houses) and (village or _VILLA.search(name) is not None)
     return assemble(
-        place.key,
+        key,
         name,
         reading.building,
         reading.unit,
         reading.room,
         kind,
-        section=".".join(sorted(dict.fromkeys(reading.zones))),
+        section=".".join(sorted(dict.fromkeys(zones))) if zones else "",
         building_is_door=whole_house,
         loose=loose,
     )

@@ -63,15 +63,16 @@ def assemble(
     if loose:
         estate = "~" + estate
     block = f"{section}.{building}" if section and building else section or building
-    bare_building = f"{estate}|{block}" if building else None
-    bare_door = f"{estate}|{block}|{unit}|{room}" if room or (building_is_door and building) else None
+    bare_estate = "|" + estate
+    bare_building = f"{bare_estate}|{block}" if building else None
+    bare_door = f"{bare_estate}|{block}|{unit}|{room}" if room or (building_is_door and building) else None
     return Address(
-        city=city or None,
-        door=None if bare_door is None else f"{city}|{bare_door}",
-        building=None if bare_building is None else f"{city}|{bare_building}",
-        estate=f"{city}|{estate}",
-        bare_door=None if bare_door is None else f"|{bare_door}",
-        bare_building=None if bare_building is None else f"|{bare_building}",
-        bare_estate=f"|{estate}",
-        kind=kind,
+        city or None,
+        None if bare_door is None else city + bare_door,
+        None if bare_building is None else city + bare_building,
+        city + bare_estate,
+        bare_door,
+        bare_building,
+        bare_estate,
+        kind,
     )

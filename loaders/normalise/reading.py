@@ -222,7 +222,7 @@ def scan(body: str) -> Reading:
         if begin > end:
             pending += body[end:begin]
         end = match.end()
-        number, word = match.group(1), match.group(2)
+        number, word = match.group(1, 2)
         code = "N" if word is None else _WORDS[word]
         if code in "TV":
             pending += number + (word or "")
@@ -230,7 +230,7 @@ def scan(body: str) -> Reading:
         if code == "X":
             continue
         pending = pending.strip(PUNCTUATION) if pending else ""
-        chain = [_plain(part) for part in number.split("-")] if "-" in number else [_plain(number)]
+        chain = [_plain(number)] if "-" not in number else [_plain(part) for part in number.split("-")]
         if pending and not reading.street:
             if code == "S" or (code == "L" and (not lane or pending[-1] in "弄巷")):
                 pending += chain[0] + (word or "")
@@ -265,7 +265,13 @@ def scan(body: str) -> Reading:
         if pending:
             reading.name(pending)
             pending = ""
-        _take(reading, chain, code, word or "")
+        # what most addresses are made of needs no more than this
+        if len(chain) == 1 and code == "B" and not reading.building:
+            reading.building = chain[0]
+        elif len(chain) == 1 and code == "U" and not reading.unit:
+            reading.unit = chain[0]
+        else:
+            _take(reading, chain, code, word or "")
     pending = (pending + body[end:]).strip(PUNCTUATION)
     if pending:
         if lane and not reading.street and pending[-1] in "弄巷":

@@ -51,7 +51,7 @@ def blocks(stream: BinaryIO, refuse: Refuse, *, quotes: bool) -> Iterator[tuple[
         cut = _last_end(carry, quotes=quotes)
         if cut:
             yield line, carry[:cut]
-            line += carry.count(b"\n", 0, cut)
+            line += _count(carry, 10, 0, cut)
         elif len(carry) > MAX_RECORD_BYTES:
             raise refuse("has a record of more than 64 MiB: is a quote never closed?", line)
         more = stream.read(BLOCK_BYTES)
@@ -70,12 +70,17 @@ def _last_end(data: bytes, *, quotes: bool) -> int:
     if not quotes:
         return at + 1
     # a line break ends a record where an even number of quotes stands before it
-    before = data.count(b'"', 0, max(at, 0))
+    before = _count(data, 34, 0, max(at, 0)) if b'"' in data else 0
     while at >= 0 and before % 2:
         earlier = data.rfind(b"\n", 0, at)
         before -= data.count(b'"', max(earlier, 0), at)
         at = earlier
     return at + 1
+
+
+def _count(data: bytes, byte: int, begin: int, end: int) -> int:
+    """How often a byte stands in a part of the data: faster than `bytes.count` where it stands often."""
+    return int(np.count_nonzero(np.frombuffer(data, np.uint8)[begin:end] == byte))
 
 
 def _records(block: bytes, line: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:

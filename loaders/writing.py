@@ -13,6 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import polars as pl
+import pyarrow as pa
 
 from graph.columns import QUARANTINE
 from graph.schema import BY_NAME
@@ -95,6 +96,8 @@ class Writer:
         contract, keyed = batch.contract, batch.keyed
         count = self.counts.setdefault(contract.name, TableCount())
         count.read += batch.read
+        # what Arrow keeps for later use would add up over the batches
+        pa.default_memory_pool().release_unused()
         count.quarantined += batch.broken_rows
         self.waiting += batch.waiting
         name = pl.lit(self._files[batch.file]).alias("file")

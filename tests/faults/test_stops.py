@@ -174,7 +174,7 @@ def _interrupt(process: subprocess.Popen[str]) -> Ran:
 def test_ctrl_c_stops_a_load_at_once_and_the_next_command_works(desk: Desk, tmp_path: Path) -> None:
     before = desk.seen()
     # enough rows that identifiers are read by processes of their own
-    uses = pl.DataFrame({"number": range(60_000)}).select(
+    uses = pl.DataFrame({"number": range(400_000)}).select(
         buyer_id=pl.format("given-{}", pl.col("number") % 20_000),
         kind=pl.lit("device"),
         value=pl.format("device of the test {}", "number"),
@@ -183,13 +183,13 @@ def test_ctrl_c_stops_a_load_at_once_and_the_next_command_works(desk: Desk, tmp_
     folder = put(tmp_path / "given", uses=uses.write_csv().encode())
     process = desk.start("load", folder)
     wait_for(lambda: desk.holds("load") or process.poll() is not None)
-    time.sleep(0.3)
+    time.sleep(0.1)
     ran = _interrupt(process)
     assert ran.code == 130
     assert ran.told == "ringfence: interrupted; nothing unfinished is visible"
     assert ran.out == ""
     assert desk.seen() == before
-    assert desk.done("load", folder, "--json").json["tables"]["uses"]["new"] == 60_000
+    assert desk.done("load", folder, "--json").json["tables"]["uses"]["new"] == 400_000
 
 
 @pytest.mark.parametrize("writing", [False, True], ids=["while detecting", "while the run is written"])

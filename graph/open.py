@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,6 +15,9 @@ from graph.sqlite import SqliteStore
 from graph.store import Store
 
 _SQLITE = "sqlite:///"
+NEO4J_SCHEMES = ("neo4j", "neo4j+s", "neo4j+ssc", "bolt", "bolt+s", "bolt+ssc")
+CA_VARIABLE = "RINGFENCE_NEO4J_CA"
+"""Names a file of certificates (PEM) that a Neo4j server's is checked against."""
 
 
 def open_store(url: str, *, namespace: str = "default", create: bool = True, readonly: bool = False) -> Store:
@@ -23,12 +27,19 @@ def open_store(url: str, *, namespace: str = "default", create: bool = True, rea
     made where it is missing unless `create` is false or `readonly` true. Raises `StoreProblem` for a URL of another
     form and for a file that can't be opened."""
     shown = masked_url(url)
+    if url.partition("://")[0] in NEO4J_SCHEMES:
+        from graph.neo4j import Neo4jStore
+
+        ca = os.environ.get(CA_VARIABLE, "")
+        return Neo4jStore(url, shown=shown, namespace=namespace, create=create, readonly=readonly, ca=ca)
     if not url.startswith(_SQLITE):
         scheme = url.partition(":")[0]
-        what = "this version has the embedded store only" if "://" in url else "this is no store URL"
+        what = "there is no store of this kind" if "://" in url else "this is no store URL"
         if scheme == "sqlite":
             what = "a SQLite URL has three slashes before the path"
-        raise StoreProblem(what, where=shown or "store URL", do="give sqlite:///path")
+        raise StoreProblem(
+            what, where=shown or "store URL", do="give sqlite:///path or neo4j://user:password@host:port/database"
+        )
     path = url.removeprefix(_SQLITE)
     if not path or path.startswith(":memory:"):
         raise StoreProblem("the URL names no file", where=shown, do="give sqlite:///path")

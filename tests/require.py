@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+
+from scripts.neo4j_server import Server, Unavailable
 
 
 def require_data(name: str) -> Path:
@@ -17,3 +21,18 @@ def require_data(name: str) -> Path:
     if not folder.is_dir():
         pytest.skip(f"RINGFENCE_DATA holds no {name}")
     return folder
+
+
+@contextmanager
+def neo4j_server(**options: str) -> Iterator[Server]:
+    """A running Neo4j server; skips the test where it can't be had here."""
+    server = Server(**options)  # type: ignore[arg-type]
+    try:
+        server.start()
+    except Unavailable as missing:
+        server.stop()
+        pytest.skip(f"no Neo4j server: {missing}")
+    try:
+        yield server
+    finally:
+        server.stop()

@@ -91,9 +91,9 @@ def test_64_clients_at_once_never_pass_the_cap_and_leave_nothing_unused(backend)
 
 
 _CLIENT = """
-import sys
+import os, sys
 from graph.open import open_store
-store = open_store(sys.argv[1], create=False)
+store = open_store(sys.argv[1], namespace=os.environ.get("RINGFENCE_TEST_NAMESPACE", "default"), create=False)
 print(sum(store.take("k", "w", 1, 150, f"{sys.argv[2]}-{n}", now=0, expires_at=9).granted for n in range(60)))
 """
 

@@ -10,11 +10,11 @@ import sys
 from tests.conformance.support import account, ids, load, order, publish, scan, whole_run
 
 _LOADER = """
-import sys
+import os, sys
 from graph.leases import held
 from graph.open import open_store
 from tests.conformance.support import order, table
-store = open_store(sys.argv[1], create=False)
+store = open_store(sys.argv[1], namespace=os.environ.get("RINGFENCE_TEST_NAMESPACE", "default"), create=False)
 with held(store, "load", "victim", ttl=1.0, wait=20) as lease:
     number = store.begin_load(lease, source="x", at=1)
     rows = [order(f"o{n:05}", amount=number, device=n.to_bytes(16, "big")) for n in range(4000)]

@@ -1,0 +1,92 @@
+"""Forgetting one buyer: identifiers, notes, pictures and parcels are taken off every version, uses are deleted, and
+identifiers that nobody else refers to go too."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from graph.schema import SOURCE_TABLES, Type
+from graph.sqlite.forget import ERASED
+
+
+def forget(tx: Any, ns: str, buyer_id: str) -> Mapping[str, int]:
+    """Erase; how many rows of each table were touched, and how many identifiers went."""
+    orders = _erased(tx, "MATCH (n:Order {ns: $ns, buyer_id: $buyer})", ERASED["orders"], ns, buyer_id)
+    refunds = _erased(
+        tx,
+        "MATCH (o:Order {ns: $ns, buyer_id: $buyer}) WITH DISTINCT o.order_id AS id "
+        "MATCH (n:Refund {ns: $ns, order_id: id})",
+        ERASED["refunds"],
+        ns,
+        buyer_id,
+    )
+    record = tx.run(
+        "MATCH (n:Use {ns: $ns, buyer_id: $buyer}) WITH collect(n) AS found, collect(n.key) AS keys "
+        "FOREACH (n IN found | DETACH DELETE n) RETURN keys",
+        ns=ns,
+        buyer=buyer_id,
+    ).single()
+    keys = {*orders[1], *refunds[1], *record[0]}
+    return {
+        "orders": orders[0],
+        "refunds": refunds[0],
+        "uses": len(record[0]),
+        "identifiers": _drop_unused(tx, ns, keys),
+    }
+
+
+def _erased(tx: Any, match: str, names: tuple[str, ...], ns: str, buyer_id: str) -> tuple[int, set[str]]:
+    """Remove the named properties of what matches; how many nodes had any, and the keys among them."""
+    some = " OR ".join(f"n.{name} IS NOT NULL" for name in names)
+    keys = " + ".join(f"collect(n.{name})" for name in names if name not in ("note", "pictures"))
+    removed = ", ".join(f"n.{name} = null" for name in names)
+    record = tx.run(
+        f"{match} WITH n WHERE {some} WITH collect(n) AS found, {keys} AS keys, count(n) AS count "
+        f"FOREACH (n IN found | SET {removed}) RETURN count, keys",
+        ns=ns,
+        buyer=buyer_id,
+    ).single()
+    return int(record[0]), set(record[1])
+
+
+def _drop_unused(tx: Any, ns: str, keys: set[str]) -> int:
+    """Delete the identifiers of these keys that no row refers to any more, then the wider places of those."""
+    dropped = 0
+    while keys:
+        free = keys - _referred(tx, ns, keys)
+        record = tx.run(
+            "UNWIND $keys AS key MATCH (n:Identifier {ns: $ns, key: key}) "
+            "WITH collect(n) AS found, collect(n.within) + collect(n.bare) AS wider "
+            "FOREACH (n IN found | DETACH DELETE n) RETURN size(found), wider",
+            ns=ns,
+            keys=sorted(free),
+        ).single()
+        dropped += int(record[0])
+        keys = set(record[1]) - free
+    return dropped
+
+
+def _referred(tx: Any, ns: str, keys: set[str]) -> set[str]:
+    """Those of the keys that some row, of any version, or some other identifier still refers to."""
+    still: set[str] = set()
+    asked = sorted(keys)
+    for table in SOURCE_TABLES:
+        for column in table.columns:
+            if column.type is Type.KEY and column.name in table.indexes:
+                record = tx.run(
+                    f"UNWIND $keys AS key MATCH (n:{table.label} {{ns: $ns, {column.name}: key}}) "
+                    "RETURN collect(DISTINCT key)",
+                    ns=ns,
+                    keys=asked,
+                ).single()
+                still |= set(record[0])
+    for name in ("within", "bare"):
+        record = tx.run(
+            f"MATCH (n:Identifier) WHERE n.ns = $ns AND n.{name} IN $keys AND n.{name} <> n.key "
+            f"RETURN collect(DISTINCT n.{name})",
+            ns=ns,
+            keys=asked,
+        ).single()
+        still |= set(record[0])
+    return still

@@ -1,0 +1,270 @@
+"""Leases, loads' and runs' book-keeping, counters and journals, each as functions of one transaction.
+
+Whoever changes a shared node locks it first by setting a constant property, and reads only then: what is read before
+is what others are about to change.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+import pyarrow as pa
+
+from graph.columns import fields
+from graph.errors import LeaseHeld, LeaseLost, NotFound, StoreProblem
+from graph.store import Head, Lease, LoadRecord, RunRecord, Take
+
+JOURNAL = fields({"seq": pa.int64(), "at": pa.int64(), "id": pa.string(), "body": pa.string()})
+
+
+def head(tx: Any, ns: str) -> Head:
+    """What readers see."""
+    record = tx.run("MATCH (h:Head {ns: $ns}) RETURN h.load, h.run", ns=ns).single()
+    return Head(int(record[0] or 0), record[1]) if record else Head(0, None)
+
+
+# -- leases ------------------------------------------------------------------------------------------------------------
+
+
+def _lease(tx: Any, ns: str, name: str) -> tuple[str | None, int, int] | None:
+    record = tx.run(
+        "MATCH (l:Lease {ns: $ns, name: $name}) SET l.locked = true RETURN l.holder, l.fence, l.expires_at",
+        ns=ns,
+        name=name,
+    ).single()
+    return None if record is None else (record[0], record[1] or 0, record[2] or 0)
+
+
+def acquire(tx: Any, ns: str, name: str, holder: str, nonce: str, *, now: int, ttl: int) -> Lease:
+    """Take the lease where it is free or expired; `nonce` tells a repeat of this very call."""
+    tx.run("MERGE (l:Lease {ns: $ns, name: $name}) SET l.locked = true", ns=ns, name=name).consume()
+    record = tx.run(
+        "MATCH (l:Lease {ns: $ns, name: $name}) RETURN l.holder, l.fence, l.expires_at, l.nonce", ns=ns, name=name
+    ).single()
+    held_by, fence, until, last = record[0], record[1] or 0, record[2] or 0, record[3]
+    if last == nonce:
+        return Lease(name, holder, fence, until)
+    if held_by is not None and until > now:
+        shown = datetime.fromtimestamp(until / 1e6, UTC).isoformat(timespec="seconds")
+        raise LeaseHeld(
+            f"{held_by} holds the {name} lease until {shown} unless it goes on",
+            do="wait for it to end, or try again after that",
+        )
+    lease = Lease(name, holder, fence + 1, now + ttl)
+    tx.run(
+        "MATCH (l:Lease {ns: $ns, name: $name}) "
+        "SET l.holder = $holder, l.fence = $fence, l.expires_at = $until, l.nonce = $nonce",
+        ns=ns,
+        name=name,
+        holder=holder,
+        fence=lease.fence,
+        until=lease.expires_at,
+        nonce=nonce,
+    ).consume()
+    return lease
+
+
+def check(tx: Any, ns: str, lease: Lease) -> None:
+    """Raise `LeaseLost` unless the lease's fencing number is still the newest and it was not given back."""
+    found = _lease(tx, ns, lease.name)
+    if found is None or found[1] != lease.fence or found[0] is None:
+        now_held = f"{found[0]} holds it now" if found and found[0] else "it was given back"
+        raise LeaseLost(f"{lease.holder} lost the {lease.name} lease: {now_held}", do="start the work again")
+
+
+def beat(tx: Any, ns: str, lease: Lease, *, now: int, ttl: int) -> Lease:
+    """Extend the lease from `now`."""
+    check(tx, ns, lease)
+    query = "MATCH (l:Lease {ns: $ns, name: $name}) SET l.expires_at = $until"
+    tx.run(query, ns=ns, name=lease.name, until=now + ttl).consume()
+    return Lease(lease.name, lease.holder, lease.fence, now + ttl)
+
+
+def release(tx: Any, ns: str, lease: Lease) -> None:
+    """Give it back; the fencing number stays."""
+    tx.run(
+        "MATCH (l:Lease {ns: $ns, name: $name, fence: $fence}) SET l.holder = null, l.expires_at = 0, l.nonce = null",
+        ns=ns,
+        name=lease.name,
+        fence=lease.fence,
+    ).consume()
+
+
+# -- loads -------------------------------------------------------------------------------------------------------------
+
+
+def check_running(tx: Any, ns: str, load: int) -> None:
+    """Raise `StoreProblem` unless the load is open."""
+    record = tx.run("MATCH (l:Load {ns: $ns, load: $load}) RETURN l.state", ns=ns, load=load).single()
+    if record is None or record[0] != "running":
+        state = record[0] if record else "unknown"
+        raise StoreProblem(f"load {load} is {state}, not running", do="begin a new load")
+
+
+def load_records(tx: Any, ns: str) -> list[LoadRecord]:
+    """All loads, oldest first."""
+    found = tx.run(
+        "MATCH (l:Load {ns: $ns}) RETURN l.load, l.state, l.started_at, l.finished_at, l.source, l.report "
+        "ORDER BY l.load",
+        ns=ns,
+    )
+    return [LoadRecord(*record.values()) for record in found]
+
+
+def numbers(tx: Any, ns: str, name: str, count: int) -> int:
+    """Reserve `count` numbers of a sequence; returns the first. They ascend in the order of commits."""
+    tx.run("MERGE (s:Sequence {ns: $ns, name: $name}) SET s.locked = true", ns=ns, name=name).consume()
+    record = tx.run(
+        "MATCH (s:Sequence {ns: $ns, name: $name}) SET s.last = coalesce(s.last, 0) + $count RETURN s.last",
+        ns=ns,
+        name=name,
+        count=count,
+    ).single()
+    return int(record[0]) - count + 1
+
+
+# -- runs --------------------------------------------------------------------------------------------------------------
+
+_RUN = tuple(RunRecord.__dataclass_fields__)
+
+
+def run_record(tx: Any, ns: str, run_id: str) -> RunRecord:
+    """One run, in whatever state; `NotFound` where there is none."""
+    found = _records(tx, ns, run_id)
+    if not found:
+        raise NotFound(f"no run {run_id}", do="see `ringfence runs`")
+    return found[0]
+
+
+def run_records(tx: Any, ns: str) -> list[RunRecord]:
+    """All whole runs, by `started_at` then id."""
+    whole = [record for record in _records(tx, ns, None) if record.state not in ("building", "dropping")]
+    return sorted(whole, key=lambda record: (record.started_at, record.run_id))
+
+
+def _records(tx: Any, ns: str, run_id: str | None) -> list[RunRecord]:
+    columns = ", ".join(f"r.{name}" for name in _RUN)
+    found = tx.run(
+        f"MATCH (r:Run {{ns: $ns}}) WHERE $run IS NULL OR r.run_id = $run RETURN {columns}", ns=ns, run=run_id
+    )
+    return [RunRecord(*record.values()) for record in found]
+
+
+def put_run(tx: Any, ns: str, run: RunRecord) -> None:
+    """Write a run's own node."""
+    tx.run("MERGE (r:Run {ns: $ns, run_id: $run}) SET r += $all", ns=ns, run=run.run_id, all=asdict(run)).consume()
+
+
+def publish(tx: Any, ns: str, run_id: str, at: int) -> None:
+    """Make this run the one that readers see: one switch, of the head's property and of its relationship."""
+    if run_record(tx, ns, run_id).state in ("building", "dropping"):
+        raise StoreProblem(f"run {run_id} is not finished", do="finish it first")
+    tx.run(
+        "MERGE (h:Head {ns: $ns}) SET h.run = $run WITH h "
+        "MATCH (r:Run {ns: $ns, run_id: $run}) SET r.state = 'published', r.published_at = $at WITH h, r "
+        "OPTIONAL MATCH (h)-[old:PUBLISHED]->() DELETE old WITH DISTINCT h, r MERGE (h)-[:PUBLISHED]->(r)",
+        ns=ns,
+        run=run_id,
+        at=at,
+    ).consume()
+
+
+# -- counters ----------------------------------------------------------------------------------------------------------
+
+_TAKE = """
+MERGE (c:Counter {ns: $ns, key: $key, period: $period}) SET c.locked = true
+WITH c OPTIONAL MATCH (c)-[:HOLDS]->(t:Take)
+WITH c, collect(t) AS found,
+     collect(CASE WHEN t.order_id = $order AND t.expires_at > $now THEN t.remaining END) AS mine,
+     sum(CASE WHEN t.expires_at > $now THEN t.amount ELSE 0 END) AS live
+WITH c, [t IN found WHERE t.expires_at <= $now] AS dead, mine, $cap - live AS free
+FOREACH (t IN dead | DETACH DELETE t)
+FOREACH (_ IN CASE WHEN size(mine) = 0 AND $amount <= free THEN [1] ELSE [] END |
+    CREATE (c)-[:HOLDS]->(:Take {order_id: $order, amount: $amount, remaining: free - $amount, expires_at: $until}))
+RETURN size(mine) > 0 OR $amount <= free AS granted,
+       CASE WHEN size(mine) > 0 THEN mine[0] WHEN $amount <= free THEN free - $amount
+            WHEN free > 0 THEN free ELSE 0 END AS remaining
+"""
+
+
+def take(
+    tx: Any, ns: str, key: str, period: str, amount: int, cap: int, order_id: str, *, now: int, expires_at: int
+) -> Take:
+    """See `Store.take`. The lock comes first, then everything is read."""
+    record = tx.run(
+        _TAKE, ns=ns, key=key, period=period, order=order_id, amount=amount, cap=cap, now=now, until=expires_at
+    ).single()
+    return Take(bool(record[0]), int(record[1]))
+
+
+def give_back(tx: Any, ns: str, key: str, period: str, order_id: str) -> bool:
+    """Drop a take; whether there was one."""
+    record = tx.run(
+        "MATCH (c:Counter {ns: $ns, key: $key, period: $period}) SET c.locked = true WITH c "
+        "MATCH (c)-[:HOLDS]->(t:Take {order_id: $order}) DETACH DELETE t RETURN count(*)",
+        ns=ns,
+        key=key,
+        period=period,
+        order=order_id,
+    ).single()
+    return bool(record and record[0])
+
+
+def taken(tx: Any, ns: str, keys: Sequence[tuple[str, str]], now: int) -> list[int]:
+    """Live sums, in the order asked."""
+    found = tx.run(
+        "UNWIND range(0, size($keys) - 1) AS i "
+        "OPTIONAL MATCH (:Counter {ns: $ns, key: $keys[i], period: $periods[i]})-[:HOLDS]->(t:Take) "
+        "WHERE t.expires_at > $now RETURN i, coalesce(sum(t.amount), 0) ORDER BY i",
+        ns=ns,
+        keys=[key for key, _ in keys],
+        periods=[period for _, period in keys],
+        now=now,
+    )
+    return [int(record[1]) for record in found]
+
+
+# -- journals ----------------------------------------------------------------------------------------------------------
+
+
+def note(tx: Any, ns: str, journal: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Append rows whose id the journal doesn't hold yet."""
+    first = numbers(tx, ns, f"journal {journal}", len(rows))
+    tx.run(
+        "UNWIND range(0, size($id) - 1) AS i MERGE (n:Note {ns: $ns, journal: $journal, id: $id[i]}) "
+        "ON CREATE SET n.seq = $first + i, n.at = $at[i], n.body = $body[i]",
+        ns=ns,
+        journal=journal,
+        first=first,
+        id=[str(row["id"]) for row in rows],
+        at=[int(row["at"]) for row in rows],
+        body=[_text(row["body"]) for row in rows],
+    ).consume()
+
+
+def _text(body: object) -> str:
+    return body if isinstance(body, str) else json.dumps(body, sort_keys=True, ensure_ascii=False)
+
+
+def notes(tx: Any, ns: str, journal: str, after: int, limit: int) -> pa.Table:
+    """Rows of a journal in the order written."""
+    found = tx.run(
+        "MATCH (n:Note {ns: $ns, journal: $journal}) WHERE n.seq > $after "
+        "RETURN n.seq, n.at, n.id, n.body ORDER BY n.seq LIMIT $limit",
+        ns=ns,
+        journal=journal,
+        after=after,
+        limit=limit,
+    )
+    return to_table([record.values() for record in found], JOURNAL)
+
+
+def to_table(rows: Sequence[Sequence[Any]], schema: pa.Schema) -> pa.Table:
+    """Rows of values as an Arrow table."""
+    columns = list(zip(*rows, strict=True)) if rows else [()] * len(schema)
+    arrays = [pa.array(list(column), field.type) for column, field in zip(columns, schema, strict=True)]
+    return pa.Table.from_arrays(arrays, schema=schema)

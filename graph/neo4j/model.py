@@ -1,0 +1,130 @@
+"""How declared tables stand in Neo4j: labels, keys, indexes, and Arrow columns as statement parameters and back.
+
+A row of a SOURCE table is a node of the table's label that carries, besides its declared columns, the namespace `ns`,
+`since` and `until` (see ADR 2), `digest`, `updated_at`, `file` and `line`. One of a RUN table carries `ns` and
+`run_id`.
+Identifiers have the label of their kind too. Keys stand as hex text, as people copy them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import pyarrow as pa
+
+from graph.schema import TABLES, Kind, Table, Type
+
+KIND_LABELS: Final = {
+    "device": "Device",
+    "ip": "Ip",
+    "ip_prefix": "IpPrefix",
+    "payment": "Payment",
+    "phone": "Phone",
+    "recipient": "Recipient",
+    "door": "Address",
+    "building": "Building",
+    "estate": "Estate",
+    "parcel": "Parcel",
+}
+"""Labels of identifiers by kind."""
+
+INTERNAL: Final = {
+    "StoreMeta": ("ns", "key"),
+    "Head": ("ns",),
+    "Lease": ("ns", "name"),
+    "Load": ("ns", "load"),
+    "Conflict": ("ns", "load", "name", "id"),
+    "Sequence": ("ns", "name"),
+    "Quarantined": ("ns", "seq"),
+    "Run": ("ns", "run_id"),
+    "Counter": ("ns", "key", "period"),
+    "Note": ("ns", "journal", "id"),
+}
+"""Labels of the store's own nodes, and what identifies one."""
+
+_NO_TEXT = "\u0000"
+_NO_INT = -(2**63)
+_HIDDEN: Final = {"digest": Type.INT, "updated_at": Type.INT, "file": Type.INT, "line": Type.INT, "since": Type.INT}
+
+
+def key_of(table: Table) -> tuple[str, ...]:
+    """The properties that identify a node of the table."""
+    if table.kind is Kind.SOURCE:
+        return ("ns", table.id, "since")
+    return ("ns", table.id) if table.kind is Kind.PLACE else ("ns", "run_id", table.id)
+
+
+def statements() -> list[str]:
+    """The constraints and indexes, each created where it is missing. Names say whose they are."""
+    found = []
+    for label, key in [*INTERNAL.items(), *((table.label, key_of(table)) for table in TABLES)]:
+        columns = ", ".join(f"n.{name}" for name in key)
+        found.append(f"CREATE CONSTRAINT ringfence_{label} IF NOT EXISTS FOR (n:{label}) REQUIRE ({columns}) IS UNIQUE")
+    found += [
+        f"CREATE INDEX ringfence_{table.label}_{column} IF NOT EXISTS FOR (n:{table.label}) ON (n.ns, n.{column})"
+        for table in TABLES
+        for column in table.indexes
+    ]
+    found.append("CREATE INDEX ringfence_Note_seq IF NOT EXISTS FOR (n:Note) ON (n.ns, n.journal, n.seq)")
+    return found
+
+
+def type_of(table: Table, name: str) -> Type:
+    """The declared type of a column, or that of one that the store adds."""
+    return _HIDDEN[name] if name in _HIDDEN and name not in table.names else table.column(name).type
+
+
+def given(column: pa.ChunkedArray[Any] | pa.Array[Any], kind: Type) -> list[Any]:
+    """A column as a list of property values."""
+    values: list[Any] = column.to_pylist()
+    if kind is Type.KEY:
+        return [None if value is None else value.hex() for value in values]
+    return values
+
+
+def returned(name: str, kind: Type, of: str = "n") -> str:
+    """What collects a property of many nodes: `collect` leaves nulls out, so they are given as a value of their own."""
+    place = f"{of}.{name}"
+    match kind:
+        case Type.TEXT | Type.KEY:
+            value = f"coalesce({place}, '\\u0000')"
+        case Type.REAL:
+            value = f"coalesce({place}, 0.0/0.0)"
+        case Type.BOOL:
+            value = f"coalesce(toInteger({place}), {_NO_INT + 1})"
+        case Type.TEXTS:
+            value = f"coalesce({place}, ['\\u0000'])"
+        case _:
+            value = f"coalesce({place}, {_NO_INT + 1})"
+    return f"collect({value})"
+
+
+def received(values: Sequence[Any], kind: Type, type_: pa.DataType) -> pa.Array[Any]:
+    """A collected column as Arrow."""
+    none = _NO_INT + 1
+    match kind:
+        case Type.TEXT:
+            found: list[Any] = [None if value == _NO_TEXT else value for value in values]
+        case Type.KEY:
+            found = [None if value == _NO_TEXT else bytes.fromhex(value) for value in values]
+        case Type.REAL:
+            found = [None if value != value else float(value) for value in values]
+        case Type.BOOL:
+            found = [None if value == none else bool(value) for value in values]
+        case Type.TEXTS:
+            found = [None if value == [_NO_TEXT] else list(value) for value in values]
+        case _:
+            found = [None if value == none else value for value in values]
+    array: pa.Array[Any] = pa.array(found, type_)
+    return array
+
+
+def visible(of: str = "n", known_by: str = "$known_by") -> str:
+    """The condition that a reader of load `known_by` sees a row."""
+    return f"{of}.since <= {known_by} AND ({of}.until IS NULL OR {of}.until > {known_by})"
+
+
+def assigned(names: Sequence[str]) -> str:
+    """The properties of row `i` of columns that are parameters, as a map."""
+    return "{" + ", ".join(f"{name}: ${name}[i]" for name in names) + "}"

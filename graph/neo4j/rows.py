@@ -1,0 +1,370 @@
+"""Rows of declared tables: written in batches of columns, read in pages of columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from graph.columns import CURRENT, arrow_schema, conform, stored_schema
+from graph.errors import StoreProblem
+from graph.neo4j import ledger
+from graph.neo4j.connection import Connection
+from graph.neo4j.model import KIND_LABELS, assigned, given, key_of, received, returned, type_of, visible
+from graph.schema import BY_NAME, SOURCE_TABLES, Kind, Table
+from graph.store import Lease
+
+BATCH: Final = 5_000
+"""Rows a transaction: measured best on 5.26."""
+PAGE: Final = 20_000
+"""Rows that one read statement collects."""
+SWEPT: Final = 10_000
+"""Nodes that one transaction deletes."""
+
+
+def versioned(name: str) -> Table:
+    """The SOURCE or PLACE table of that name; ValueError for any other."""
+    table = BY_NAME.get(name)
+    if table is None or table.kind is Kind.RUN:
+        raise ValueError(f"{name} is no table that loads write")
+    return table
+
+
+def run_table(name: str) -> Table:
+    """The RUN table of that name; ValueError for any other."""
+    table = BY_NAME.get(name)
+    if table is None or table.kind is not Kind.RUN:
+        raise ValueError(f"{name} is no table that runs write")
+    return table
+
+
+# -- writing -----------------------------------------------------------------------------------------------------------
+
+
+def ordered(rows: pa.Table, table: Table) -> pa.Table:
+    """Sorted by id; of rows with one id the last stands."""
+    if rows.column(table.id).null_count:
+        raise ValueError(f"{table.name}: a row without {table.id}")
+    rows = rows.take(pc.sort_indices(rows.column(table.id)))
+    ids = rows.column(table.id).combine_chunks()
+    if len(ids) > 1:
+        differs = pc.not_equal(ids.slice(0, len(ids) - 1), ids.slice(1))
+        if pc.all(differs).as_py() is False:
+            rows = rows.filter(pa.concat_arrays([differs, pa.array([True])]))
+    return rows
+
+
+def write_load(
+    connection: Connection, ns: str, lease: Lease, load: int, table: Table, rows: pa.Table, conflicts: Sequence[str]
+) -> None:
+    """Write one batch in short transactions, each of which checks the lease and the load."""
+    rows = ordered(conform(rows, stored_schema(table), where=table.name), table)
+
+    def part(at: int) -> None:
+        piece = rows.slice(at, BATCH)
+        marked = list(conflicts) if at + BATCH >= rows.num_rows else []
+
+        def work(tx: Any) -> None:
+            ledger.check(tx, ns, lease)
+            ledger.check_running(tx, ns, load)
+            if piece.num_rows:
+                if table.kind is Kind.PLACE:
+                    _put_places(tx, ns, load, table, piece)
+                else:
+                    _put(tx, ns, load, table, piece)
+            if marked:
+                _mark(tx, ns, load, table, marked)
+
+        connection.write(work)
+
+    for at in range(0, max(rows.num_rows, 1), BATCH):
+        part(at)
+
+
+def _columns(table: Table, rows: pa.Table) -> dict[str, list[Any]]:
+    return {name: given(rows.column(name), type_of(table, name)) for name in rows.column_names}
+
+
+def _put(tx: Any, ns: str, load: int, table: Table, rows: pa.Table) -> None:
+    """Put versions of this load, and end the versions that readers see when the load is finished."""
+    names = rows.column_names
+    tx.run(
+        f"UNWIND range(0, size(${table.id}) - 1) AS i "
+        f"MERGE (n:{table.label} {{ns: $ns, {table.id}: ${table.id}[i], since: $load}}) "
+        f"SET n = {assigned(names)}, n.ns = $ns, n.since = $load",
+        ns=ns,
+        load=load,
+        **_columns(table, rows),
+    ).consume()
+    if load > 1:
+        tx.run(
+            f"UNWIND $ids AS id MATCH (n:{table.label}) "
+            f"WHERE n.ns = $ns AND n.{table.id} = id AND n.since < $load AND n.until IS NULL SET n.until = $load",
+            ns=ns,
+            load=load,
+            ids=rows.column(table.id).to_pylist(),
+        ).consume()
+
+
+def _put_places(tx: Any, ns: str, load: int, table: Table, rows: pa.Table) -> None:
+    for kind in sorted({str(kind) for kind in rows.column("kind").to_pylist()}):
+        part = rows.filter(pc.equal(rows.column("kind"), pa.scalar(kind)))
+        label = f":{KIND_LABELS[kind]}" if kind in KIND_LABELS else ""
+        tx.run(
+            f"UNWIND range(0, size(${table.id}) - 1) AS i "
+            f"MERGE (n:{table.label} {{ns: $ns, {table.id}: ${table.id}[i]}}) "
+            f"ON CREATE SET n{label}, n += {assigned(part.column_names)}, n.since = $load",
+            ns=ns,
+            load=load,
+            **_columns(table, part),
+        ).consume()
+
+
+def _mark(tx: Any, ns: str, load: int, table: Table, ids: Sequence[str]) -> None:
+    tx.run(
+        "UNWIND $ids AS id MERGE (:Conflict {ns: $ns, load: $load, name: $name, id: id})",
+        ns=ns,
+        load=load,
+        name=table.name,
+        ids=list(ids),
+    ).consume()
+
+
+def current(tx: Any, ns: str, table: Table, ids: Sequence[str], load: int) -> pa.Table:
+    """See `Store.current`."""
+    hidden = ["digest", "updated_at", "file", "line"] if table.kind is Kind.SOURCE else []
+    names = [table.id, "since", *hidden]
+    collected = ", ".join(returned(name, type_of(table, name)) for name in names)
+    asked = list(dict.fromkeys(ids))
+    record = tx.run(
+        f"UNWIND $ids AS id MATCH (n:{table.label}) WHERE n.ns = $ns AND n.{table.id} = id AND n.since <= $load "
+        f"AND (({visible()}) OR (n.since = $load AND n.until IS NULL)) RETURN {collected}",
+        ns=ns,
+        ids=asked,
+        known_by=ledger.head(tx, ns).load,
+        load=load,
+    ).single()
+    marked = _marked(tx, ns, load, table, asked)
+    types = {field.name: field.type for field in CURRENT}
+    columns = {
+        ("id" if name == table.id else name): received(
+            values, type_of(table, name), types["id" if name == table.id else name]
+        )
+        for name, values in zip(names, record.values(), strict=True)
+    }
+    known = conform(pa.table({**columns, "conflict": pc.is_in(columns["id"], marked)}), CURRENT)
+    if not len(marked):
+        return known
+    own = known.filter(pc.equal(known.column("since"), pa.scalar(load, pa.int64()))).column("id").combine_chunks()
+    bare = marked.filter(pc.invert(pc.is_in(marked, own)))
+    count = len(bare)
+    extra = pa.table({"id": bare, "since": pa.array([load] * count, pa.int64()), "conflict": [True] * count})
+    return pa.concat_tables([known, conform(extra, CURRENT)])
+
+
+def _marked(tx: Any, ns: str, load: int, table: Table, ids: Sequence[str] | None) -> pa.Array[Any]:
+    record = tx.run(
+        "MATCH (c:Conflict {ns: $ns, load: $load, name: $name}) WHERE $ids IS NULL OR c.id IN $ids "
+        "WITH c ORDER BY c.id RETURN collect(c.id)",
+        ns=ns,
+        load=load,
+        name=table.name,
+        ids=None if ids is None else list(ids),
+    ).single()
+    return pa.array(record[0], pa.string())
+
+
+def settle(tx: Any, ns: str, load: int) -> None:
+    """Let a load that finishes change nothing about the ids it marked."""
+    for table in SOURCE_TABLES:
+        ids = _marked(tx, ns, load, table, None).to_pylist()
+        if ids:
+            tx.run(
+                f"UNWIND $ids AS id MATCH (n:{table.label}) "
+                f"WHERE n.ns = $ns AND n.{table.id} = id AND n.since <= $load "
+                "SET n.until = CASE WHEN n.since = $load THEN $load WHEN n.until = $load THEN null ELSE n.until END",
+                ns=ns,
+                load=load,
+                ids=ids,
+            ).consume()
+    tx.run("MATCH (c:Conflict {ns: $ns, load: $load}) DELETE c", ns=ns, load=load).consume()
+
+
+def sweep(connection: Connection, ns: str, load: int) -> None:
+    """Take away what an unfinished load left, in short transactions; what it ended goes on."""
+    for table in (table for table in BY_NAME.values() if table.kind is not Kind.RUN):
+        _repeat(
+            connection,
+            f"MATCH (n:{table.label} {{ns: $ns}}) WHERE n.since = $load WITH n LIMIT {SWEPT} DETACH DELETE n "
+            "RETURN count(*)",
+            ns=ns,
+            load=load,
+        )
+        if table.kind is Kind.SOURCE:
+            _repeat(
+                connection,
+                f"MATCH (n:{table.label} {{ns: $ns}}) WHERE n.until = $load WITH n LIMIT {SWEPT} REMOVE n.until "
+                "RETURN count(*)",
+                ns=ns,
+                load=load,
+            )
+    for label in ("Conflict", "Quarantined"):
+        _repeat(
+            connection,
+            f"MATCH (n:{label} {{ns: $ns, load: $load}}) WITH n LIMIT {SWEPT} DELETE n RETURN count(*)",
+            ns=ns,
+            load=load,
+        )
+
+
+def _repeat(connection: Connection, query: str, **parameters: Any) -> None:
+    """Run a statement that changes some nodes and counts them until none is left."""
+    while connection.write(lambda tx: int(tx.run(query, **parameters).single()[0])):
+        pass
+
+
+def write_run(connection: Connection, ns: str, lease: Lease, run_id: str, table: Table, rows: pa.Table) -> None:
+    """Add rows to a building run, in short transactions."""
+    rows = ordered(conform(rows, arrow_schema(table), where=table.name), table)
+
+    def part(at: int) -> None:
+        piece = rows.slice(at, BATCH)
+
+        def work(tx: Any) -> None:
+            ledger.check(tx, ns, lease)
+            building(tx, ns, run_id)
+            tx.run(
+                f"UNWIND range(0, size(${table.id}) - 1) AS i "
+                f"MERGE (n:{table.label} {{ns: $ns, run_id: $run_id, {table.id}: ${table.id}[i]}}) "
+                f"SET n += {assigned(piece.column_names)}",
+                ns=ns,
+                run_id=run_id,
+                **_columns(table, piece),
+            ).consume()
+
+        connection.write(work)
+
+    for at in range(0, max(rows.num_rows, 1), BATCH):
+        part(at)
+
+
+def building(tx: Any, ns: str, run_id: str) -> None:
+    """Raise `StoreProblem` unless the run is open."""
+    state = ledger.run_record(tx, ns, run_id).state
+    if state != "building":
+        raise StoreProblem(f"run {run_id} is {state}, not building", do="begin a new run")
+
+
+def drop_run(connection: Connection, ns: str, run_id: str) -> None:
+    """Take away a run's rows in short transactions, and last its own node."""
+    for table in (table for table in BY_NAME.values() if table.kind is Kind.RUN):
+        _repeat(
+            connection,
+            f"MATCH (n:{table.label}) WHERE n.ns = $ns AND n.run_id = $run_id AND n.{table.id} >= '' "
+            f"WITH n LIMIT {SWEPT} DETACH DELETE n RETURN count(*)",
+            ns=ns,
+            run_id=run_id,
+        )
+    connection.write(
+        lambda tx: tx.run("MATCH (r:Run {ns: $ns, run_id: $run_id}) DETACH DELETE r", ns=ns, run_id=run_id).consume()
+    )
+
+
+# -- reading -----------------------------------------------------------------------------------------------------------
+
+
+def scan(
+    connection: Connection, ns: str, table: Table, columns: Sequence[str], known_by: int, batch: int
+) -> Iterator[pa.RecordBatch]:
+    """All rows visible at load `known_by`, sorted by id, page by page along the index of ids."""
+    size = min(batch, PAGE)
+    where = f"n.ns = $ns AND n.{table.id} {{}} $after AND {visible()}"
+    yield from _pages(connection, table, columns, where, size, stored_schema(table), ns=ns, known_by=known_by)
+
+
+def run_rows(connection: Connection, ns: str, run_id: str, table: Table, columns: Sequence[str]) -> pa.Table:
+    """All rows of a run, sorted by id."""
+    schema = arrow_schema(table)
+    names = list(columns) or list(table.names)
+    where = f"n.ns = $ns AND n.run_id = $run_id AND n.{table.id} {{}} $after"
+    pages = list(_pages(connection, table, names, where, PAGE, schema, ns=ns, run_id=run_id))
+    return pa.Table.from_batches(pages, schema=pa.schema([schema.field(name) for name in names]))
+
+
+def _pages(
+    connection: Connection,
+    table: Table,
+    columns: Sequence[str],
+    where: str,
+    size: int,
+    schema: pa.Schema,
+    **parameters: Any,
+) -> Iterator[pa.RecordBatch]:
+    names = list(dict.fromkeys([*columns, table.id]))
+    collected = ", ".join(returned(name, type_of(table, name)) for name in names)
+    order = ", ".join(f"n.{name}" for name in key_of(table)[: 3 if table.kind is Kind.RUN else 2])
+    after, comes = "", ">="
+    while True:
+        query = (
+            f"MATCH (n:{table.label}) WHERE {where.format(comes)} WITH n ORDER BY {order} LIMIT {size} "
+            f"RETURN {collected}"
+        )
+        record = connection.read(partial(_collected, query=query, after=after, **parameters))
+        comes = ">"
+        count = len(record[0])
+        if count:
+            after = record[names.index(table.id)][-1]
+            arrays = {
+                name: received(values, type_of(table, name), schema.field(name).type)
+                for name, values in zip(names, record, strict=True)
+            }
+            kept = pa.schema([schema.field(name) for name in columns])
+            yield pa.RecordBatch.from_arrays([arrays[name] for name in columns], schema=kept)
+        if count < size:
+            return
+
+
+def _collected(tx: Any, query: str, **parameters: Any) -> list[Any]:
+    values: list[Any] = tx.run(query, **parameters).single().values()
+    return values
+
+
+def find(
+    tx: Any,
+    ns: str,
+    table: Table,
+    column: str,
+    values: Sequence[str | bytes],
+    *,
+    columns: Sequence[str],
+    after: str,
+    limit: int | None,
+    known_by: int | None,
+) -> pa.Table:
+    """See `Store.find`."""
+    if column != table.id and column not in table.indexes:
+        raise ValueError(f"{table.name}.{column} is neither the id nor indexed")
+    schema = stored_schema(table)
+    names = list(columns) or list(table.names)
+    wanted = given(pa.array(list(dict.fromkeys(values)), schema.field(column).type), type_of(table, column))
+    head = ledger.head(tx, ns).load
+    collected = ", ".join(returned(name, type_of(table, name)) for name in names)
+    record = tx.run(
+        f"UNWIND $values AS value MATCH (n:{table.label}) WHERE n.ns = $ns AND n.{column} = value "
+        f"AND (n.{table.id} > $after OR $after = '') AND {visible()} WITH n ORDER BY n.{table.id} "
+        + ("" if limit is None else "LIMIT $limit ")
+        + f"RETURN {collected}",
+        ns=ns,
+        values=wanted,
+        after=after,
+        limit=limit,
+        known_by=head if known_by is None else min(known_by, head),
+    ).single()
+    arrays = [
+        received(found, type_of(table, name), schema.field(name).type)
+        for name, found in zip(names, record.values(), strict=True)
+    ]
+    return pa.Table.from_arrays(arrays, schema=pa.schema([schema.field(name) for name in names]))

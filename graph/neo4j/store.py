@@ -1,0 +1,408 @@
+"""The contract on Neo4j: each method is one short transaction, or several that can be repeated."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Literal
+
+import pyarrow as pa
+
+from graph.columns import QUARANTINE, conform
+from graph.errors import KeyProblem, NotFound, StoreProblem
+from graph.neo4j import ledger, rows
+from graph.neo4j.connection import Connection
+from graph.neo4j.forget import forget
+from graph.neo4j.model import statements, visible
+from graph.schema import BY_NAME, SCHEMA_VERSION, Kind
+from graph.store import Head, Lease, LoadRecord, RunRecord, Store, Take
+
+_QUARANTINED = pa.schema([pa.field("seq", pa.int64()), pa.field("load", pa.int64()), *QUARANTINE])
+
+
+class Neo4jStore(Store):
+    """A store in one database of a Neo4j server. May be used from several threads, processes and hosts.
+
+    `url` holds the password, `shown` none. `clock` gives seconds since 1970 and drives lease expiry alone. `ca` names a
+    file of certificates that the server's is checked against. Raises `StoreProblem` where the server does not answer,
+    refuses, is too old, or holds a store of a newer version."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        shown: str,
+        namespace: str = "default",
+        create: bool = True,
+        readonly: bool = False,
+        clock: Callable[[], float] = time.time,
+        ca: str = "",
+    ) -> None:
+        self.url, self.namespace, self._clock = shown, namespace, clock
+        self._connection = Connection(url, where=shown, readonly=readonly, ca=ca)
+        try:
+            self._open(create=create and not readonly)
+        except BaseException:
+            self._connection.close()
+            raise
+
+    def _open(self, *, create: bool) -> None:
+        version = self.meta().get("schema_version")
+        if version is None and not create:
+            raise StoreProblem("the database holds no Ringfence store", where=self.url, do="load something into it")
+        if version is not None and int(version) > SCHEMA_VERSION:
+            raise StoreProblem(
+                f"the store is of schema version {version}, newer than this Ringfence ({SCHEMA_VERSION})",
+                where=self.url,
+                do="use the newer Ringfence",
+            )
+        if version is None:
+            for statement in statements():
+                self._connection.alone(statement)
+            self._connection.alone("CALL db.awaitIndexes(120)")
+            self._write(
+                "MERGE (m:StoreMeta {ns: '', key: 'schema_version'}) ON CREATE SET m.value = $version",
+                version=str(SCHEMA_VERSION),
+            )
+
+    def _write(self, query: str, **parameters: Any) -> None:
+        self._connection.write(lambda tx: tx.run(query, **parameters).consume())
+
+    def _leased(self, lease: Lease, work: Callable[[Any], Any]) -> Any:
+        def checked(tx: Any) -> Any:
+            ledger.check(tx, self.namespace, lease)
+            return work(tx)
+
+        return self._connection.write(checked)
+
+    # -- the store itself ----------------------------------------------------------------------------------------------
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def meta(self) -> Mapping[str, str]:
+        found = self._connection.read(
+            lambda tx: [
+                record.values()
+                for record in tx.run(
+                    "MATCH (m:StoreMeta) WHERE m.ns IN ['', $ns] RETURN m.key, m.value ORDER BY m.key",
+                    ns=self.namespace,
+                )
+            ]
+        )
+        return {str(key): str(value) for key, value in found}
+
+    def claim_key(self, fingerprint: str) -> None:
+        known = self.meta().get("key_fingerprint")
+        if known is None:
+            query = (
+                "MERGE (m:StoreMeta {ns: $ns, key: 'key_fingerprint'}) ON CREATE SET m.value = $value RETURN m.value"
+            )
+            known = self._connection.write(lambda tx: tx.run(query, ns=self.namespace, value=fingerprint).single()[0])
+        if known != fingerprint:
+            raise KeyProblem(
+                "RINGFENCE_KEY is not the key that this store was made with",
+                where=self.url,
+                do="set the key that it was made with, or load into a new store",
+            )
+
+    def describe(self) -> Mapping[str, Any]:
+        head = self.head()
+
+        def count(tx: Any) -> dict[str, int]:
+            return {
+                table.name: int(
+                    tx.run(
+                        f"MATCH (n:{table.label} {{ns: $ns}}) WHERE {visible()} RETURN count(*)",
+                        ns=self.namespace,
+                        known_by=head.load,
+                    ).single()[0]
+                )
+                for table in BY_NAME.values()
+                if table.kind is not Kind.RUN
+            }
+
+        counts = self._connection.read(count)
+        return {
+            "url": self.url,
+            "namespace": self.namespace,
+            "schema_version": int(self.meta()["schema_version"]),
+            "server": self._connection.version,
+            "load": head.load,
+            "run": head.run,
+            "rows": counts,
+        }
+
+    # -- leases --------------------------------------------------------------------------------------------------------
+
+    def _now(self) -> int:
+        return round(self._clock() * 1e6)
+
+    def acquire(self, name: str, holder: str, *, ttl: float = 30.0) -> Lease:
+        nonce = secrets.token_hex(8)
+        return self._connection.write(
+            lambda tx: ledger.acquire(tx, self.namespace, name, holder, nonce, now=self._now(), ttl=round(ttl * 1e6))
+        )
+
+    def beat(self, lease: Lease, *, ttl: float = 30.0) -> Lease:
+        return self._connection.write(
+            lambda tx: ledger.beat(tx, self.namespace, lease, now=self._now(), ttl=round(ttl * 1e6))
+        )
+
+    def release(self, lease: Lease) -> None:
+        self._connection.write(lambda tx: ledger.release(tx, self.namespace, lease))
+
+    # -- loads ---------------------------------------------------------------------------------------------------------
+
+    def begin_load(self, lease: Lease, *, source: str, at: int) -> int:
+        ns = self.namespace
+        running = self._leased(
+            lease, lambda tx: [record.load for record in ledger.load_records(tx, ns) if record.state == "running"]
+        )
+        for load in running:
+            rows.sweep(self._connection, ns, load)
+
+        def opened(tx: Any) -> int:
+            tx.run("MATCH (l:Load {ns: $ns, state: 'running'}) SET l.state = 'swept'", ns=ns).consume()
+            load = ledger.numbers(tx, ns, "load", 1)
+            tx.run(
+                "CREATE (:Load {ns: $ns, load: $load, state: 'running', started_at: $at, source: $source, report: ''})",
+                ns=ns,
+                load=load,
+                at=at,
+                source=source,
+            ).consume()
+            return load
+
+        return int(self._leased(lease, opened))
+
+    def current(self, table: str, ids: Sequence[str], *, load: int) -> pa.Table:
+        declared = rows.versioned(table)
+        return self._connection.read(lambda tx: rows.current(tx, self.namespace, declared, ids, load))
+
+    def write(self, lease: Lease, load: int, table: str, rows_: pa.Table, *, conflicts: Sequence[str] = ()) -> None:
+        rows.write_load(self._connection, self.namespace, lease, load, rows.versioned(table), rows_, conflicts)
+
+    def finish_load(self, lease: Lease, load: int, *, report: str, at: int) -> None:
+        ns = self.namespace
+
+        def finish(tx: Any) -> None:
+            ledger.check_running(tx, ns, load)
+            rows.settle(tx, ns, load)
+            tx.run(
+                "MATCH (l:Load {ns: $ns, load: $load}) "
+                "SET l.state = 'finished', l.finished_at = $at, l.report = $report "
+                "MERGE (h:Head {ns: $ns}) SET h.load = $load",
+                ns=ns,
+                load=load,
+                at=at,
+                report=report,
+            ).consume()
+
+        self._leased(lease, finish)
+
+    def loads(self) -> list[LoadRecord]:
+        return self._connection.read(lambda tx: ledger.load_records(tx, self.namespace))
+
+    def quarantine(self, lease: Lease, load: int, rows_: pa.Table) -> None:
+        entries = conform(rows_, QUARANTINE, where="quarantine")
+        columns = {f"c_{name}": entries.column(name).to_pylist() for name in entries.column_names}
+        ns = self.namespace
+        listed = ", ".join(f"`{name}`: $c_{name}[i]" for name in entries.column_names)
+
+        def put(tx: Any) -> None:
+            ledger.check_running(tx, ns, load)
+            first = ledger.numbers(tx, ns, "quarantine", entries.num_rows)
+            tx.run(
+                f"UNWIND range(0, size($c_line) - 1) AS i "
+                f"CREATE (q:Quarantined {{ns: $ns, load: $load, seq: $first + i}}) SET q += {{{listed}}}",
+                ns=ns,
+                load=load,
+                first=first,
+                **columns,
+            ).consume()
+
+        self._leased(lease, put)
+
+    def quarantined(self, *, load: int | None = None, after: int = 0, limit: int = 1000) -> pa.Table:
+        names = ["seq", "load", *QUARANTINE.names]
+        listed = ", ".join(f"q.`{name}`" for name in names)
+        query = (
+            "MATCH (l:Load {ns: $ns, state: 'finished'}) WITH collect(l.load) AS finished "
+            "MATCH (q:Quarantined) WHERE q.ns = $ns AND q.seq > $after AND q.load IN finished "
+            f"AND ($load IS NULL OR q.load = $load) RETURN {listed} ORDER BY q.seq LIMIT $limit"
+        )
+        found = self._connection.read(
+            lambda tx: [
+                record.values() for record in tx.run(query, ns=self.namespace, load=load, after=after, limit=limit)
+            ]
+        )
+        return ledger.to_table(found, _QUARANTINED)
+
+    def release_quarantine(self, lease: Lease, seqs: Sequence[int]) -> None:
+        query = "UNWIND $seqs AS seq MATCH (q:Quarantined {ns: $ns, seq: seq}) DELETE q"
+        self._leased(lease, lambda tx: tx.run(query, ns=self.namespace, seqs=list(seqs)).consume())
+
+    def forget(self, lease: Lease, buyer_id: str) -> Mapping[str, int]:
+        found: Mapping[str, int] = self._leased(lease, lambda tx: forget(tx, self.namespace, buyer_id))
+        return found
+
+    # -- reading what the platform exported ----------------------------------------------------------------------------
+
+    def head(self) -> Head:
+        return self._connection.read(lambda tx: ledger.head(tx, self.namespace))
+
+    def scan(
+        self, table: str, columns: Sequence[str], *, known_by: int | None = None, batch: int = 65_536
+    ) -> Iterator[pa.RecordBatch]:
+        declared = rows.versioned(table)
+        for name in columns:
+            declared.column(name)
+        return self._scan(table, columns, known_by, batch)
+
+    def _scan(self, table: str, columns: Sequence[str], known_by: int | None, batch: int) -> Iterator[pa.RecordBatch]:
+        head = self.head().load
+        upto = head if known_by is None else min(known_by, head)
+        yield from rows.scan(self._connection, self.namespace, BY_NAME[table], columns, upto, batch)
+
+    def find(
+        self,
+        table: str,
+        column: str,
+        values: Sequence[str | bytes],
+        *,
+        columns: Sequence[str] = (),
+        after: str = "",
+        limit: int | None = None,
+        known_by: int | None = None,
+    ) -> pa.Table:
+        declared = rows.versioned(table)
+        return self._connection.read(
+            lambda tx: rows.find(
+                tx,
+                self.namespace,
+                declared,
+                column,
+                values,
+                columns=columns,
+                after=after,
+                limit=limit,
+                known_by=known_by,
+            )
+        )
+
+    # -- runs ----------------------------------------------------------------------------------------------------------
+
+    def begin_run(self, lease: Lease, run: RunRecord) -> None:
+        ns = self.namespace
+
+        def unfinished(tx: Any) -> list[str]:
+            found = tx.run(
+                "MATCH (r:Run {ns: $ns}) WHERE r.state IN ['building', 'dropping'] OR r.run_id = $run "
+                "RETURN r.run_id, r.state ORDER BY r.run_id",
+                ns=ns,
+                run=run.run_id,
+            )
+            listed = [record.values() for record in found]
+            for run_id, state in listed:
+                if state == "published":
+                    what = f"run {run_id} was published and can't be replaced"
+                    raise StoreProblem(what, do="give the run another id")
+            return [run_id for run_id, _ in listed]
+
+        for run_id in self._leased(lease, unfinished):
+            rows.drop_run(self._connection, ns, run_id)
+        opened = replace(run, state="building", finished_at=None, published_at=None)
+        self._leased(lease, lambda tx: ledger.put_run(tx, ns, opened))
+
+    def write_run(self, lease: Lease, run_id: str, table: str, rows_: pa.Table) -> None:
+        rows.write_run(self._connection, self.namespace, lease, run_id, rows.run_table(table), rows_)
+
+    def finish_run(
+        self,
+        lease: Lease,
+        run_id: str,
+        *,
+        state: Literal["complete", "held"],
+        held_reason: str = "",
+        stats: str = "{}",
+        at: int,
+    ) -> None:
+        if state not in ("complete", "held"):
+            raise ValueError(f"a run is finished as complete or held, not as {state}")
+        ns = self.namespace
+
+        def finish(tx: Any) -> None:
+            rows.building(tx, ns, run_id)
+            tx.run(
+                "MATCH (r:Run {ns: $ns, run_id: $run}) "
+                "SET r.state = $state, r.held_reason = $held, r.stats = $stats, r.finished_at = $at",
+                ns=ns,
+                run=run_id,
+                state=state,
+                held=held_reason,
+                stats=stats,
+                at=at,
+            ).consume()
+
+        self._leased(lease, finish)
+
+    def publish(self, lease: Lease, run_id: str, *, at: int) -> None:
+        self._leased(lease, lambda tx: ledger.publish(tx, self.namespace, run_id, at))
+
+    def drop_runs(self, lease: Lease, run_ids: Sequence[str]) -> None:
+        ns = self.namespace
+
+        def hide(tx: Any) -> None:
+            run = ledger.head(tx, ns).run
+            if run is not None and run in run_ids:
+                raise StoreProblem(f"run {run} is the published one", do="publish another run first")
+            tx.run(
+                "UNWIND $runs AS run MATCH (r:Run {ns: $ns, run_id: run}) SET r.state = 'dropping'",
+                ns=ns,
+                runs=list(run_ids),
+            ).consume()
+
+        self._leased(lease, hide)
+        for run_id in run_ids:
+            rows.drop_run(self._connection, ns, run_id)
+
+    def runs(self) -> list[RunRecord]:
+        return self._connection.read(lambda tx: ledger.run_records(tx, self.namespace))
+
+    def run_rows(self, run_id: str, table: str, *, columns: Sequence[str] = ()) -> pa.Table:
+        declared = rows.run_table(table)
+        if self._connection.read(lambda tx: ledger.run_record(tx, self.namespace, run_id)).state in (
+            "building",
+            "dropping",
+        ):
+            raise NotFound(f"run {run_id} is not finished", do="wait for it, or see `ringfence runs`")
+        return rows.run_rows(self._connection, self.namespace, run_id, declared, columns)
+
+    # -- counters ------------------------------------------------------------------------------------------------------
+
+    def take(self, key: str, window: str, amount: int, cap: int, order_id: str, *, now: int, expires_at: int) -> Take:
+        if amount < 0:
+            raise ValueError(f"take of a negative amount: {amount}")
+        return self._connection.write(
+            lambda tx: ledger.take(
+                tx, self.namespace, key, window, amount, cap, order_id, now=now, expires_at=expires_at
+            )
+        )
+
+    def give_back(self, key: str, window: str, order_id: str) -> bool:
+        return self._connection.write(lambda tx: ledger.give_back(tx, self.namespace, key, window, order_id))
+
+    def taken(self, keys: Sequence[tuple[str, str]], *, now: int) -> list[int]:
+        return self._connection.read(lambda tx: ledger.taken(tx, self.namespace, keys, now))
+
+    # -- journal -------------------------------------------------------------------------------------------------------
+
+    def note(self, journal: str, rows_: Sequence[Mapping[str, Any]]) -> None:
+        if rows_:
+            self._connection.write(lambda tx: ledger.note(tx, self.namespace, journal, rows_))
+
+    def notes(self, journal: str, *, after: int = 0, limit: int = 1000) -> pa.Table:
+        return self._connection.read(lambda tx: ledger.notes(tx, self.namespace, journal, after, limit))

@@ -6,6 +6,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from graph.neo4j.edges import USED
+from graph.neo4j.model import label_of
 from graph.schema import SOURCE_TABLES, Type
 from graph.sqlite.forget import ERASED
 
@@ -27,6 +29,13 @@ def forget(tx: Any, ns: str, buyer_id: str) -> Mapping[str, int]:
         ns=ns,
         buyer=buyer_id,
     ).single()
+    used = "|".join(USED.values())
+    tx.run(
+        f"MATCH (b:Buyer {{ns: $ns, buyer_id: $buyer}}) OPTIONAL MATCH (b)-[u:{used}]->() "
+        "OPTIONAL MATCH (b)-[:PLACED]->()-[:REFUNDED_BY]->()-[r:RETURNED_IN]->() DELETE u, r",
+        ns=ns,
+        buyer=buyer_id,
+    ).consume()
     keys = {*orders[1], *refunds[1], *record[0]}
     return {
         "orders": orders[0],
@@ -75,7 +84,7 @@ def _referred(tx: Any, ns: str, keys: set[str]) -> set[str]:
         for column in table.columns:
             if column.type is Type.KEY and column.name in table.indexes:
                 record = tx.run(
-                    f"UNWIND $keys AS key MATCH (n:{table.label} {{ns: $ns, {column.name}: key}}) "
+                    f"UNWIND $keys AS key MATCH (n:{label_of(table)} {{ns: $ns, {column.name}: key}}) "
                     "RETURN collect(DISTINCT key)",
                     ns=ns,
                     keys=asked,

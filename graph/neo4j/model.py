@@ -43,9 +43,18 @@ INTERNAL: Final = {
 }
 """Labels of the store's own nodes, and what identifies one."""
 
+RECORDS: Final = {"buyers": "BuyerRecord", "stores": "StoreRecord"}
+"""Labels of rows whose table's own label stands for the account or store itself."""
+ENTITIES: Final = {"Buyer": ("ns", "buyer_id"), "Store": ("ns", "store_id")}
+
 _NO_TEXT = "\u0000"
 _NO_INT = -(2**63)
 _HIDDEN: Final = {"digest": Type.INT, "updated_at": Type.INT, "file": Type.INT, "line": Type.INT, "since": Type.INT}
+
+
+def label_of(table: Table) -> str:
+    """The label of the table's rows."""
+    return RECORDS.get(table.name, table.label)
 
 
 def key_of(table: Table) -> tuple[str, ...]:
@@ -58,11 +67,12 @@ def key_of(table: Table) -> tuple[str, ...]:
 def statements() -> list[str]:
     """The constraints and indexes, each created where it is missing. Names say whose they are."""
     found = []
-    for label, key in [*INTERNAL.items(), *((table.label, key_of(table)) for table in TABLES)]:
+    keys = [*INTERNAL.items(), *ENTITIES.items(), *((label_of(table), key_of(table)) for table in TABLES)]
+    for label, key in keys:
         columns = ", ".join(f"n.{name}" for name in key)
         found.append(f"CREATE CONSTRAINT ringfence_{label} IF NOT EXISTS FOR (n:{label}) REQUIRE ({columns}) IS UNIQUE")
     found += [
-        f"CREATE INDEX ringfence_{table.label}_{column} IF NOT EXISTS FOR (n:{table.label}) ON (n.ns, n.{column})"
+        f"CREATE INDEX ringfence_{table.name}_{column} IF NOT EXISTS FOR (n:{label_of(table)}) ON (n.ns, n.{column})"
         for table in TABLES
         for column in table.indexes
     ]

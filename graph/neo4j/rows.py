@@ -13,7 +13,7 @@ from graph.columns import CURRENT, arrow_schema, conform, stored_schema
 from graph.errors import StoreProblem
 from graph.neo4j import ledger
 from graph.neo4j.connection import Connection
-from graph.neo4j.model import KIND_LABELS, assigned, given, key_of, received, returned, type_of, visible
+from graph.neo4j.model import KIND_LABELS, assigned, given, key_of, label_of, received, returned, type_of, visible
 from graph.schema import BY_NAME, SOURCE_TABLES, Kind, Table
 from graph.store import Lease
 
@@ -93,7 +93,7 @@ def _put(tx: Any, ns: str, load: int, table: Table, rows: pa.Table) -> None:
     names = rows.column_names
     tx.run(
         f"UNWIND range(0, size(${table.id}) - 1) AS i "
-        f"MERGE (n:{table.label} {{ns: $ns, {table.id}: ${table.id}[i], since: $load}}) "
+        f"MERGE (n:{label_of(table)} {{ns: $ns, {table.id}: ${table.id}[i], since: $load}}) "
         f"SET n = {assigned(names)}, n.ns = $ns, n.since = $load",
         ns=ns,
         load=load,
@@ -101,7 +101,7 @@ def _put(tx: Any, ns: str, load: int, table: Table, rows: pa.Table) -> None:
     ).consume()
     if load > 1:
         tx.run(
-            f"UNWIND $ids AS id MATCH (n:{table.label}) "
+            f"UNWIND $ids AS id MATCH (n:{label_of(table)}) "
             f"WHERE n.ns = $ns AND n.{table.id} = id AND n.since < $load AND n.until IS NULL SET n.until = $load",
             ns=ns,
             load=load,
@@ -115,7 +115,7 @@ def _put_places(tx: Any, ns: str, load: int, table: Table, rows: pa.Table) -> No
         label = f":{KIND_LABELS[kind]}" if kind in KIND_LABELS else ""
         tx.run(
             f"UNWIND range(0, size(${table.id}) - 1) AS i "
-            f"MERGE (n:{table.label} {{ns: $ns, {table.id}: ${table.id}[i]}}) "
+            f"MERGE (n:{label_of(table)} {{ns: $ns, {table.id}: ${table.id}[i]}}) "
             f"ON CREATE SET n{label}, n += {assigned(part.column_names)}, n.since = $load",
             ns=ns,
             load=load,
@@ -140,7 +140,7 @@ def current(tx: Any, ns: str, table: Table, ids: Sequence[str], load: int) -> pa
     collected = ", ".join(returned(name, type_of(table, name)) for name in names)
     asked = list(dict.fromkeys(ids))
     record = tx.run(
-        f"UNWIND $ids AS id MATCH (n:{table.label}) WHERE n.ns = $ns AND n.{table.id} = id AND n.since <= $load "
+        f"UNWIND $ids AS id MATCH (n:{label_of(table)}) WHERE n.ns = $ns AND n.{table.id} = id AND n.since <= $load "
         f"AND (({visible()}) OR (n.since = $load AND n.until IS NULL)) RETURN {collected}",
         ns=ns,
         ids=asked,
@@ -183,7 +183,7 @@ def settle(tx: Any, ns: str, load: int) -> None:
         ids = _marked(tx, ns, load, table, None).to_pylist()
         if ids:
             tx.run(
-                f"UNWIND $ids AS id MATCH (n:{table.label}) "
+                f"UNWIND $ids AS id MATCH (n:{label_of(table)}) "
                 f"WHERE n.ns = $ns AND n.{table.id} = id AND n.since <= $load "
                 "SET n.until = CASE WHEN n.since = $load THEN $load WHEN n.until = $load THEN null ELSE n.until END",
                 ns=ns,
@@ -198,7 +198,7 @@ def sweep(connection: Connection, ns: str, load: int) -> None:
     for table in (table for table in BY_NAME.values() if table.kind is not Kind.RUN):
         _repeat(
             connection,
-            f"MATCH (n:{table.label} {{ns: $ns}}) WHERE n.since = $load WITH n LIMIT {SWEPT} DETACH DELETE n "
+            f"MATCH (n:{label_of(table)} {{ns: $ns}}) WHERE n.since = $load WITH n LIMIT {SWEPT} DETACH DELETE n "
             "RETURN count(*)",
             ns=ns,
             load=load,
@@ -206,7 +206,7 @@ def sweep(connection: Connection, ns: str, load: int) -> None:
         if table.kind is Kind.SOURCE:
             _repeat(
                 connection,
-                f"MATCH (n:{table.label} {{ns: $ns}}) WHERE n.until = $load WITH n LIMIT {SWEPT} REMOVE n.until "
+                f"MATCH (n:{label_of(table)} {{ns: $ns}}) WHERE n.until = $load WITH n LIMIT {SWEPT} REMOVE n.until "
                 "RETURN count(*)",
                 ns=ns,
                 load=load,
@@ -238,7 +238,7 @@ def write_run(connection: Connection, ns: str, lease: Lease, run_id: str, table:
             building(tx, ns, run_id)
             tx.run(
                 f"UNWIND range(0, size(${table.id}) - 1) AS i "
-                f"MERGE (n:{table.label} {{ns: $ns, run_id: $run_id, {table.id}: ${table.id}[i]}}) "
+                f"MERGE (n:{label_of(table)} {{ns: $ns, run_id: $run_id, {table.id}: ${table.id}[i]}}) "
                 f"SET n += {assigned(piece.column_names)}",
                 ns=ns,
                 run_id=run_id,
@@ -263,7 +263,7 @@ def drop_run(connection: Connection, ns: str, run_id: str) -> None:
     for table in (table for table in BY_NAME.values() if table.kind is Kind.RUN):
         _repeat(
             connection,
-            f"MATCH (n:{table.label}) WHERE n.ns = $ns AND n.run_id = $run_id AND n.{table.id} >= '' "
+            f"MATCH (n:{label_of(table)}) WHERE n.ns = $ns AND n.run_id = $run_id AND n.{table.id} >= '' "
             f"WITH n LIMIT {SWEPT} DETACH DELETE n RETURN count(*)",
             ns=ns,
             run_id=run_id,
@@ -309,7 +309,7 @@ def _pages(
     after, comes = "", ">="
     while True:
         query = (
-            f"MATCH (n:{table.label}) WHERE {where.format(comes)} WITH n ORDER BY {order} LIMIT {size} "
+            f"MATCH (n:{label_of(table)}) WHERE {where.format(comes)} WITH n ORDER BY {order} LIMIT {size} "
             f"RETURN {collected}"
         )
         record = connection.read(partial(_collected, query=query, after=after, **parameters))
@@ -353,7 +353,7 @@ def find(
     head = ledger.head(tx, ns).load
     collected = ", ".join(returned(name, type_of(table, name)) for name in names)
     record = tx.run(
-        f"UNWIND $values AS value MATCH (n:{table.label}) WHERE n.ns = $ns AND n.{column} = value "
+        f"UNWIND $values AS value MATCH (n:{label_of(table)}) WHERE n.ns = $ns AND n.{column} = value "
         f"AND (n.{table.id} > $after OR $after = '') AND {visible()} WITH n ORDER BY n.{table.id} "
         + ("" if limit is None else "LIMIT $limit ")
         + f"RETURN {collected}",

@@ -12,10 +12,10 @@ import pyarrow as pa
 
 from graph.columns import QUARANTINE, conform
 from graph.errors import KeyProblem, NotFound, StoreProblem
-from graph.neo4j import ledger, rows
+from graph.neo4j import edges, ledger, rows
 from graph.neo4j.connection import Connection
 from graph.neo4j.forget import forget
-from graph.neo4j.model import statements, visible
+from graph.neo4j.model import label_of, statements, visible
 from graph.schema import BY_NAME, SCHEMA_VERSION, Kind
 from graph.store import Head, Lease, LoadRecord, RunRecord, Store, Take
 
@@ -115,7 +115,7 @@ class Neo4jStore(Store):
             return {
                 table.name: int(
                     tx.run(
-                        f"MATCH (n:{table.label} {{ns: $ns}}) WHERE {visible()} RETURN count(*)",
+                        f"MATCH (n:{label_of(table)} {{ns: $ns}}) WHERE {visible()} RETURN count(*)",
                         ns=self.namespace,
                         known_by=head.load,
                     ).single()[0]
@@ -163,6 +163,8 @@ class Neo4jStore(Store):
         )
         for load in running:
             rows.sweep(self._connection, ns, load)
+        for load in self._connection.read(lambda tx: edges.unconnected(tx, ns)):
+            edges.connect(self._connection, ns, load)
 
         def opened(tx: Any) -> int:
             tx.run("MATCH (l:Load {ns: $ns, state: 'running'}) SET l.state = 'swept'", ns=ns).consume()
@@ -202,6 +204,7 @@ class Neo4jStore(Store):
             ).consume()
 
         self._leased(lease, finish)
+        edges.connect(self._connection, ns, load)
 
     def loads(self) -> list[LoadRecord]:
         return self._connection.read(lambda tx: ledger.load_records(tx, self.namespace))
@@ -350,7 +353,18 @@ class Neo4jStore(Store):
         self._leased(lease, finish)
 
     def publish(self, lease: Lease, run_id: str, *, at: int) -> None:
-        self._leased(lease, lambda tx: ledger.publish(tx, self.namespace, run_id, at))
+        ns = self.namespace
+
+        def connected(tx: Any) -> bool:
+            if ledger.run_record(tx, ns, run_id).state in ("building", "dropping"):
+                raise StoreProblem(f"run {run_id} is not finished", do="finish it first")
+            query = "MATCH (r:Run {ns: $ns, run_id: $run}) RETURN r.connected IS NOT NULL"
+            return bool(tx.run(query, ns=ns, run=run_id).single()[0])
+
+        # before the switch, so that whoever walks the graph finds a published run whole
+        if not self._leased(lease, connected):
+            edges.connect_run(self._connection, ns, run_id)
+        self._leased(lease, lambda tx: ledger.publish(tx, ns, run_id, at))
 
     def drop_runs(self, lease: Lease, run_ids: Sequence[str]) -> None:
         ns = self.namespace

@@ -14,6 +14,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from graph.neo4j.connection import Connection
+from graph.neo4j.model import key_of, using
 from graph.schema import BY_NAME
 
 ROWS: Final = 5_000
@@ -22,6 +23,9 @@ USED: Final = {
     column: relationship for relationship, column, target in BY_NAME["orders"].links if target == "identifiers"
 }
 """Relationship from a buyer to an identifier, by the order's column: USED, FROM, PAID_WITH …"""
+_ORDER: Final = using("o", "Order", key_of(BY_NAME["orders"]))
+_REFUND: Final = using("f", "Refund", key_of(BY_NAME["refunds"]))
+_USE: Final = using("n", "Use", ("ns", "buyer_id"))
 _ALL_USED: Final = "|".join(USED.values())
 
 
@@ -48,12 +52,14 @@ def _each(match: str, work: str, given: str) -> str:
 
 
 def _new(label: str, table: str, condition: str = "n.since = $load AND n.until IS NULL") -> str:
-    return f"MATCH (n:{label}) WHERE n.ns = $ns AND n.{BY_NAME[table].id} >= '' AND {condition}"
+    table_ = BY_NAME[table]
+    hint = using("n", label, key_of(table_))
+    return f"MATCH (n:{label}) {hint} WHERE n.ns = $ns AND n.{table_.id} >= '' AND {condition}"
 
 
 def _statements(*, first: bool) -> list[str]:
     """What a load needs, in order; the first load of a namespace replaced nothing."""
-    replaced = "n.until = $load"
+    replaced = "n.since >= 0 AND n.until = $load"
     found = []
     if not first:
         for table in ("orders", "refunds", "complaints", "order_items"):
@@ -89,30 +95,32 @@ def _statements(*, first: bool) -> list[str]:
         ),
         _each(
             _new("Item", "order_items"),
-            "MATCH (o:Order {ns: n.ns, order_id: n.order_id}) WHERE o.until IS NULL AND o.since >= 0 "
+            f"MATCH (o:Order {{ns: n.ns, order_id: n.order_id}}) {_ORDER} WHERE o.until IS NULL AND o.since >= 0 "
             "MERGE (n)-[:IN]->(o)",
             "n",
         ),
         _each(
             _new("Refund", "refunds"),
-            "MATCH (o:Order {ns: n.ns, order_id: n.order_id}) WHERE o.until IS NULL AND o.since >= 0 "
+            f"MATCH (o:Order {{ns: n.ns, order_id: n.order_id}}) {_ORDER} WHERE o.until IS NULL AND o.since >= 0 "
             "MERGE (o)-[:REFUNDED_BY]->(n)",
             "n",
         ),
         _each(
             _new("Refund", "refunds", "n.since = $load AND n.until IS NULL AND n.parcel IS NOT NULL"),
-            "MATCH (p:Identifier {ns: n.ns, id: 'parcel:' + n.parcel}) MERGE (n)-[:RETURNED_IN]->(p)",
+            f"MATCH (p:Identifier {{ns: n.ns, id: 'parcel:' + n.parcel}}) "
+            f"{using('p', 'Identifier', ('ns', 'id'))} MERGE (n)-[:RETURNED_IN]->(p)",
             "n",
         ),
         _each(
             _new("Complaint", "complaints"),
-            "MATCH (f:Refund {ns: n.ns, refund_id: n.refund_id}) WHERE f.until IS NULL AND f.since >= 0 "
+            f"MATCH (f:Refund {{ns: n.ns, refund_id: n.refund_id}}) {_REFUND} WHERE f.until IS NULL AND f.since >= 0 "
             "MERGE (n)-[:ABOUT]->(f)",
             "n",
         ),
         _each(
             _new("Identifier", "identifiers", "n.since = $load AND n.within IS NOT NULL"),
-            "MATCH (w:Identifier {ns: n.ns, key: n.within}) MERGE (n)-[:IN]->(w)",
+            f"MATCH (w:Identifier {{ns: n.ns, key: n.within}}) {using('w', 'Identifier', ('ns', 'key'))} "
+            "MERGE (n)-[:IN]->(w)",
             "n",
         ),
     ]
@@ -144,23 +152,30 @@ def _statements(*, first: bool) -> list[str]:
     return found
 
 
+def _target(kind: str) -> tuple[str, str]:
+    """What identifies an identifier, and the index to find it by: an address may be a door, a building or an estate,
+    which the key alone tells."""
+    if kind == "address":
+        return "{ns: b.ns, key: key}", using("i", "Identifier", ("ns", "key"))
+    return f"{{ns: b.ns, id: '{kind}:' + key}}", using("i", "Identifier", ("ns", "id"))
+
+
 def _used(column: str, relationship: str) -> str:
-    # an order's address is a door, a building or an estate: the key alone tells
-    target = "{ns: b.ns, key: key}" if column == "address" else f"{{ns: b.ns, id: '{column}:' + key}}"
+    target, hint = _target(column)
     return (
         f"MATCH (b)-[:PLACED]->(o:Order) WHERE o.{column} IS NOT NULL "
         f"WITH b, o.{column} AS key, min(o.placed_at) AS first, max(o.placed_at) AS last, count(*) AS orders "
-        f"MATCH (i:Identifier {target}) MERGE (b)-[u:{relationship}]->(i) "
+        f"MATCH (i:Identifier {target}) {hint} MERGE (b)-[u:{relationship}]->(i) "
         "SET u.first = first, u.last = last, u.orders = orders"
     )
 
 
 def _seen(kind: str, relationship: str) -> str:
-    target = "{ns: b.ns, key: key}" if kind == "address" else f"{{ns: b.ns, id: '{kind}:' + key}}"
+    target, hint = _target(kind)
     return (
-        f"MATCH (n:Use {{ns: b.ns, buyer_id: b.buyer_id}}) WHERE n.kind = '{kind}' AND n.until IS NULL "
+        f"MATCH (n:Use {{ns: b.ns, buyer_id: b.buyer_id}}) {_USE} WHERE n.kind = '{kind}' AND n.until IS NULL "
         "WITH b, n.key AS key, min(n.used_at) AS first, max(n.used_at) AS last, count(*) AS uses "
-        f"MATCH (i:Identifier {target}) MERGE (b)-[u:{relationship}]->(i) "
+        f"MATCH (i:Identifier {target}) {hint} MERGE (b)-[u:{relationship}]->(i) "
         "SET u.uses = uses, u.first = CASE WHEN u.first < first THEN u.first ELSE first END, "
         "u.last = CASE WHEN u.last > last THEN u.last ELSE last END"
     )
@@ -195,7 +210,8 @@ _RUN: Final = (
 def connect_run(connection: Connection, ns: str, run_id: str) -> None:
     """Make the relationships of a whole run, where they are not made yet: between what it found and whom."""
     for label, id_, work in _RUN:
-        match = f"MATCH (n:{label}) WHERE n.ns = $ns AND n.run_id = $run_id AND n.{id_} >= ''"
+        hint = using("n", label, ("ns", "run_id", id_))
+        match = f"MATCH (n:{label}) {hint} WHERE n.ns = $ns AND n.run_id = $run_id AND n.{id_} >= ''"
         connection.alone(_each(match, work, "n"), ns=ns, run_id=run_id)
     connection.write(
         lambda tx: tx.run("MATCH (r:Run {ns: $ns, run_id: $run}) SET r.connected = true", ns=ns, run=run_id).consume()

@@ -64,6 +64,11 @@ def key_of(table: Table) -> tuple[str, ...]:
     return ("ns", table.id) if table.kind is Kind.PLACE else ("ns", "run_id", table.id)
 
 
+def using(name: str, label: str, key: Sequence[str]) -> str:
+    """A hint: a statement planned while the database was all but empty would go through all nodes for ever after."""
+    return f"USING INDEX {name}:{label}({', '.join(key)})"
+
+
 def statements() -> list[str]:
     """The constraints and indexes, each created where it is missing. Names say whose they are."""
     found = []

@@ -13,7 +13,18 @@ from graph.columns import CURRENT, arrow_schema, conform, stored_schema
 from graph.errors import StoreProblem
 from graph.neo4j import ledger
 from graph.neo4j.connection import Connection
-from graph.neo4j.model import KIND_LABELS, assigned, given, key_of, label_of, received, returned, type_of, visible
+from graph.neo4j.model import (
+    KIND_LABELS,
+    assigned,
+    given,
+    key_of,
+    label_of,
+    received,
+    returned,
+    type_of,
+    using,
+    visible,
+)
 from graph.schema import BY_NAME, SOURCE_TABLES, Kind, Table
 from graph.store import Lease
 
@@ -84,6 +95,10 @@ def write_load(
         part(at)
 
 
+def _by_id(table: Table) -> str:
+    return using("n", label_of(table), key_of(table))
+
+
 def _columns(table: Table, rows: pa.Table) -> dict[str, list[Any]]:
     return {name: given(rows.column(name), type_of(table, name)) for name in rows.column_names}
 
@@ -101,7 +116,7 @@ def _put(tx: Any, ns: str, load: int, table: Table, rows: pa.Table) -> None:
     ).consume()
     if load > 1:
         tx.run(
-            f"UNWIND $ids AS id MATCH (n:{label_of(table)}) "
+            f"UNWIND $ids AS id MATCH (n:{label_of(table)}) {_by_id(table)} "
             f"WHERE n.ns = $ns AND n.{table.id} = id AND n.since < $load AND n.until IS NULL SET n.until = $load",
             ns=ns,
             load=load,
@@ -140,7 +155,8 @@ def current(tx: Any, ns: str, table: Table, ids: Sequence[str], load: int) -> pa
     collected = ", ".join(returned(name, type_of(table, name)) for name in names)
     asked = list(dict.fromkeys(ids))
     record = tx.run(
-        f"UNWIND $ids AS id MATCH (n:{label_of(table)}) WHERE n.ns = $ns AND n.{table.id} = id AND n.since <= $load "
+        f"UNWIND $ids AS id MATCH (n:{label_of(table)}) {_by_id(table)} "
+        f"WHERE n.ns = $ns AND n.{table.id} = id AND n.since <= $load "
         f"AND (({visible()}) OR (n.since = $load AND n.until IS NULL)) RETURN {collected}",
         ns=ns,
         ids=asked,
@@ -183,7 +199,7 @@ def settle(tx: Any, ns: str, load: int) -> None:
         ids = _marked(tx, ns, load, table, None).to_pylist()
         if ids:
             tx.run(
-                f"UNWIND $ids AS id MATCH (n:{label_of(table)}) "
+                f"UNWIND $ids AS id MATCH (n:{label_of(table)}) {_by_id(table)} "
                 f"WHERE n.ns = $ns AND n.{table.id} = id AND n.since <= $load "
                 "SET n.until = CASE WHEN n.since = $load THEN $load WHEN n.until = $load THEN null ELSE n.until END",
                 ns=ns,
@@ -309,7 +325,8 @@ def _pages(
     after, comes = "", ">="
     while True:
         query = (
-            f"MATCH (n:{label_of(table)}) WHERE {where.format(comes)} WITH n ORDER BY {order} LIMIT {size} "
+            f"MATCH (n:{label_of(table)}) {_by_id(table)} WHERE {where.format(comes)} "
+            f"WITH n ORDER BY {order} LIMIT {size} "
             f"RETURN {collected}"
         )
         record = connection.read(partial(_collected, query=query, after=after, **parameters))
@@ -352,8 +369,9 @@ def find(
     wanted = given(pa.array(list(dict.fromkeys(values)), schema.field(column).type), type_of(table, column))
     head = ledger.head(tx, ns).load
     collected = ", ".join(returned(name, type_of(table, name)) for name in names)
+    hint = _by_id(table) if column == table.id else using("n", label_of(table), ("ns", column))
     record = tx.run(
-        f"UNWIND $values AS value MATCH (n:{label_of(table)}) WHERE n.ns = $ns AND n.{column} = value "
+        f"UNWIND $values AS value MATCH (n:{label_of(table)}) {hint} WHERE n.ns = $ns AND n.{column} = value "
         f"AND (n.{table.id} > $after OR $after = '') AND {visible()} WITH n ORDER BY n.{table.id} "
         + ("" if limit is None else "LIMIT $limit ")
         + f"RETURN {collected}",

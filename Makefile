@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 PAGES := $(VENV)/.pages
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format bench bench-quality bench-speed soak docs lock clean
+.PHONY: help setup demo test neo4j lint format bench bench-quality bench-speed soak docs lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -30,6 +30,9 @@ demo: setup ## simulate a market, find its rings, ask the API; ends by itself
 
 test: setup ## the tests
 	$(BIN)/python -m pytest -q -n 2 --dist worksteal -m "not soak"
+
+neo4j: $(READY) ## start a Neo4j server to try, with its Browser, until Ctrl-C (needs Java 17 and Maven)
+	$(BIN)/python -m scripts.neo4j_server start --foreground --browser
 
 soak: setup ## the long tests
 	$(BIN)/python -m pytest -q -m soak

@@ -19,6 +19,7 @@ from cli.common import AsJson, answer, give_way, say, table
 from cli.log import configure_log
 from cli.settings import DEBUG, SETTINGS
 from graph.errors import RingfenceError
+from graph.open import masked_url
 from integrity.version import ringfence_version
 
 INTERRUPTED = 130
@@ -112,7 +113,7 @@ def settings(as_json: AsJson = False) -> None:
     rows = [
         (
             one.name,
-            ("set" if one.secret else os.environ[one.name]) if os.environ.get(one.name) else "",
+            ("set" if one.secret else masked_url(os.environ[one.name])) if os.environ.get(one.name) else "",
             one.default,
             one.doc,
         )

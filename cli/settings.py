@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from graph.open import CA_VARIABLE
+
 
 @dataclass(frozen=True)
 class Setting:
@@ -37,6 +39,9 @@ SETTINGS = (
         "none; needed by `serve` and `token`",
         "Key that signs bearer tokens: any text of at least 32 bytes.",
         secret=True,
+    ),
+    Setting(
+        CA_VARIABLE, "the system's certificates", "File of certificates (PEM) that a Neo4j server's is checked against."
     ),
     Setting(POLICY, "the default policy", "Policy file, as `--policy`."),
     Setting(LOG, "lines on a terminal, JSON elsewhere", "Form of log lines on standard error: `lines` or `json`."),

@@ -42,7 +42,7 @@ def test_every_setting_that_the_code_reads_is_documented() -> None:
     read = set()
     for folder in ("api", "cli", "detectors", "graph", "integrity", "loaders", "simulator"):
         for path in (ROOT / folder).rglob("*.py"):
-            read |= set(re.findall(r"RINGFENCE_[A-Z_]+", path.read_text("utf-8")))
+            read |= set(re.findall(r"RINGFENCE_[A-Z0-9_]+", path.read_text("utf-8")))
     documented = {setting.name for setting in SETTINGS}
     assert read - documented == set()
     assert all(f"`{name}`" in page("settings.md") for name in documented)

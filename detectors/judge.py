@@ -67,8 +67,8 @@ def confidence(
         return propagate(web, own, claimant, beliefs.abusers, beliefs.scarce, beliefs.learned, usual)
 
     chance = []
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        for drawn, (message, guilt) in zip(draws, pool.map(heard, draws), strict=True):
+    with ThreadPoolExecutor(AT_ONCE) as threads:
+        for drawn, (message, guilt) in zip(draws, threads.map(heard, draws), strict=True):
             own = beliefs.own[drawn]
             risk = combine(web, own, message, beliefs.abusers, settings)
             chance.append(scores(gather(web, own, risk, guilt, settings), own, beliefs.abusers))

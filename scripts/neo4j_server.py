@@ -1,13 +1,18 @@
-"""A real Neo4j on this machine, for tests and for trying: `python -m scripts.neo4j_server [--http] [--home FOLDER]`.
+"""A real Neo4j on this machine, for tests and for trying.
 
-The jars come once from Maven's central repository through `mvn` and stay in the user's cache. A server listens on a
-free port of the loopback only, with a random password, and ends with its parent. Java 17 and mvn are needed.
+    python -m scripts.neo4j_server start [--home FOLDER] [--foreground] [--browser] [--version VERSION]
+    python -m scripts.neo4j_server stop [--home FOLDER]
+
+The server listens on a free port of the loopback only, with a random password that stands in `server.json` in its
+folder, readable by its owner alone. Java and mvn are needed, see `scripts.neo4j_jars`.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import json
+import os
 import secrets
 import shutil
 import signal
@@ -16,62 +21,246 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 
 import neo4j
-import platformdirs
-from neo4j.exceptions import DriverError, Neo4jError
+from neo4j.exceptions import AuthError, DriverError, Neo4jError
 
-VERSION = "5.26.30"
-READY_SECONDS = 120.0
+from scripts.neo4j_jars import VERSION, Distribution, Unavailable, alone, browser, distribution
+from scripts.neo4j_watch import alive
+
+__all__ = ["VERSION", "Server", "Unavailable"]
+
+READY_SECONDS = 180.0
+STOP_SECONDS = 60.0
+_PORT_TRIES = 3
 _OPENED = ("java.nio", "java.io", "sun.nio.ch", "java.util.concurrent", "java.lang")
-_POM = """<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>
-<groupId>ringfence</groupId><artifactId>neo4j</artifactId><version>1</version>
-<dependencies><dependency><groupId>org.neo4j.test</groupId><artifactId>neo4j-harness</artifactId>
-<version>{version}</version></dependency></dependencies></project>
-"""
-_SETTINGS = """dbms.security.auth_enabled=true
-server.config.strict_validation.enabled=false
-server.bolt.listen_address=127.0.0.1:{port}
-server.bolt.advertised_address=127.0.0.1:{port}
-server.http.enabled={http}
-server.http.listen_address=127.0.0.1:{http_port}
-server.https.enabled=false
-server.memory.pagecache.size=128m
-dbms.usage_report.enabled=false
-db.tx_log.preallocate=false
-internal.dbms.bolt.netty_server_shutdown_quiet_period=0
-internal.dbms.bolt.netty_server_shutdown_timeout=1s
-internal.server.bolt.thread_pool_shutdown_wait_time=1s
-internal.server.bolt.connection_shutdown_wait_time=1s
-"""
+# no preallocated logs: an empty database then takes 2 MB instead of 541; the waits at the end are for cluster members
+_SETTINGS = {
+    "server.config.strict_validation.enabled": "false",
+    "server.https.enabled": "false",
+    "server.memory.pagecache.size": "64m",
+    "dbms.usage_report.enabled": "false",
+    "db.tx_log.preallocate": "false",
+    "internal.dbms.bolt.netty_server_shutdown_quiet_period": "0",
+    "internal.dbms.bolt.netty_server_shutdown_timeout": "1s",
+    "internal.server.bolt.thread_pool_shutdown_wait_time": "1s",
+    "internal.server.bolt.connection_shutdown_wait_time": "1s",
+}
 
 
-class Unavailable(RuntimeError):
-    """The server can't be had here; the text says what is missing."""
+class Server:
+    """One server and the folder that keeps its data. The process ends with this one, unless `owner` says otherwise.
+
+    Parameters: `home` is its folder; a temporary one, removed by `stop`, where none is given. `settings` go over ours,
+    by their names in neo4j.conf. `owner` is the process id with which the server ends, 0 for nobody. `limit` is a
+    command put before Java's, such as `prlimit` with its options.
+    """
+
+    def __init__(
+        self,
+        home: Path | None = None,
+        *,
+        version: str = VERSION,
+        http: bool = False,
+        heap: str = "512m",
+        settings: Mapping[str, str] | None = None,
+        owner: int | None = None,
+        limit: tuple[str, ...] = (),
+        jvm: tuple[str, ...] = (),
+    ) -> None:
+        self._temporary = home is None
+        self.home = (home or Path(tempfile.mkdtemp(prefix="ringfence-neo4j-"))).resolve()
+        self.version = version
+        self._http, self._heap, self._limit, self._jvm = http, heap, limit, jvm
+        self.settings = dict(settings or {})
+        """Over ours, by their names in neo4j.conf; changes count from the next start."""
+        self._owner = os.getpid() if owner is None else owner
+        self._watcher: subprocess.Popen[bytes] | None = None
+        known = self._known()
+        self._fresh = not known
+        self.password = str(known.get("password") or secrets.token_urlsafe(16))
+        self.port = int(known.get("port") or _free_port())
+        self.http_port = int(known.get("http_port") or _free_port())
+
+    # -- where it is ---------------------------------------------------------------------------------------------------
+
+    @property
+    def url(self) -> str:
+        """Where it answers, password included: what `--store` takes."""
+        return f"neo4j://neo4j:{self.password}@127.0.0.1:{self.port}/neo4j"
+
+    @property
+    def pid(self) -> int | None:
+        """The Java process, None where it doesn't run."""
+        try:
+            pid = int((self.home / "java.pid").read_text("utf-8"))
+        except (OSError, ValueError):
+            return None
+        return pid if alive(pid) else None
+
+    def driver(self) -> neo4j.Driver:
+        """A driver of its own; the caller closes it."""
+        return self._driver(self.password)
+
+    # -- its life ------------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Start it and return when a query is answered. Raises `Unavailable`."""
+        if self.pid is not None:
+            raise Unavailable(f"a server runs over {self.home} already")
+        found = distribution(self.version)
+        for tries in range(1, _PORT_TRIES + 1):
+            self._write_conf()
+            self._launch(found)
+            if self._answers():
+                break
+            self.kill()
+            log = self._log_end()
+            # another process took the port between our looking and the server's binding
+            if not self._fresh or tries == _PORT_TRIES or "already in use" not in log:
+                raise Unavailable(f"Neo4j {self.version} did not start: {log}")
+            self.port, self.http_port = _free_port(), _free_port()
+        self._fresh = False
+
+    def stop(self) -> None:
+        """End it as an administrator would, and remove what was temporary. Idempotent."""
+        self._end(signal.SIGTERM)
+        if self._temporary:
+            shutil.rmtree(self.home, ignore_errors=True)
+
+    def kill(self) -> None:
+        """End it as a power cut would; its data stays."""
+        self._end(signal.SIGKILL)
+
+    def restart(self) -> None:
+        """Start it again over the same data and port, after `kill`, or after ending it as an administrator would."""
+        self._end(signal.SIGTERM)
+        self.start()
+
+    def __enter__(self) -> Server:
+        try:
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    # -- inside --------------------------------------------------------------------------------------------------------
+
+    def _known(self) -> Mapping[str, str | int]:
+        try:
+            known: Mapping[str, str | int] = json.loads((self.home / "server.json").read_text("utf-8"))
+        except FileNotFoundError:
+            return {}
+        return known
+
+    def _write_conf(self) -> None:
+        conf = self.home / "conf"
+        conf.mkdir(parents=True, exist_ok=True)
+        settings = {
+            **_SETTINGS,
+            "server.bolt.listen_address": f"127.0.0.1:{self.port}",
+            "server.bolt.advertised_address": f"127.0.0.1:{self.port}",
+            "server.http.enabled": str(self._http).lower(),
+            "server.http.listen_address": f"127.0.0.1:{self.http_port}",
+            "server.http.advertised_address": f"127.0.0.1:{self.http_port}",
+            **self.settings,
+        }
+        lines = "".join(f"{name}={value}\n" for name, value in settings.items())
+        (conf / "neo4j.conf").write_text(lines, "utf-8")
+
+    def _launch(self, found: Distribution) -> None:
+        archive = _archive(found)
+        jars = [*found.jars, *(browser() if self._http else ())]
+        arguments = [f"-Xms{self._heap}", f"-Xmx{self._heap}", "-XX:+UseParallelGC", "-XX:-UsePerfData"]
+        arguments += [f"--add-opens=java.base/{name}=ALL-UNNAMED" for name in _OPENED]
+        # classes read in already linked: starts in two thirds of the time; Java goes on without, where it doesn't fit
+        arguments += [f"-XX:SharedArchiveFile={archive}", "-Xlog:cds=off"] if archive.exists() else []
+        arguments += [*self._jvm, "-cp", os.pathsep.join(str(jar) for jar in jars), found.entry]
+        arguments += [f"--home-dir={self.home}", f"--config-dir={self.home / 'conf'}"]
+        # from a file: the class path would fill screens of a list of processes
+        quoted = "\n".join('"' + one.replace("\\", "\\\\") + '"' for one in arguments)
+        (self.home / "java.args").write_text(quoted, "utf-8")
+        (self.home / "java.pid").unlink(missing_ok=True)
+        command = [sys.executable, "-S", "-E", str(Path(__file__).with_name("neo4j_watch.py"))]
+        command += [str(self._owner), str(self.home / "java.pid"), *self._limit]
+        command += [str(found.java), f"@{self.home / 'java.args'}"]
+        with (self.home / "server.log").open("wb") as log:
+            self._watcher = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.home, start_new_session=True
+            )
+
+    def _answers(self) -> bool:
+        """Wait until a query is answered; false where the server ended or took too long."""
+        deadline = time.monotonic() + READY_SECONDS
+        while time.monotonic() < deadline:
+            if self._watcher is None or self._watcher.poll() is not None:
+                return False
+            # a driver logs each attempt that fails: ask the port first
+            with contextlib.suppress(OSError, DriverError, Neo4jError):
+                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+                if self._fresh:
+                    self._first_login()
+                with self.driver() as driver:
+                    driver.execute_query("RETURN 1", database_="neo4j")
+                return True
+            time.sleep(0.1)
+        return False
+
+    def _first_login(self) -> None:
+        with contextlib.suppress(AuthError), self._driver("neo4j") as driver:  # refused: changed in an earlier attempt
+            driver.execute_query(
+                "ALTER CURRENT USER SET PASSWORD FROM 'neo4j' TO $password",
+                password=self.password,
+                database_="system",
+            )
+        path = self.home / "server.json"
+        path.touch(mode=0o600)
+        known = {"password": self.password, "port": self.port, "http_port": self.http_port, "version": self.version}
+        path.write_text(json.dumps(known), "utf-8")
+
+    def _driver(self, password: str) -> neo4j.Driver:
+        return neo4j.GraphDatabase.driver(
+            f"bolt://127.0.0.1:{self.port}", auth=("neo4j", password), max_transaction_retry_time=0
+        )
+
+    def _end(self, how: signal.Signals) -> None:
+        pid = self.pid
+        if pid is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, how)
+            if not _ended(pid, STOP_SECONDS):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+                _ended(pid, STOP_SECONDS)
+        watcher, self._watcher = self._watcher, None
+        if watcher is not None:
+            try:
+                watcher.wait(timeout=5)
+            except subprocess.TimeoutExpired:
+                watcher.kill()
+                watcher.wait()
+
+    def _log_end(self) -> str:
+        logs = [self.home / "server.log", self.home / "logs" / "neo4j.log"]
+        return " ".join(log.read_text("utf-8", errors="replace")[-1500:] for log in logs if log.exists()).strip()
 
 
-def jars(version: str = VERSION) -> Path:
-    """The folder of a version's jars, fetched where they are not there yet. Raises `Unavailable`."""
-    if shutil.which("java") is None:
-        raise Unavailable("no java: install a Java 17 runtime")
-    folder = Path(platformdirs.user_cache_dir("ringfence", appauthor=False)) / f"neo4j-{version}"
-    if (folder / "done").exists():
-        return folder / "lib"
-    mvn = shutil.which("mvn")
-    if mvn is None:
-        raise Unavailable("no mvn: install Apache Maven, which fetches the server's jars")
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "pom.xml").write_text(_POM.format(version=version), "utf-8")
-    command = [mvn, "-q", "-B", "-f", str(folder / "pom.xml"), "dependency:copy-dependencies"]
-    command.append(f"-DoutputDirectory={folder / 'lib'}")
-    fetched = subprocess.run(command, check=False, capture_output=True, text=True)
-    if fetched.returncode:
-        raise Unavailable(f"mvn could not fetch Neo4j {version}: {fetched.stdout.strip()[-300:]}")
-    (folder / "done").touch()
-    return folder / "lib"
+def _ended(pid: int, seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while alive(pid):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True
 
 
 def _free_port() -> int:
@@ -80,104 +269,25 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-class Server:
-    """One server process. `home` keeps its data; a temporary folder, removed at the end, where none is given."""
+def _archive(found: Distribution) -> Path:
+    return found.folder.with_name(f"{found.folder.name}.{found.java.resolve().parent.parent.name}.jsa")
 
-    def __init__(self, home: Path | None = None, *, http: bool = False, heap: str = "512m", settings: str = "") -> None:
-        self._own = home is None
-        self.home = home or Path(tempfile.mkdtemp(prefix="ringfence-neo4j-"))
-        self.port, self.http_port = _free_port(), _free_port()
-        self._http, self._heap, self._settings = http, heap, settings
-        self._process: subprocess.Popen[bytes] | None = None
-        secret = self.home / "password"
-        self._fresh = not secret.exists()
-        self.password = secrets.token_urlsafe(12) if self._fresh else secret.read_text("utf-8")
 
-    @property
-    def url(self) -> str:
-        """Where it answers, password included."""
-        return f"bolt://neo4j:{self.password}@127.0.0.1:{self.port}/neo4j"
-
-    def start(self) -> None:
-        """Start it and return when it answers queries. Raises `Unavailable`."""
-        lib = jars()
-        conf = self.home / "conf"
-        conf.mkdir(parents=True, exist_ok=True)
-        text = _SETTINGS.format(port=self.port, http=str(self._http).lower(), http_port=self.http_port)
-        (conf / "neo4j.conf").write_text(text + self._settings, "utf-8")
-        opened = [f"--add-opens=java.base/{name}=ALL-UNNAMED" for name in _OPENED]
-        command = ["java", f"-Xms{self._heap}", f"-Xmx{self._heap}", "-XX:+UseParallelGC", "-XX:-UsePerfData", *opened]
-        command += ["-cp", f"{lib}/*", "org.neo4j.server.CommunityEntryPoint"]
-        command += [f"--home-dir={self.home}", f"--config-dir={conf}"]
-        with (self.home / "server.log").open("ab") as log:
-            self._process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
-        self._wait()
-        (self.home / "password").touch(mode=0o600)
-        (self.home / "password").write_text(self.password, "utf-8")
-
-    def _wait(self) -> None:
-        deadline = time.monotonic() + READY_SECONDS
-        changed = not self._fresh
-        while time.monotonic() < deadline:
-            if self._process is None or self._process.poll() is not None:
-                raise Unavailable(f"the server ended at once: {(self.home / 'server.log').read_text('utf-8')[-500:]}")
-            with contextlib.suppress(DriverError, Neo4jError):
-                if not changed:
-                    self._change_password()
-                    changed = self._fresh = False
-                with self.driver() as driver:
-                    driver.execute_query("RETURN 1", database_="neo4j")
-                return
-            time.sleep(0.2)
-        self.kill()
-        raise Unavailable(f"the server did not answer within {READY_SECONDS:.0f} seconds")
-
-    def _change_password(self) -> None:
-        with self._driver("neo4j") as driver:
-            driver.execute_query(
-                "ALTER CURRENT USER SET PASSWORD FROM 'neo4j' TO $password", password=self.password, database_="system"
-            )
-
-    def driver(self) -> neo4j.Driver:
-        """A driver of its own; the caller closes it."""
-        return self._driver(self.password)
-
-    def _driver(self, password: str) -> neo4j.Driver:
-        address = f"bolt://127.0.0.1:{self.port}"
-        return neo4j.GraphDatabase.driver(address, auth=("neo4j", password), max_transaction_retry_time=0)
-
-    def stop(self) -> None:
-        """End it as an administrator would, and remove what was temporary. Idempotent."""
-        self._end(signal.SIGTERM)
-        if self._own:
-            shutil.rmtree(self.home, ignore_errors=True)
-
-    def kill(self) -> None:
-        """End it as a power cut would; its data stays."""
-        self._end(signal.SIGKILL)
-
-    def _end(self, how: signal.Signals) -> None:
-        process, self._process = self._process, None
-        if process is not None and process.poll() is None:
-            process.send_signal(how)
-            try:
-                process.wait(timeout=30)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-
-    def __enter__(self) -> Server:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
+def prepare(version: str = VERSION) -> None:
+    """Fetch the jars, and write the archive of linked classes that makes starts quicker. Raises `Unavailable`."""
+    found = distribution(version)
+    with alone(f"archive-{version}"):
+        archive = _archive(found)
+        if not archive.exists():
+            writing = archive.with_suffix(".writing")
+            jvm = (f"-XX:ArchiveClassesAtExit={writing}", "-Xlog:cds=off")
+            with Server(version=version, jvm=jvm) as server, server.driver() as driver:
+                driver.execute_query("CREATE (n:Warm {id: 1}) WITH n MATCH (m:Warm) DETACH DELETE m")
+            writing.rename(archive)
 
 
 @contextlib.contextmanager
-def _ended_by_signals() -> Iterator[None]:
+def _terminated_as_interrupted() -> Iterator[None]:
     def end(_number: int, _frame: object) -> None:
         raise KeyboardInterrupt
 
@@ -188,23 +298,53 @@ def _ended_by_signals() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
+def _foreground(server: Server, *, shows_browser: bool) -> None:
+    with contextlib.suppress(KeyboardInterrupt), _terminated_as_interrupted():
+        try:
+            server.start()
+            _tell(server, shows_browser=shows_browser)
+            _say(f"Ctrl-C ends it; its data stays in {server.home}")
+            while server.pid is not None:
+                time.sleep(0.5)
+            sys.exit(f"neo4j: the server ended by itself; see {server.home / 'logs'}")
+        finally:
+            server.stop()
+
+
+def _tell(server: Server, *, shows_browser: bool) -> None:
+    _say(f"export RINGFENCE_STORE='{server.url}'")
+    if shows_browser:
+        _say(f"Neo4j Browser: http://127.0.0.1:{server.http_port}/browser (user neo4j, that password)")
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
 def main() -> None:
-    """Run a server in the foreground until Ctrl-C."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--home", type=Path, help="keep the data here; default: a temporary folder")
-    parser.add_argument("--http", action="store_true", help="serve Neo4j Browser too")
-    parser.add_argument("--heap", default="1g")
+    """Start or stop a server by command."""
+    parser = argparse.ArgumentParser(prog="python -m scripts.neo4j_server", description=__doc__.partition("\n")[0])
+    parser.add_argument("action", choices=("start", "stop", "prepare"))
+    parser.add_argument("--home", type=Path, default=Path(".neo4j"), help="folder of its data; default .neo4j")
+    parser.add_argument("--foreground", action="store_true", help="run until Ctrl-C instead of until `stop`")
+    parser.add_argument("--browser", action="store_true", help="serve Neo4j Browser over HTTP too")
+    parser.add_argument("--heap", default="1g", help="Java's memory; default 1g")
+    parser.add_argument("--version", default=VERSION, help=f"of Neo4j; default {VERSION}")
     asked = parser.parse_args()
-    server = Server(asked.home, http=asked.http, heap=asked.heap)
     try:
-        with _ended_by_signals(), server:
-            sys.stdout.write(f"RINGFENCE_STORE={server.url}\n")
-            if asked.http:
-                sys.stdout.write(f"Browser: http://127.0.0.1:{server.http_port}\n")
-            sys.stdout.flush()
-            signal.pause()
-    except KeyboardInterrupt:
-        pass
+        if asked.action == "prepare":
+            prepare(asked.version)
+            return
+        owner = None if asked.foreground else 0
+        server = Server(asked.home, version=asked.version, http=asked.browser, heap=asked.heap, owner=owner)
+        if asked.action == "stop":
+            server.stop()
+        elif asked.foreground:
+            _foreground(server, shows_browser=asked.browser)
+        else:
+            server.start()
+            _tell(server, shows_browser=asked.browser)
     except Unavailable as missing:
         sys.exit(f"neo4j: {missing}")
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from scripts.neo4j_jars import alone
 from scripts.neo4j_server import Server, Unavailable
 
 
@@ -24,15 +26,32 @@ def require_data(name: str) -> Path:
 
 
 @contextmanager
-def neo4j_server(**options: str) -> Iterator[Server]:
-    """A running Neo4j server; skips the test where it can't be had here."""
-    server = Server(**options)  # type: ignore[arg-type]
+def neo4j_server(
+    home: Path | None = None, *, settings: Mapping[str, str] | None = None, **more: Any
+) -> Iterator[Server]:
+    """A running Neo4j server of the test's own; skips the test where it can't be had here."""
+    server = Server(home, settings=settings, **more)
+    require_running(server)
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+def shared_neo4j(folder: Path, owner: int) -> Server:
+    """The server of the whole test run: whoever needs it first starts it, and it ends with the process `owner`."""
+    server = Server(folder, owner=owner)
+    with alone(f"tests-{owner}"):
+        if server.pid is None:
+            require_running(server)
+    # another process may have started it between our looking and the lock: read again what it is reached by
+    return Server(folder, owner=owner)
+
+
+def require_running(server: Server) -> None:
+    """Start the server; skips the test where it can't be had here."""
     try:
         server.start()
     except Unavailable as missing:
         server.stop()
         pytest.skip(f"no Neo4j server: {missing}")
-    try:
-        yield server
-    finally:
-        server.stop()

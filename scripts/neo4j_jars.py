@@ -1,0 +1,146 @@
+"""Neo4j's jars, fetched once from Maven's central repository by `mvn`, and the Java that can run them.
+
+They lie in a folder of the user's cache, or in the one that `RINGFENCE_NEO4J_CACHE` names, one folder a version. A
+folder is whole or absent: it is filled under another name and renamed.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+import zipfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import platformdirs
+
+VERSION = "5.26.30"
+BROWSER = "5.24.0"
+CACHE_VARIABLE = "RINGFENCE_NEO4J_CACHE"
+ENTRIES = ("org.neo4j.server.CommunityEntryPoint", "org.neo4j.server.Neo4jCommunity")
+"""The class that starts the server: in 5.x, and in the releases named by year."""
+_HARNESS = "org.neo4j.test:neo4j-harness"
+_BROWSER_JAR = "org.neo4j.client:neo4j-browser"
+_FETCH_SECONDS = 900
+_OLDEST_CLASS_FILE = 44  # a class file's major version is this much above the Java that it needs
+_POM = """<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>
+<groupId>ringfence</groupId><artifactId>neo4j</artifactId><version>1</version>
+<dependencies><dependency><groupId>{group}</groupId><artifactId>{artifact}</artifactId><version>{version}</version>
+</dependency></dependencies></project>
+"""
+
+
+class Unavailable(RuntimeError):
+    """The server can't be had here; the text says what is missing and what to do."""
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """One version of the server, ready to run: its jars in the order of the class path, and the Java to run it."""
+
+    version: str
+    folder: Path
+    java: Path
+    jars: tuple[Path, ...]
+    entry: str
+
+
+def distribution(version: str = VERSION, *, env: Mapping[str, str] = os.environ) -> Distribution:
+    """The server of that version, fetched where it isn't there yet. Raises `Unavailable`."""
+    folder = _fetched(_HARNESS, version, env)
+    jars = tuple(sorted(folder.glob("*.jar")))
+    entry, needed = _entry(jars)
+    return Distribution(version, folder, java_for(needed, env), jars, entry)
+
+
+def browser(version: str = BROWSER, *, env: Mapping[str, str] = os.environ) -> tuple[Path, ...]:
+    """The jars of Neo4j Browser, its web page. Raises `Unavailable`."""
+    return tuple(sorted(_fetched(_BROWSER_JAR, version, env).glob("neo4j-browser-*.jar")))
+
+
+@contextmanager
+def alone(name: str, env: Mapping[str, str] = os.environ) -> Iterator[Path]:
+    """The cache folder, while no other process is in here under the same name."""
+    cache = Path(env.get(CACHE_VARIABLE) or platformdirs.user_cache_dir("ringfence", appauthor=False))
+    cache.mkdir(parents=True, exist_ok=True)
+    with (cache / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield cache
+
+
+def _fetched(coordinates: str, version: str, env: Mapping[str, str]) -> Path:
+    group, artifact = coordinates.split(":")
+    with alone(artifact, env) as cache:
+        folder = cache / f"{artifact}-{version}"
+        if folder.is_dir():
+            return folder
+        mvn = shutil.which("mvn", path=env.get("PATH"))
+        if mvn is None:
+            raise Unavailable(
+                "there is no `mvn` on the path; install Apache Maven, which fetches the server's jars once"
+            )
+        with tempfile.TemporaryDirectory(dir=cache, prefix="fetching-") as work:
+            pom = Path(work) / "pom.xml"
+            pom.write_text(_POM.format(group=group, artifact=artifact, version=version), "utf-8")
+            command = [mvn, "-B", "-q", "-f", str(pom), "dependency:copy-dependencies", "-DincludeScope=runtime"]
+            command += [f"-DoutputDirectory={work}/jars"]
+            try:
+                done = subprocess.run(
+                    command, check=False, capture_output=True, text=True, timeout=_FETCH_SECONDS, env=dict(env)
+                )
+            except subprocess.TimeoutExpired:
+                raise Unavailable(f"Maven did not fetch {artifact} {version} in {_FETCH_SECONDS} seconds") from None
+            if done.returncode:
+                said = next((line for line in done.stdout.splitlines() if "ERROR" in line), done.stderr.strip())
+                raise Unavailable(f"Maven could not fetch {artifact} {version}: {said[:300]}")
+            (Path(work) / "jars").rename(folder)
+    return folder
+
+
+def _entry(jars: tuple[Path, ...]) -> tuple[str, int]:
+    """The class that starts the server, and the Java that it was compiled for."""
+    for jar in jars:
+        if jar.name.startswith("neo4j-"):
+            with zipfile.ZipFile(jar) as opened:
+                for entry in ENTRIES:
+                    name = entry.replace(".", "/") + ".class"
+                    if name in opened.NameToInfo:
+                        return entry, int.from_bytes(opened.read(name)[6:8], "big") - _OLDEST_CLASS_FILE
+    raise Unavailable(
+        f"none of the fetched jars holds {' or '.join(ENTRIES)}; does the harness of that version differ?"
+    )
+
+
+def java_for(needed: int, env: Mapping[str, str], *, installed: Path = Path("/usr/lib/jvm")) -> Path:
+    """The first Java that is new enough: JAVA_HOME's, the path's, then the `installed`. Raises `Unavailable`."""
+    found = {}
+    homes = [Path(env["JAVA_HOME"]) / "bin" / "java"] if env.get("JAVA_HOME") else []
+    named = shutil.which("java", path=env.get("PATH"))
+    homes += [Path(named)] if named else []
+    homes += sorted(installed.glob("*/bin/java"))
+    for java in homes:
+        version = _version(java)
+        if version is not None and version >= needed:
+            return java
+        found[str(java)] = version
+    listed = ", ".join(f"{name} is {version or 'no Java'}" for name, version in found.items()) or "there is none"
+    raise Unavailable(f"Java {needed} or newer is needed: {listed}; install one, or set JAVA_HOME")
+
+
+def _version(java: Path) -> int | None:
+    release = java.resolve().parent.parent / "release"
+    try:
+        text = release.read_text("utf-8")
+    except OSError:
+        try:
+            text = subprocess.run([java, "-version"], check=False, capture_output=True, text=True, timeout=30).stderr
+        except (OSError, subprocess.TimeoutExpired):
+            return None
+    match = re.search(r'(?:JAVA_VERSION=|version )"(?:1\.)?(\d+)', text)
+    return int(match[1]) if match else None

@@ -74,6 +74,7 @@ COMMANDS = (
     ("explain", "cli.look:explain"),
     ("export", "cli.look:export_file"),
     ("status", "cli.look:status"),
+    ("doctor", "cli.doctor:doctor"),
     ("policy", "cli.policies:policy"),
     ("serve", "cli.serving:serve"),
     ("token", "cli.serving:token"),

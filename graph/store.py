@@ -82,6 +82,16 @@ class Take:
     remaining: int
 
 
+@dataclass(frozen=True)
+class Check:
+    """One thing that `Store.check` looked at: what was `found`, and what to `do` where that isn't well."""
+
+    name: str
+    state: Literal["ok", "warning", "problem"]
+    found: str
+    do: str = ""
+
+
 class Store(ABC):
     """A place that keeps the graph of one namespace. See the module's docstring for the rules."""
 
@@ -108,6 +118,12 @@ class Store(ABC):
     @abstractmethod
     def describe(self) -> Mapping[str, Any]:
         """Counts of visible rows per table, size and version, for status pages."""
+
+    @abstractmethod
+    def check(self) -> list[Check]:
+        """What can be found out about the store's health without changing it: `version`, `rights` (tried by a change
+        that is undone), `constraints`, `leases`, `clock`, `space` (where it can be known), and more where a store has
+        more to tell."""
 
     # -- leases ------------------------------------------------------------------------------------------------
 

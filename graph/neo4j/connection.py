@@ -11,7 +11,8 @@ import contextlib
 import logging
 import re
 import ssl
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -95,12 +96,36 @@ class Connection:
         with self._told(), self._session(neo4j.WRITE_ACCESS) as session:
             return session.execute_write(work)
 
-    def alone(self, query: str, **parameters: Any) -> list[Any]:
-        """Run one statement outside a transaction of ours: schema commands, and CALL {} IN TRANSACTIONS."""
+    def alone(self, query: str, **parameters: Any) -> None:
+        """Run one statement that can be repeated outside a transaction of ours: CALL {} IN TRANSACTIONS."""
         if self.readonly:
             raise StoreProblem("the store was opened for reading only", where=self.where)
-        with self._told(), self._session(neo4j.WRITE_ACCESS) as session:
-            return list(session.run(query, parameters))
+        with self._told():
+            self._persist(query, parameters)
+
+    def schema(self, queries: Sequence[str]) -> None:
+        """Make constraints and indexes where they are missing, and wait until they can be used."""
+        if self.readonly:
+            raise StoreProblem("the store was opened for reading only", where=self.where)
+        with self._told():
+            for query in [*queries, "CALL db.awaitIndexes(600)"]:
+                try:
+                    self._persist(query, {})
+                except failures.ClientError as error:
+                    # two that make the same at once: IF NOT EXISTS was asked before the other had it
+                    if "AlreadyExists" not in str(error.code):
+                        raise
+
+    def _persist(self, query: str, parameters: dict[str, Any]) -> None:
+        for pause in (0.1, 0.3, 1.0, 3.0, None):
+            try:
+                with self._session(neo4j.WRITE_ACCESS) as session:
+                    session.run(query, parameters).consume()
+                return
+            except failures.Neo4jError as error:
+                if pause is None or not error.is_retryable():
+                    raise
+                time.sleep(pause)
 
     def _session(self, access: str) -> neo4j.Session:
         return self._driver.session(database=self._database, default_access_mode=access)

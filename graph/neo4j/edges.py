@@ -1,20 +1,24 @@
-"""The graph that people walk: relationships between what a finished load brought and what a run found.
+"""The graph that people walk: labels and relationships of what a finished load brought.
 
-Rows are stored as nodes without relationships, so that a load stays invisible to whoever walks the graph until it is
-finished; then their relationships are made here, on the server and in short transactions. All of it can be repeated,
-and what a killed process left undone is done by the next load (`Load.connected`).
+Records are stored as nodes without relationships and without the label that people ask for, so that a load stays
+invisible to whoever walks the graph until it is finished. Then it is drawn here, on the server and in short
+transactions: a record that readers see gets its label (`Order`, `Refund` …) and its relationships, one that was
+replaced loses both. All of it can be repeated, and what a killed process left undone is done by the next load
+(`Load.connected`).
 
 `Buyer` and `Store` nodes stand for the account and the store themselves, known from a row of their own or only from
-orders. What a buyer used is one relationship a buyer and identifier, with `first`, `last` and `orders`: an order's own
-device or address is found by the key that the order carries.
+orders and uses. What a buyer used is one relationship a buyer and identifier, with `first`, `last`, `orders` and, seen
+outside orders, `uses`: an order's own device or address is found by the key that the order carries.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any, Final
 
+from graph.neo4j import rows
 from graph.neo4j.connection import Connection
-from graph.neo4j.model import key_of, using
+from graph.neo4j.model import key_of, label_of, signposts, using
 from graph.schema import BY_NAME
 
 ROWS: Final = 5_000
@@ -23,133 +27,202 @@ USED: Final = {
     column: relationship for relationship, column, target in BY_NAME["orders"].links if target == "identifiers"
 }
 """Relationship from a buyer to an identifier, by the order's column: USED, FROM, PAID_WITH …"""
-_ORDER: Final = using("o", "Order", key_of(BY_NAME["orders"]))
-_REFUND: Final = using("f", "Refund", key_of(BY_NAME["refunds"]))
-_USE: Final = using("n", "Use", ("ns", "buyer_id"))
 _ALL_USED: Final = "|".join(USED.values())
+_DRAWN: Final = ("orders", "order_items", "refunds", "complaints", "uses", "past_decisions")
+"""Tables whose visible rows have a label for people."""
+
+Lane = list[str]
+"""Statements that run one after the other."""
 
 
-def connect(connection: Connection, ns: str, load: int) -> None:
-    """Make the relationships of a finished load, and take off those of rows that it replaced."""
-    for statement in _statements(first=load == 1):
-        connection.alone(statement, ns=ns, load=load)
-    connection.write(
-        lambda tx: tx.run("MATCH (l:Load {ns: $ns, load: $load}) SET l.connected = true", ns=ns, load=load).consume()
-    )
+def connect(connection: Connection, ns: str, load: int, *, first: bool) -> None:
+    """Draw a finished load. `first` says that no load of the namespace was finished before: nothing is replaced."""
+    names = {table.name for table in connection.read(lambda tx: rows.touched(tx, ns, load))}
+    given = {"ns": ns, "load": load}
+
+    def run(lane: Lane) -> None:
+        for query in lane:
+            connection.alone(query, **given)
+
+    def middle(name: str, of: str, match: str) -> None:
+        """Set a parameter to the id that has half of what matches below it."""
+
+        def look(tx: Any) -> Any:
+            (count,) = tx.run(f"{match} RETURN count(*)", **given).single()
+            query = f"{match} WITH {of} AS id ORDER BY id SKIP $half LIMIT 1 RETURN id"
+            found = tx.run(query, half=count // 2, **given).single()
+            return found and found[0]
+
+        given[name] = connection.read(look)
+
+    if not first:
+        run([_erase(name) for name in _DRAWN if name in names])
+    run([query for name, query in _ACCOUNTS if name in names])
+    if "orders" in names:
+        middle("middle", "n.order_id", _new("orders"))
+        for lanes in _ORDERS:
+            rows.both(run, lanes)
+    run([_USES] if "uses" in names else [])
+    if {"orders", "uses"} & names:
+        middle("middle", "b.buyer_id", _STALE)
+        run([] if first else [each(_STALE, f"MATCH (b)-[u:{_ALL_USED}]->(:Identifier) DELETE u", "b")])
+        for lanes in _USED_LANES:
+            rows.both(run, lanes)
+        run([*([] if first else [each(_STALE, _GONE, "b")]), each(_STALE, "REMOVE b.stale", "b")])
+    hung = [query for name, query in [*_HUNG, *([] if first else _WAITED)] if name in names]
+    rows.both(run, [hung, [query for name, query in _ALONE if name in names]])
+    if first and names:
+        connection.schema(signposts())
+
+    def done(tx: Any) -> None:
+        tx.run("MATCH (l:Load {ns: $ns, load: $load}) SET l.connected = true", **given).consume()
+        tx.run("MATCH (t:Touched {ns: $ns, load: $load}) DELETE t", **given).consume()
+
+    connection.write(done)
 
 
-def unconnected(tx: Any, ns: str) -> list[int]:
-    """Finished loads whose relationships are not all made."""
+def unconnected(tx: Any, ns: str) -> list[tuple[int, bool]]:
+    """Finished loads that are not drawn whole, and whether each is the first finished one."""
     found = tx.run(
-        "MATCH (l:Load {ns: $ns, state: 'finished'}) WHERE l.connected IS NULL RETURN l.load ORDER BY l.load", ns=ns
+        "MATCH (l:Load {ns: $ns, state: 'finished'}) WITH min(l.load) AS first "
+        "MATCH (l:Load {ns: $ns, state: 'finished'}) WHERE l.connected IS NULL "
+        "RETURN l.load, l.load = first ORDER BY l.load",
+        ns=ns,
     )
-    return [int(record[0]) for record in found]
+    return [(int(load), bool(first)) for load, first in (record.values() for record in found)]
 
 
-def _each(match: str, work: str, given: str) -> str:
+def each(match: str, work: str, given: str) -> str:
     """A statement that does `work` for each row of `match`, in transactions of `ROWS`."""
     return f"{match} CALL ({given}) {{ {work} }} IN TRANSACTIONS OF {ROWS} ROWS"
 
 
-def _new(label: str, table: str, condition: str = "n.since = $load AND n.until IS NULL") -> str:
-    table_ = BY_NAME[table]
-    hint = using("n", label, key_of(table_))
-    return f"MATCH (n:{label}) {hint} WHERE n.ns = $ns AND n.{table_.id} >= '' AND {condition}"
+def _new(name: str, condition: str = "") -> str:
+    """The rows that a load brought and that readers see."""
+    table = BY_NAME[name]
+    label = label_of(table)
+    return (
+        f"MATCH (n:{label}) {using('n', label, key_of(table))} WHERE n.ns = $ns AND n.{table.id} >= '' "
+        f"AND n.since = $load AND n.until IS NULL{condition}"
+    )
 
 
-def _statements(*, first: bool) -> list[str]:
-    """What a load needs, in order; the first load of a namespace replaced nothing."""
-    replaced = "n.since >= 0 AND n.until = $load"
-    found = []
-    if not first:
-        for table in ("orders", "refunds", "complaints", "order_items"):
-            label = BY_NAME[table].label
-            lost = (
-                "OPTIONAL MATCH (b:Buyer)-[:PLACED]->(n) SET b.stale = true WITH n OPTIONAL MATCH (n)-[r]-() DELETE r"
-                if label == "Order"
-                else "OPTIONAL MATCH (n)-[r]-() DELETE r"
-            )
-            found.append(_each(_new(label, table, replaced), lost, "n"))
-    found += [
-        _each(
-            _new("BuyerRecord", "buyers"),
-            "MERGE (b:Buyer {ns: n.ns, buyer_id: n.buyer_id}) SET b.registered_at = n.registered_at",
-            "n",
-        ),
-        _each(
-            _new("StoreRecord", "stores"),
+def _erase(name: str) -> str:
+    """Take labels and relationships off what the load replaced; a row's buyer has to be looked at again."""
+    table = BY_NAME[name]
+    label = label_of(table)
+    match = (
+        f"MATCH (n:{label}) {using('n', label, key_of(table))} WHERE n.ns = $ns AND n.{table.id} >= '' "
+        "AND n.since < $load AND n.until = $load"
+    )
+    stale = "OPTIONAL MATCH (b:Buyer {ns: n.ns, buyer_id: n.buyer_id}) SET b.stale = true WITH n "
+    begin = stale if name in ("orders", "uses") else ""
+    return each(match, f"{begin}REMOVE n:{table.label} WITH n OPTIONAL MATCH (n)-[r]-() DELETE r", "n")
+
+
+def _current(name: str, of: str, condition: str) -> str:
+    """A match of the visible row of a table by its id."""
+    table = BY_NAME[name]
+    label = label_of(table)
+    return (
+        f"MATCH ({of}:{label} {{ns: n.ns, {table.id}: n.{condition}}}) {using(of, label, key_of(table))} "
+        f"WHERE {of}.since >= 0 AND {of}:{table.label}"
+    )
+
+
+def _waiting(name: str, of: str, column: str) -> str:
+    """A match of the visible rows of a table that refer to this one."""
+    table = BY_NAME[name]
+    label = label_of(table)
+    return (
+        f"MATCH ({of}:{label} {{ns: n.ns, {column}: n.{column}}}) {using(of, label, ('ns', column))} "
+        f"WHERE {of}:{table.label}"
+    )
+
+
+_BUYER: Final = "MERGE (b:Buyer {ns: n.ns, buyer_id: n.buyer_id})"
+_ACCOUNTS: Final = (
+    ("buyers", each(_new("buyers"), f"{_BUYER} SET b.registered_at = n.registered_at", "n")),
+    (
+        "stores",
+        each(
+            _new("stores"),
             "MERGE (s:Store {ns: n.ns, store_id: n.store_id}) SET s.category = n.category, "
             "s.experience_score = n.experience_score, s.opened_at = n.opened_at, s.freight_cover = n.freight_cover",
             "n",
         ),
-        _each(
-            _new("Order", "orders"),
-            "MERGE (b:Buyer {ns: n.ns, buyer_id: n.buyer_id}) SET b.stale = true "
-            "MERGE (s:Store {ns: n.ns, store_id: n.store_id}) MERGE (b)-[:PLACED]->(n) MERGE (n)-[:AT]->(s)",
+    ),
+)
+_LOW: Final = " AND n.order_id < $middle"
+_HIGH: Final = " AND n.order_id >= $middle"
+
+
+def _placed(half: str) -> str:
+    # an order has its buyer and its store only: looking for them from its end is quick
+    return each(_new("orders", half), f"{_BUYER} SET b.stale = true, n:Order MERGE (b)-[:PLACED]->(n)", "n")
+
+
+def _at(half: str) -> str:
+    store = "MERGE (s:Store {ns: n.ns, store_id: n.store_id})"
+    return each(_new("orders", half), f"{store} MERGE (n)-[:AT]->(s)", "n")
+
+
+# lanes run beside each other, and touch no node in common: they never wait for each other
+_ORDERS: Final = ([[_placed(_LOW)], [_at(_HIGH)]], [[_placed(_HIGH)], [_at(_LOW)]])
+_USES: Final = each(_new("uses"), f"{_BUYER} SET b.stale = true, n:Use", "n")
+_WITHIN: Final = each(
+    "MATCH (n:Identifier) USING INDEX n:Identifier(ns, id) "
+    "WHERE n.ns = $ns AND n.id >= '' AND n.since = $load AND n.within IS NOT NULL",
+    f"MATCH (w:Identifier {{ns: n.ns, key: n.within}}) {using('w', 'Identifier', ('ns', 'key'))} MERGE (n)-[:IN]->(w)",
+    "n",
+)
+_HUNG: Final = (
+    (
+        "refunds",
+        each(
+            _new("refunds"),
+            f"SET n:Refund WITH n {_current('orders', 'o', 'order_id')} MERGE (o)-[:REFUNDED_BY]->(n)",
             "n",
         ),
-        _each(
-            _new("Use", "uses"),
-            "MERGE (b:Buyer {ns: n.ns, buyer_id: n.buyer_id}) SET b.stale = true",
-            "n",
-        ),
-        _each(
-            _new("Item", "order_items"),
-            f"MATCH (o:Order {{ns: n.ns, order_id: n.order_id}}) {_ORDER} WHERE o.until IS NULL AND o.since >= 0 "
-            "MERGE (n)-[:IN]->(o)",
-            "n",
-        ),
-        _each(
-            _new("Refund", "refunds"),
-            f"MATCH (o:Order {{ns: n.ns, order_id: n.order_id}}) {_ORDER} WHERE o.until IS NULL AND o.since >= 0 "
-            "MERGE (o)-[:REFUNDED_BY]->(n)",
-            "n",
-        ),
-        _each(
-            _new("Refund", "refunds", "n.since = $load AND n.until IS NULL AND n.parcel IS NOT NULL"),
-            f"MATCH (p:Identifier {{ns: n.ns, id: 'parcel:' + n.parcel}}) "
+    ),
+    (
+        "refunds",
+        each(
+            _new("refunds", " AND n.parcel IS NOT NULL"),
+            "MATCH (p:Identifier {ns: n.ns, id: 'parcel:' + n.parcel}) "
             f"{using('p', 'Identifier', ('ns', 'id'))} MERGE (n)-[:RETURNED_IN]->(p)",
             "n",
         ),
-        _each(
-            _new("Complaint", "complaints"),
-            f"MATCH (f:Refund {{ns: n.ns, refund_id: n.refund_id}}) {_REFUND} WHERE f.until IS NULL AND f.since >= 0 "
-            "MERGE (n)-[:ABOUT]->(f)",
+    ),
+    (
+        "complaints",
+        each(
+            _new("complaints"),
+            f"SET n:Complaint WITH n {_current('refunds', 'f', 'refund_id')} MERGE (n)-[:ABOUT]->(f)",
             "n",
         ),
-        _each(
-            _new("Identifier", "identifiers", "n.since = $load AND n.within IS NOT NULL"),
-            f"MATCH (w:Identifier {{ns: n.ns, key: n.within}}) {using('w', 'Identifier', ('ns', 'key'))} "
-            "MERGE (n)-[:IN]->(w)",
-            "n",
-        ),
-    ]
-    if not first:
-        # what waited for an order or a claim that this load brought
-        found += [
-            _each(
-                _new("Order", "orders"),
-                "MATCH (f:Refund {ns: n.ns, order_id: n.order_id}) WHERE f.until IS NULL MERGE (n)-[:REFUNDED_BY]->(f)",
-                "n",
-            ),
-            _each(
-                _new("Order", "orders"),
-                "MATCH (i:Item {ns: n.ns, order_id: n.order_id}) WHERE i.until IS NULL MERGE (i)-[:IN]->(n)",
-                "n",
-            ),
-            _each(
-                _new("Refund", "refunds"),
-                "MATCH (c:Complaint {ns: n.ns, refund_id: n.refund_id}) WHERE c.until IS NULL MERGE (c)-[:ABOUT]->(n)",
-                "n",
-            ),
-        ]
-    stale = "MATCH (b:Buyer {ns: $ns}) WHERE b.stale"
-    if not first:
-        found.append(_each(stale, f"MATCH (b)-[u:{_ALL_USED}]->(:Identifier) DELETE u", "b"))
-    found += [_each(stale, _used(column, relationship), "b") for column, relationship in USED.items()]
-    found += [_each(stale, _seen(kind, relationship), "b") for kind, relationship in USED.items()]
-    found.append(_each(stale, "REMOVE b.stale", "b"))
-    return found
+    ),
+)
+_WAITED: Final = (
+    ("orders", each(_new("orders"), f"{_waiting('refunds', 'f', 'order_id')} MERGE (n)-[:REFUNDED_BY]->(f)", "n")),
+    ("refunds", each(_new("refunds"), f"{_waiting('complaints', 'c', 'refund_id')} MERGE (c)-[:ABOUT]->(n)", "n")),
+)
+"""What was there before, and waited for an order or a claim or hung on its earlier version."""
+_ALONE: Final = (
+    ("identifiers", _WITHIN),
+    ("order_items", each(_new("order_items"), "SET n:Item", "n")),
+    ("past_decisions", each(_new("past_decisions"), f"{_BUYER} SET n:PastDecision MERGE (n)-[:ABOUT]->(b)", "n")),
+)
+"""What touches neither orders nor claims. A line of an order is found by the order id that it carries: a relationship
+for each took a fifth of the whole time."""
+
+_STALE: Final = "MATCH (b:Buyer) USING INDEX b:Buyer(ns, buyer_id) WHERE b.ns = $ns AND b.buyer_id >= '' AND b.stale"
+_GONE: Final = (
+    "WITH b WHERE NOT EXISTS { (b)-[:PLACED]->() } AND NOT EXISTS { (b)<-[:ABOUT]-(:PastDecision) } "
+    "AND NOT EXISTS { MATCH (r:BuyerRecord {ns: b.ns, buyer_id: b.buyer_id}) WHERE r.until IS NULL } "
+    "AND NOT EXISTS { MATCH (u:UseRecord {ns: b.ns, buyer_id: b.buyer_id}) WHERE u:Use } DETACH DELETE b"
+)
+"""An account of which nothing is known any more is taken away."""
 
 
 def _target(kind: str) -> tuple[str, str]:
@@ -173,7 +246,8 @@ def _used(column: str, relationship: str) -> str:
 def _seen(kind: str, relationship: str) -> str:
     target, hint = _target(kind)
     return (
-        f"MATCH (n:Use {{ns: b.ns, buyer_id: b.buyer_id}}) {_USE} WHERE n.kind = '{kind}' AND n.until IS NULL "
+        f"MATCH (n:UseRecord {{ns: b.ns, buyer_id: b.buyer_id}}) {using('n', 'UseRecord', ('ns', 'buyer_id'))} "
+        f"WHERE n:Use AND n.kind = '{kind}' "
         "WITH b, n.key AS key, min(n.used_at) AS first, max(n.used_at) AS last, count(*) AS uses "
         f"MATCH (i:Identifier {target}) {hint} MERGE (b)-[u:{relationship}]->(i) "
         "SET u.uses = uses, u.first = CASE WHEN u.first < first THEN u.first ELSE first END, "
@@ -181,38 +255,15 @@ def _seen(kind: str, relationship: str) -> str:
     )
 
 
-_RUN: Final = (
-    ("Ring", "ring_id", "MATCH (r:Run {ns: n.ns, run_id: n.run_id}) MERGE (r)-[:FOUND]->(n)"),
-    ("Finding", "buyer_id", "MATCH (b:Buyer {ns: n.ns, buyer_id: n.buyer_id}) MERGE (n)-[:OF]->(b)"),
-    ("Decision", "buyer_id", "MATCH (b:Buyer {ns: n.ns, buyer_id: n.buyer_id}) MERGE (n)-[:ABOUT]->(b)"),
-    (
-        "Member",
-        "member_id",
-        "MATCH (b:Buyer {ns: n.ns, buyer_id: n.buyer_id}) "
-        "MATCH (r:Ring {ns: n.ns, run_id: n.run_id, ring_id: n.ring_id}) "
-        "MERGE (b)-[m:MEMBER_OF]->(r) SET m.probability = n.probability, m.role = n.role",
-    ),
-    ("Evidence", "evidence_id", "MATCH (b:Buyer {ns: n.ns, buyer_id: n.buyer_id}) MERGE (n)-[:SPEAKS_OF]->(b)"),
-    (
-        "Evidence",
-        "evidence_id",
-        "MATCH (r:Ring {ns: n.ns, run_id: n.run_id, ring_id: n.ring_id}) MERGE (n)-[:SUPPORTS]->(r)",
-    ),
-    (
-        "Evidence",
-        "evidence_id",
-        "MATCH (i:Identifier {ns: n.ns, id: n.identifier}) MERGE (n)-[:NAMES]->(i)",
-    ),
-    ("Hub", "identifier", "MATCH (i:Identifier {ns: n.ns, id: n.identifier}) MERGE (n)-[:OF]->(i)"),
-)
+def _lane(columns: Collection[str], half: str) -> Lane:
+    stale = f"{_STALE} AND b.buyer_id {half} $middle"
+    return [
+        *(each(stale, _used(column, USED[column]), "b") for column in columns),
+        *(each(stale, _seen(column, USED[column]), "b") for column in columns),
+    ]
 
 
-def connect_run(connection: Connection, ns: str, run_id: str) -> None:
-    """Make the relationships of a whole run, where they are not made yet: between what it found and whom."""
-    for label, id_, work in _RUN:
-        hint = using("n", label, ("ns", "run_id", id_))
-        match = f"MATCH (n:{label}) {hint} WHERE n.ns = $ns AND n.run_id = $run_id AND n.{id_} >= ''"
-        connection.alone(_each(match, work, "n"), ns=ns, run_id=run_id)
-    connection.write(
-        lambda tx: tx.run("MATCH (r:Run {ns: $ns, run_id: $run}) SET r.connected = true", ns=ns, run=run_id).consume()
-    )
+_FEW: Final = ("device", "ip")
+_MANY: Final = tuple(column for column in USED if column not in _FEW)
+# as with orders: other buyers and other kinds of identifier beside each other
+_USED_LANES: Final = ([_lane(_FEW, "<"), _lane(_MANY, ">=")], [_lane(_FEW, ">="), _lane(_MANY, "<")])

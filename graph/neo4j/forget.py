@@ -6,26 +6,32 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from graph.neo4j import ledger
 from graph.neo4j.edges import USED
-from graph.neo4j.model import label_of
+from graph.neo4j.model import label_of, using
 from graph.schema import SOURCE_TABLES, Type
 from graph.sqlite.forget import ERASED
+
+_MINE = "{ns: $ns, buyer_id: $buyer}"
+_OF_BUYER = using("n", "OrderRecord", ("ns", "buyer_id"))
 
 
 def forget(tx: Any, ns: str, buyer_id: str) -> Mapping[str, int]:
     """Erase; how many rows of each table were touched, and how many identifiers went."""
-    orders = _erased(tx, "MATCH (n:Order {ns: $ns, buyer_id: $buyer})", ERASED["orders"], ns, buyer_id)
+    if not ledger.head(tx, ns).load:
+        return {"orders": 0, "refunds": 0, "uses": 0, "identifiers": 0}
+    orders = _erased(tx, f"MATCH (n:OrderRecord {_MINE}) {_OF_BUYER}", ERASED["orders"], ns, buyer_id)
     refunds = _erased(
         tx,
-        "MATCH (o:Order {ns: $ns, buyer_id: $buyer}) WITH DISTINCT o.order_id AS id "
-        "MATCH (n:Refund {ns: $ns, order_id: id})",
+        f"MATCH (n:OrderRecord {_MINE}) {_OF_BUYER} WITH DISTINCT n.order_id AS id "
+        f"MATCH (n:RefundRecord {{ns: $ns, order_id: id}}) {using('n', 'RefundRecord', ('ns', 'order_id'))}",
         ERASED["refunds"],
         ns,
         buyer_id,
     )
     record = tx.run(
-        "MATCH (n:Use {ns: $ns, buyer_id: $buyer}) WITH collect(n) AS found, collect(n.key) AS keys "
-        "FOREACH (n IN found | DETACH DELETE n) RETURN keys",
+        f"MATCH (n:UseRecord {_MINE}) {using('n', 'UseRecord', ('ns', 'buyer_id'))} "
+        "WITH collect(n) AS found, collect(n.key) AS keys FOREACH (n IN found | DETACH DELETE n) RETURN keys",
         ns=ns,
         buyer=buyer_id,
     ).single()
@@ -65,7 +71,7 @@ def _drop_unused(tx: Any, ns: str, keys: set[str]) -> int:
     while keys:
         free = keys - _referred(tx, ns, keys)
         record = tx.run(
-            "UNWIND $keys AS key MATCH (n:Identifier {ns: $ns, key: key}) "
+            f"UNWIND $keys AS key MATCH (n:Identifier {{ns: $ns, key: key}}) {using('n', 'Identifier', ('ns', 'key'))} "
             "WITH collect(n) AS found, collect(n.within) + collect(n.bare) AS wider "
             "FOREACH (n IN found | DETACH DELETE n) RETURN size(found), wider",
             ns=ns,
@@ -85,6 +91,7 @@ def _referred(tx: Any, ns: str, keys: set[str]) -> set[str]:
             if column.type is Type.KEY and column.name in table.indexes:
                 record = tx.run(
                     f"UNWIND $keys AS key MATCH (n:{label_of(table)} {{ns: $ns, {column.name}: key}}) "
+                    f"{using('n', label_of(table), ('ns', column.name))} "
                     "RETURN collect(DISTINCT key)",
                     ns=ns,
                     keys=asked,

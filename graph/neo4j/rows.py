@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -28,10 +29,14 @@ from graph.neo4j.model import (
 from graph.schema import BY_NAME, SOURCE_TABLES, Kind, Table
 from graph.store import Lease
 
+Result = TypeVar("Result")
+
 BATCH: Final = 5_000
 """Rows a transaction: measured best on 5.26."""
 PAGE: Final = 20_000
 """Rows that one read statement collects."""
+ASKED: Final = 20_000
+"""Ids that one statement looks up."""
 SWEPT: Final = 10_000
 """Nodes that one transaction deletes."""
 
@@ -79,20 +84,37 @@ def write_load(
         marked = list(conflicts) if at + BATCH >= rows.num_rows else []
 
         def work(tx: Any) -> None:
-            ledger.check(tx, ns, lease)
             ledger.check_running(tx, ns, load)
             if piece.num_rows:
+                tx.run("MERGE (:Touched {ns: $ns, load: $load, name: $name})", ns=ns, load=load, name=table.name)
                 if table.kind is Kind.PLACE:
                     _put_places(tx, ns, load, table, piece)
                 else:
                     _put(tx, ns, load, table, piece)
             if marked:
                 _mark(tx, ns, load, table, marked)
+            # last, since it locks the lease until the commit: two transactions can write beside each other
+            ledger.check(tx, ns, lease)
 
         connection.write(work)
 
-    for at in range(0, max(rows.num_rows, 1), BATCH):
-        part(at)
+    starts = range(0, max(rows.num_rows, 1), BATCH)
+    part(starts[0])
+    both(part, starts[1:])
+
+
+def both(work: Callable[[Any], Result], values: Iterable[Any]) -> list[Result]:
+    """What `work` makes of each value, two at a time: the server works on one while the next is being sent."""
+    given_ = list(values)
+    if len(given_) < 2:
+        return [work(value) for value in given_]
+    with ThreadPoolExecutor(2, "neo4j") as threads:
+        found = [threads.submit(work, value) for value in given_]
+        try:
+            return [one.result() for one in found]
+        finally:
+            for one in found:
+                one.cancel()
 
 
 def _by_id(table: Table) -> str:
@@ -105,6 +127,8 @@ def _columns(table: Table, rows: pa.Table) -> dict[str, list[Any]]:
 
 def _put(tx: Any, ns: str, load: int, table: Table, rows: pa.Table) -> None:
     """Put versions of this load, and end the versions that readers see when the load is finished."""
+    # an all-empty column says nothing: `SET n =` leaves it out anyway
+    rows = rows.select([name for name in rows.column_names if rows.column(name).null_count < rows.num_rows])
     names = rows.column_names
     tx.run(
         f"UNWIND range(0, size(${table.id}) - 1) AS i "
@@ -148,12 +172,18 @@ def _mark(tx: Any, ns: str, load: int, table: Table, ids: Sequence[str]) -> None
     ).consume()
 
 
-def current(tx: Any, ns: str, table: Table, ids: Sequence[str], load: int) -> pa.Table:
+def current(connection: Connection, ns: str, table: Table, ids: Sequence[str], load: int) -> pa.Table:
     """See `Store.current`."""
+    asked = list(dict.fromkeys(ids))
+    pieces = [asked[at : at + ASKED] for at in range(0, max(len(asked), 1), ASKED)]
+    found = both(lambda piece: connection.read(lambda tx: _current(tx, ns, table, piece, load)), pieces)
+    return pa.concat_tables(found)
+
+
+def _current(tx: Any, ns: str, table: Table, asked: Sequence[str], load: int) -> pa.Table:
     hidden = ["digest", "updated_at", "file", "line"] if table.kind is Kind.SOURCE else []
     names = [table.id, "since", *hidden]
     collected = ", ".join(returned(name, type_of(table, name)) for name in names)
-    asked = list(dict.fromkeys(ids))
     record = tx.run(
         f"UNWIND $ids AS id MATCH (n:{label_of(table)}) {_by_id(table)} "
         f"WHERE n.ns = $ns AND n.{table.id} = id AND n.since <= $load "
@@ -209,9 +239,15 @@ def settle(tx: Any, ns: str, load: int) -> None:
     tx.run("MATCH (c:Conflict {ns: $ns, load: $load}) DELETE c", ns=ns, load=load).consume()
 
 
+def touched(tx: Any, ns: str, load: int) -> list[Table]:
+    """The tables of which a load wrote rows."""
+    found = tx.run("MATCH (t:Touched {ns: $ns, load: $load}) RETURN t.name ORDER BY t.name", ns=ns, load=load)
+    return [BY_NAME[record[0]] for record in found]
+
+
 def sweep(connection: Connection, ns: str, load: int) -> None:
     """Take away what an unfinished load left, in short transactions; what it ended goes on."""
-    for table in (table for table in BY_NAME.values() if table.kind is not Kind.RUN):
+    for table in connection.read(lambda tx: touched(tx, ns, load)):
         _repeat(
             connection,
             f"MATCH (n:{label_of(table)} {{ns: $ns}}) WHERE n.since = $load WITH n LIMIT {SWEPT} DETACH DELETE n "
@@ -227,7 +263,7 @@ def sweep(connection: Connection, ns: str, load: int) -> None:
                 ns=ns,
                 load=load,
             )
-    for label in ("Conflict", "Quarantined"):
+    for label in ("Conflict", "Quarantined", "Touched"):
         _repeat(
             connection,
             f"MATCH (n:{label} {{ns: $ns, load: $load}}) WITH n LIMIT {SWEPT} DELETE n RETURN count(*)",
@@ -322,26 +358,31 @@ def _pages(
     names = list(dict.fromkeys([*columns, table.id]))
     collected = ", ".join(returned(name, type_of(table, name)) for name in names)
     order = ", ".join(f"n.{name}" for name in key_of(table)[: 3 if table.kind is Kind.RUN else 2])
-    after, comes = "", ">="
-    while True:
+    kept = pa.schema([schema.field(name) for name in columns])
+
+    def page(after: str, comes: str) -> list[Any]:
         query = (
             f"MATCH (n:{label_of(table)}) {_by_id(table)} WHERE {where.format(comes)} "
             f"WITH n ORDER BY {order} LIMIT {size} "
             f"RETURN {collected}"
         )
-        record = connection.read(partial(_collected, query=query, after=after, **parameters))
-        comes = ">"
-        count = len(record[0])
-        if count:
-            after = record[names.index(table.id)][-1]
-            arrays = {
-                name: received(values, type_of(table, name), schema.field(name).type)
-                for name, values in zip(names, record, strict=True)
-            }
-            kept = pa.schema([schema.field(name) for name in columns])
-            yield pa.RecordBatch.from_arrays([arrays[name] for name in columns], schema=kept)
-        if count < size:
-            return
+        return connection.read(partial(_collected, query=query, after=after, **parameters))
+
+    # the next page is on its way while this one is turned into columns
+    with ThreadPoolExecutor(1, "neo4j-pages") as ahead:
+        coming = ahead.submit(page, "", ">=")
+        whole = True
+        while whole:
+            record = coming.result()
+            whole = len(record[0]) == size
+            if whole:
+                coming = ahead.submit(page, record[names.index(table.id)][-1], ">")
+            if record[0]:
+                arrays = {
+                    name: received(values, type_of(table, name), schema.field(name).type)
+                    for name, values in zip(names, record, strict=True)
+                }
+                yield pa.RecordBatch.from_arrays([arrays[name] for name in columns], schema=kept)
 
 
 def _collected(tx: Any, query: str, **parameters: Any) -> list[Any]:
@@ -368,6 +409,9 @@ def find(
     names = list(columns) or list(table.names)
     wanted = given(pa.array(list(dict.fromkeys(values)), schema.field(column).type), type_of(table, column))
     head = ledger.head(tx, ns).load
+    if not head:
+        # and before any load is finished the index may not be there to ask
+        return schema.empty_table().select(names)
     collected = ", ".join(returned(name, type_of(table, name)) for name in names)
     hint = _by_id(table) if column == table.id else using("n", label_of(table), ("ns", column))
     record = tx.run(

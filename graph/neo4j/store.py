@@ -12,12 +12,12 @@ import pyarrow as pa
 
 from graph.columns import QUARANTINE, conform
 from graph.errors import KeyProblem, NotFound, StoreProblem
-from graph.neo4j import edges, ledger, rows
+from graph.neo4j import check, edges, ledger, rows, run_edges
 from graph.neo4j.connection import Connection
 from graph.neo4j.forget import forget
-from graph.neo4j.model import label_of, statements, visible
+from graph.neo4j.model import constraints, label_of, lookups, visible
 from graph.schema import BY_NAME, SCHEMA_VERSION, Kind
-from graph.store import Head, Lease, LoadRecord, RunRecord, Store, Take
+from graph.store import Check, Head, Lease, LoadRecord, RunRecord, Store, Take
 
 _QUARANTINED = pa.schema([pa.field("seq", pa.int64()), pa.field("load", pa.int64()), *QUARANTINE])
 
@@ -59,9 +59,7 @@ class Neo4jStore(Store):
                 do="use the newer Ringfence",
             )
         if version is None:
-            for statement in statements():
-                self._connection.alone(statement)
-            self._connection.alone("CALL db.awaitIndexes(120)")
+            self._connection.schema(constraints())
             self._write(
                 "MERGE (m:StoreMeta {ns: '', key: 'schema_version'}) ON CREATE SET m.value = $version",
                 version=str(SCHEMA_VERSION),
@@ -135,6 +133,9 @@ class Neo4jStore(Store):
             "rows": counts,
         }
 
+    def check(self) -> list[Check]:
+        return list(check.examine(self._connection, self.namespace, self._now()))
+
     # -- leases --------------------------------------------------------------------------------------------------------
 
     def _now(self) -> int:
@@ -163,8 +164,7 @@ class Neo4jStore(Store):
         )
         for load in running:
             rows.sweep(self._connection, ns, load)
-        for load in self._connection.read(lambda tx: edges.unconnected(tx, ns)):
-            edges.connect(self._connection, ns, load)
+        self._draw()
 
         def opened(tx: Any) -> int:
             tx.run("MATCH (l:Load {ns: $ns, state: 'running'}) SET l.state = 'swept'", ns=ns).consume()
@@ -182,13 +182,18 @@ class Neo4jStore(Store):
 
     def current(self, table: str, ids: Sequence[str], *, load: int) -> pa.Table:
         declared = rows.versioned(table)
-        return self._connection.read(lambda tx: rows.current(tx, self.namespace, declared, ids, load))
+        return rows.current(self._connection, self.namespace, declared, ids, load)
 
     def write(self, lease: Lease, load: int, table: str, rows_: pa.Table, *, conflicts: Sequence[str] = ()) -> None:
         rows.write_load(self._connection, self.namespace, lease, load, rows.versioned(table), rows_, conflicts)
 
     def finish_load(self, lease: Lease, load: int, *, report: str, at: int) -> None:
         ns = self.namespace
+
+        if "lookups" not in self.meta():
+            # of the whole database, not of this namespace alone
+            self._connection.schema(lookups())
+            self._write("MERGE (m:StoreMeta {ns: '', key: 'lookups'}) SET m.value = 'made'")
 
         def finish(tx: Any) -> None:
             ledger.check_running(tx, ns, load)
@@ -204,7 +209,12 @@ class Neo4jStore(Store):
             ).consume()
 
         self._leased(lease, finish)
-        edges.connect(self._connection, ns, load)
+        self._draw()
+
+    def _draw(self) -> None:
+        """Bring the graph that people walk up to the last finished load."""
+        for load, first in self._connection.read(lambda tx: edges.unconnected(tx, self.namespace)):
+            edges.connect(self._connection, self.namespace, load, first=first)
 
     def loads(self) -> list[LoadRecord]:
         return self._connection.read(lambda tx: ledger.load_records(tx, self.namespace))
@@ -363,7 +373,7 @@ class Neo4jStore(Store):
 
         # before the switch, so that whoever walks the graph finds a published run whole
         if not self._leased(lease, connected):
-            edges.connect_run(self._connection, ns, run_id)
+            run_edges.connect_run(self._connection, ns, run_id)
         self._leased(lease, lambda tx: ledger.publish(tx, ns, run_id, at))
 
     def drop_runs(self, lease: Lease, run_ids: Sequence[str]) -> None:

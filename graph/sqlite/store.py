@@ -14,10 +14,10 @@ import pyarrow as pa
 from graph.columns import QUARANTINE, conform
 from graph.errors import KeyProblem, LeaseLost, StoreProblem
 from graph.schema import Table
-from graph.sqlite import blocks, forget, ledger, loads, postings, runs
+from graph.sqlite import blocks, check, forget, ledger, loads, postings, runs
 from graph.sqlite.connection import Connections, explained
 from graph.sqlite.ddl import MIGRATIONS, Migration
-from graph.store import Head, Lease, LoadRecord, RunRecord, Store, Take
+from graph.store import Check, Head, Lease, LoadRecord, RunRecord, Store, Take
 
 _QUARANTINED = pa.schema([pa.field("seq", pa.int64()), pa.field("load", pa.int64()), *QUARANTINE])
 
@@ -107,6 +107,9 @@ class SqliteStore(Store):
                 at = np.frombuffer(ends, np.int64)
                 total -= int(((at != 0) & (at <= known_by)).sum())
         return total
+
+    def check(self) -> list[Check]:
+        return list(check.examine(self._connections, self.namespace, self._now()))
 
     # -- leases ------------------------------------------------------------------------------------------------
 

@@ -84,7 +84,12 @@ def write_load(
         marked = list(conflicts) if at + BATCH >= rows.num_rows else []
 
         def work(tx: Any) -> None:
-            ledger.check_running(tx, ns, load)
+            try:
+                ledger.check_running(tx, ns, load)
+            except StoreProblem:
+                # swept by whoever took the lease over: that is what there is to tell
+                ledger.check(tx, ns, lease)
+                raise
             if piece.num_rows:
                 tx.run("MERGE (:Touched {ns: $ns, load: $load, name: $name})", ns=ns, load=load, name=table.name)
                 if table.kind is Kind.PLACE:
@@ -117,7 +122,8 @@ def both(work: Callable[[Any], Result], values: Iterable[Any]) -> list[Result]:
                 one.cancel()
 
 
-def _by_id(table: Table) -> str:
+def by_id(table: Table) -> str:
+    """The hint to go along the index of ids."""
     return using("n", label_of(table), key_of(table))
 
 
@@ -140,7 +146,7 @@ def _put(tx: Any, ns: str, load: int, table: Table, rows: pa.Table) -> None:
     ).consume()
     if load > 1:
         tx.run(
-            f"UNWIND $ids AS id MATCH (n:{label_of(table)}) {_by_id(table)} "
+            f"UNWIND $ids AS id MATCH (n:{label_of(table)}) {by_id(table)} "
             f"WHERE n.ns = $ns AND n.{table.id} = id AND n.since < $load AND n.until IS NULL SET n.until = $load",
             ns=ns,
             load=load,
@@ -185,7 +191,7 @@ def _current(tx: Any, ns: str, table: Table, asked: Sequence[str], load: int) ->
     names = [table.id, "since", *hidden]
     collected = ", ".join(returned(name, type_of(table, name)) for name in names)
     record = tx.run(
-        f"UNWIND $ids AS id MATCH (n:{label_of(table)}) {_by_id(table)} "
+        f"UNWIND $ids AS id MATCH (n:{label_of(table)}) {by_id(table)} "
         f"WHERE n.ns = $ns AND n.{table.id} = id AND n.since <= $load "
         f"AND (({visible()}) OR (n.since = $load AND n.until IS NULL)) RETURN {collected}",
         ns=ns,
@@ -229,7 +235,7 @@ def settle(tx: Any, ns: str, load: int) -> None:
         ids = _marked(tx, ns, load, table, None).to_pylist()
         if ids:
             tx.run(
-                f"UNWIND $ids AS id MATCH (n:{label_of(table)}) {_by_id(table)} "
+                f"UNWIND $ids AS id MATCH (n:{label_of(table)}) {by_id(table)} "
                 f"WHERE n.ns = $ns AND n.{table.id} = id AND n.since <= $load "
                 "SET n.until = CASE WHEN n.since = $load THEN $load WHEN n.until = $load THEN null ELSE n.until END",
                 ns=ns,
@@ -250,7 +256,8 @@ def sweep(connection: Connection, ns: str, load: int) -> None:
     for table in connection.read(lambda tx: touched(tx, ns, load)):
         _repeat(
             connection,
-            f"MATCH (n:{label_of(table)} {{ns: $ns}}) WHERE n.since = $load WITH n LIMIT {SWEPT} DETACH DELETE n "
+            f"MATCH (n:{label_of(table)}) {by_id(table)} WHERE n.ns = $ns AND n.{table.id} >= '' "
+            f"AND n.since = $load WITH n LIMIT {SWEPT} DETACH DELETE n "
             "RETURN count(*)",
             ns=ns,
             load=load,
@@ -258,7 +265,8 @@ def sweep(connection: Connection, ns: str, load: int) -> None:
         if table.kind is Kind.SOURCE:
             _repeat(
                 connection,
-                f"MATCH (n:{label_of(table)} {{ns: $ns}}) WHERE n.until = $load WITH n LIMIT {SWEPT} REMOVE n.until "
+                f"MATCH (n:{label_of(table)}) {by_id(table)} WHERE n.ns = $ns AND n.{table.id} >= '' "
+                f"AND n.since >= 0 AND n.until = $load WITH n LIMIT {SWEPT} REMOVE n.until "
                 "RETURN count(*)",
                 ns=ns,
                 load=load,
@@ -362,7 +370,7 @@ def _pages(
 
     def page(after: str, comes: str) -> list[Any]:
         query = (
-            f"MATCH (n:{label_of(table)}) {_by_id(table)} WHERE {where.format(comes)} "
+            f"MATCH (n:{label_of(table)}) {by_id(table)} WHERE {where.format(comes)} "
             f"WITH n ORDER BY {order} LIMIT {size} "
             f"RETURN {collected}"
         )
@@ -413,7 +421,7 @@ def find(
         # and before any load is finished the index may not be there to ask
         return schema.empty_table().select(names)
     collected = ", ".join(returned(name, type_of(table, name)) for name in names)
-    hint = _by_id(table) if column == table.id else using("n", label_of(table), ("ns", column))
+    hint = by_id(table) if column == table.id else using("n", label_of(table), ("ns", column))
     record = tx.run(
         f"UNWIND $values AS value MATCH (n:{label_of(table)}) {hint} WHERE n.ns = $ns AND n.{column} = value "
         f"AND (n.{table.id} > $after OR $after = '') AND {visible()} WITH n ORDER BY n.{table.id} "

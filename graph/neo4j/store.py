@@ -113,7 +113,8 @@ class Neo4jStore(Store):
             return {
                 table.name: int(
                     tx.run(
-                        f"MATCH (n:{label_of(table)} {{ns: $ns}}) WHERE {visible()} RETURN count(*)",
+                        f"MATCH (n:{label_of(table)}) {rows.by_id(table)} "
+                        f"WHERE n.ns = $ns AND n.{table.id} >= '' AND {visible()} RETURN count(*)",
                         ns=self.namespace,
                         known_by=head.load,
                     ).single()[0]

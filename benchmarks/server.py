@@ -1,0 +1,111 @@
+"""`python -m benchmarks.server`: what a load, a run and the checkout's counters cost on a real Neo4j server.
+
+The server is this machine's own (`scripts.neo4j_server`) and shares its cores. Commands are processes of their own, as
+in `benchmarks.speed`, whose floor stands beside them; look-ups and counters are timed in this process.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.speed import FLOOR, KEY, SIMULATE, run
+from graph.leases import held
+from graph.open import open_store
+from graph.reader import take_snapshot
+from graph.store import Store
+from scripts.neo4j_server import Server
+
+CLIENTS = 16
+LOOK_UPS = 500
+
+
+def _takes(store: Store, name: str, keys: int, cap: int, count: int) -> tuple[float, int]:
+    """Reservations a second by `CLIENTS` threads, over `keys` accounts in turn, and how many were granted."""
+
+    def one(number: int) -> bool:
+        key = f"{name} {number % keys}"
+        return store.take(key, "30d", 1, cap, f"o{number}", now=0, expires_at=9).granted
+
+    with ThreadPoolExecutor(CLIENTS) as clients:
+        start = time.perf_counter()
+        granted = sum(clients.map(one, range(count)))
+        return count / (time.perf_counter() - start), granted
+
+
+def _look_ups(store: Store, ids: list[str]) -> list[float]:
+    taken = []
+    for id_ in ids:
+        start = time.perf_counter()
+        store.find("orders", "order_id", [id_], columns=("order_id", "buyer_id"))
+        taken.append((time.perf_counter() - start) * 1e6)
+    return taken
+
+
+def _switches(store: Store, run_id: str) -> float:
+    """Milliseconds of publishing a run whose graph is drawn, the median of nine."""
+    taken = []
+    with held(store, "run", "benchmark") as lease:
+        for _ in range(9):
+            start = time.perf_counter()
+            store.publish(lease, run_id, at=1)
+            taken.append((time.perf_counter() - start) * 1e3)
+    return statistics.median(taken)
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--buyers", type=int, default=60_000)
+    parser.add_argument("--seed", type=int, default=1)
+    args = parser.parse_args()
+    env = {**os.environ, "RINGFENCE_KEY": KEY}
+    folder = run([sys.executable, "-c", SIMULATE, str(args.buyers), str(args.seed)], env)[1].strip().splitlines()[-1]
+    ringfence = str(Path(sys.executable).with_name("ringfence"))
+    with (Path(folder) / "orders.csv").open("rb") as file:
+        orders = sum(1 for _ in file) - 1
+    table = Table(title=f"On Neo4j: {args.buyers:,} accounts, {orders:,} orders")
+    for column in ("work", "measured", "x floor", "orders/s"):
+        table.add_column(column, justify="right")
+
+    def row(work: str, seconds: float) -> None:
+        table.add_row(work, f"{seconds:.2f} s", f"{seconds / floor:.0f}", f"{orders / seconds:,.0f}")
+
+    with Server(heap="2g", settings={"server.memory.pagecache.size": "1g"}) as server:
+        floor = float(run([sys.executable, "-c", FLOOR, folder], env)[1])
+        env["RINGFENCE_STORE"] = server.url
+        row("load", run([ringfence, "load", folder], env)[0].wall)
+        row("load again", run([ringfence, "load", folder], env)[0].wall)
+        store = open_store(server.url)
+        start = time.perf_counter()
+        snapshot = take_snapshot(store)
+        row("snapshot", time.perf_counter() - start)
+        row("detect, decide, write, publish", run([ringfence, "detect"], env)[0].wall)
+        head = store.head().run
+        assert head is not None
+        table.add_row("switch to a run that is drawn", f"{_switches(store, head):.0f} ms", "", "")
+        taken = sorted(_look_ups(store, snapshot.orders.ids[:: max(1, orders // LOOK_UPS)].tolist()))
+        table.add_row(
+            "look-up of an order",
+            f"p50 {taken[len(taken) // 2]:,.0f} µs, p99 {taken[-len(taken) // 100]:,.0f} µs",
+            "",
+            "",
+        )
+        hot, granted = _takes(store, "hot", 1, 500, 1_500)
+        table.add_row("reservations, one account", f"{hot:,.0f} /s, {granted} of a cap of 500", "", "")
+        many, granted = _takes(store, "cold", 500, 500, 3_000)
+        table.add_row("reservations, 500 accounts", f"{many:,.0f} /s", "", "")
+        store.close()
+    Console(width=110).print(table)
+
+
+if __name__ == "__main__":
+    main()

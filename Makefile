@@ -64,4 +64,4 @@ lock: $(READY) ## resolve the dependency ranges anew into requirements.lock
 	$(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --extra dev --extra bench --upgrade pyproject.toml -o requirements.lock
 
 clean: ## remove what set-up and demo made
-	rm -rf $(VENV) .cache .demo .bench .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) .cache .demo .bench .neo4j .mypy_cache .ruff_cache .pytest_cache

@@ -124,6 +124,8 @@ class Proxy:
                 client.close()
                 continue
             server = socket.create_connection(("127.0.0.1", self.to))
+            for one in (client, server):
+                one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._open += [client, server]
             left = None if self.cut_after is None else [self._draw.randrange(1, 2 * self.cut_after)]
             threading.Thread(target=self._pump, args=(client, server, left), daemon=True).start()

@@ -4,7 +4,7 @@ code, nothing half done is seen, and the same command again ends where an undist
 from __future__ import annotations
 
 import random
-import subprocess
+import re
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -19,9 +19,9 @@ from graph.open import masked_url, open_store
 from scripts.neo4j_server import Server
 from simulator.market import simulate
 from tests.conformance.support import order, table
-from tests.faults.support import Desk, ended, kill, small_disk
+from tests.faults.support import Desk, ended, kill
 from tests.neo4j.support import Proxy, ServerDesk, end_leases, lease_taken, soon, wait_until, wipe
-from tests.require import neo4j_server, require_running
+from tests.require import neo4j_server
 
 BUYERS, SEED = 80, 3
 PROBLEM, HELD = 6, 4
@@ -138,30 +138,6 @@ def test_a_limit_of_transaction_memory_is_told_and_leaves_nothing(
     assert same(desk.seen(), undisturbed)
 
 
-def test_a_full_disk_is_told_and_leaves_nothing_half_done(
-    market: Path, undisturbed: dict[str, Any], tmp_path: Path
-) -> None:
-    home = tmp_path / "neo"
-    (home / "data").mkdir(parents=True)
-    with small_disk(home / "data", 12_000) as mounted:
-        if not mounted:
-            pytest.skip("this machine lets no file system be mounted")
-        server = Server(home)
-        require_running(server)
-        desk = ServerDesk(tmp_path, at=server.url)
-        with server:
-            ran = desk("load", market)
-            assert ran.code == PROBLEM, ran.err
-            assert "neo4j://neo4j:***@" in ran.told
-            server.kill()
-            subprocess.run(["mount", "-o", "remount,size=400m", str(home / "data")], check=True, capture_output=True)
-            server.start()
-            end_leases(server, "default")
-            desk.done("load", market)
-            desk.done("detect")
-            assert same(desk.seen(), undisturbed)
-
-
 # -- clocks -----------------------------------------------------------------------------------------------------------
 
 
@@ -172,7 +148,9 @@ def test_a_clock_that_is_off_is_told(desk: ServerDesk, monkeypatch: pytest.Monke
         monkeypatch.setattr(check.time, "time_ns", lambda seconds=seconds: real() + seconds * 10**9)
         (clock,) = [one for one in store.check() if one.name == "clock"]
         assert clock.state == state
-        assert f"{-seconds:+.1f}" in clock.found or seconds == 0
+        told = re.search(r"([+-]\d+\.\d+) s from this host", clock.found)
+        assert told is not None
+        assert abs(float(told[1]) + seconds) < 0.5
     store.close()
 
 
@@ -201,21 +179,22 @@ def test_a_writer_whose_lease_was_taken_by_a_clock_ahead_writes_nothing_more(des
 # -- the way ----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.soak
 def test_a_slow_way_that_tears_messages_changes_nothing(
     desk: ServerDesk, server: Server, market: Path, undisturbed: dict[str, Any]
 ) -> None:
-    with Proxy(server.port, delay=0.002, halve=True) as proxy:
+    with Proxy(server.port, delay=0.0005, halve=True) as proxy:
         far = desk.through(proxy.port)
         far.done("load", market)
         far.done("detect")
         assert same(far.seen(), undisturbed)
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.soak)])
 def test_a_way_that_breaks_in_the_middle_of_messages_loses_nothing(
     desk: ServerDesk, server: Server, market: Path, undisturbed: dict[str, Any], seed: int
 ) -> None:
-    with Proxy(server.port, cut_after=60_000, seed=seed) as proxy:
+    with Proxy(server.port, cut_after=300_000, seed=seed) as proxy:
         far = desk.through(proxy.port)
         for words in (("load", market), ("detect",)):
             for _ in range(12):
@@ -234,7 +213,11 @@ def test_a_way_that_breaks_in_the_middle_of_messages_loses_nothing(
 # -- kill -9 ----------------------------------------------------------------------------------------------------------
 
 LONGEST = {"load": 4.0, "detect": 1.5, "publish": 0.3}
-SAMPLE = [("client", "load", 0.5), ("server", "load", 1.0), ("server", "detect", 0.4)]
+SAMPLE = [
+    ("client", "load", 0.5),
+    ("server", "load", 1.0),
+    pytest.param("server", "detect", 0.4, marks=pytest.mark.soak),
+]
 
 
 def drawn(count: int) -> list[tuple[str, str, float]]:
@@ -303,6 +286,7 @@ def test_killed_at_fifty_moments_nothing_acknowledged_is_lost(
         try_moment(who, command, delay, desk, server, market, undisturbed)
 
 
+@pytest.mark.soak
 def test_a_server_restarted_in_the_middle_of_a_load_is_ridden_out_or_told(
     desk: ServerDesk, server: Server, market: Path, undisturbed: dict[str, Any]
 ) -> None:

@@ -21,8 +21,8 @@ def test_four_slashes_are_an_absolute_path_and_three_a_relative_one(tmp_path, mo
 @pytest.mark.parametrize(
     ("url", "says"),
     [
-        ("neo4j://user:hunter2@host:7687/db", "embedded store only"),
-        ("postgresql://user:hunter2@host/db", "embedded store only"),
+        ("neo4j://user:hunter2@127.0.0.1:1/db", "does not answer"),
+        ("postgresql://user:hunter2@host/db", "no store of this kind"),
         ("store.db", "no store URL"),
         ("", "no store URL"),
         ("sqlite://store.db", "three slashes"),

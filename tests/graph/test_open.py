@@ -21,7 +21,6 @@ def test_four_slashes_are_an_absolute_path_and_three_a_relative_one(tmp_path, mo
 @pytest.mark.parametrize(
     ("url", "says"),
     [
-        ("neo4j://user:hunter2@127.0.0.1:1/db", "does not answer"),
         ("postgresql://user:hunter2@host/db", "no store of this kind"),
         ("store.db", "no store URL"),
         ("", "no store URL"),
@@ -36,6 +35,21 @@ def test_a_url_that_cannot_be_opened_says_why_and_shows_no_password(url, says):
         open_store(url)
     assert "hunter2" not in str(raised.value)
     assert "sqlite:///path" in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("neo4j://user:hunter2@127.0.0.1:1/db", "does not answer"),
+        ("bolt://user:hunter2@127.0.0.1:1", "does not answer"),
+        ("bolt://user:hunter2@host:port/db", "can't be read"),
+        ("neo4j://user:hunter2@/db", "can't be read"),
+    ],
+)
+def test_a_server_that_cannot_be_reached_says_so_and_shows_no_password(url, says):
+    with pytest.raises(StoreProblem, match=says) as raised:
+        open_store(url)
+    assert "hunter2" not in str(raised.value)
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,7 @@ from loaders.writing import Batch, Only, Writer
 __all__ = ["LEASE", "Only", "load_folder"]
 
 LEASE = "load"
-LOOK_AHEAD = 3
+LOOK_AHEAD = 2
 """Batches that are checked while the identifiers of earlier ones are being read."""
 MOST_HELPERS = 4
 HELPED_FROM = 8 << 20
@@ -186,7 +186,7 @@ def _helpers(intake: Intake) -> int:
     """How many processes read identifiers: none where a load is too small to pay for starting them."""
     files = {feed.file.path for feed in intake.feeds if feed.contract.name in ("orders", "uses")}
     size = sum(path.stat().st_size for path in files if path.is_file())
-    return min(os.cpu_count() or 1, MOST_HELPERS) if size >= HELPED_FROM else 0
+    return min((os.cpu_count() or 1) - 1, MOST_HELPERS) if size >= HELPED_FROM else 0
 
 
 def _report(intake: Intake, writer: Writer, load: int, mapping: Path | None, only: Only | None) -> LoadReport:

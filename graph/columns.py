@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from graph.schema import Kind, Table, Type
 
@@ -63,6 +65,13 @@ QUARANTINE = fields(
 """Columns of `Store.quarantine`; `Store.quarantined` puts `seq` and `load` (int64) before them."""
 
 
+QUARANTINED = pa.schema([pa.field("seq", pa.int64()), pa.field("load", pa.int64()), *QUARANTINE])
+"""Columns of `Store.quarantined`."""
+
+JOURNAL = fields({"seq": pa.int64(), "at": pa.int64(), "id": pa.string(), "body": pa.string()})
+"""Columns of `Store.notes`."""
+
+
 def arrow_type(type_: Type) -> pa.DataType:
     """The Arrow type of a declared column type."""
     return _ARROW[type_]
@@ -104,3 +113,28 @@ def _cast(column: pa.ChunkedArray[Any], type_: pa.DataType) -> pa.ChunkedArray[A
     if pa.types.is_fixed_size_binary(type_) and not pa.types.is_null(column.type):
         return column.cast(pa.binary()).cast(type_)
     return column.cast(type_)
+
+
+def ordered(rows: pa.Table, table: Table) -> pa.Table:
+    """Sorted by id; of rows with one id the last stands. Raises ValueError for a row without an id."""
+    if rows.column(table.id).null_count:
+        raise ValueError(f"{table.name}: a row without {table.id}")
+    rows = rows.take(pc.sort_indices(rows.column(table.id)))
+    ids = rows.column(table.id).combine_chunks()
+    if len(ids) > 1:
+        differs = pc.not_equal(ids.slice(0, len(ids) - 1), ids.slice(1))
+        if pc.all(differs).as_py() is False:
+            rows = rows.filter(pa.concat_arrays([differs, pa.array([True])]))
+    return rows
+
+
+def to_table(rows: Sequence[Sequence[Any]], schema: pa.Schema) -> pa.Table:
+    """Rows of values as a table."""
+    columns = list(zip(*rows, strict=True)) if rows else [()] * len(schema)
+    arrays = [pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)]
+    return pa.Table.from_arrays(arrays, schema=schema)
+
+
+def body_text(body: object) -> str:
+    """The body of a journal's row as JSON text."""
+    return body if isinstance(body, str) else json.dumps(body, sort_keys=True, ensure_ascii=False)

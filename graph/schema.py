@@ -400,3 +400,25 @@ TABLES: tuple[Table, ...] = (
 BY_NAME = {table.name: table for table in TABLES}
 SOURCE_TABLES = tuple(table for table in TABLES if table.kind is Kind.SOURCE)
 RUN_TABLES = tuple(table for table in TABLES if table.kind is Kind.RUN)
+
+ERASED = {
+    "orders": ("device", "ip", "payment", "phone", "recipient", "address"),
+    "refunds": ("note", "pictures", "parcel"),
+}
+"""What forgetting a buyer takes off rows that stay."""
+
+
+def versioned(name: str) -> Table:
+    """The SOURCE or PLACE table of that name; ValueError for any other."""
+    table = BY_NAME.get(name)
+    if table is None or table.kind is Kind.RUN:
+        raise ValueError(f"{name} is no table that loads write")
+    return table
+
+
+def run_table(name: str) -> Table:
+    """The RUN table of that name; ValueError for any other."""
+    table = BY_NAME.get(name)
+    if table is None or table.kind is not Kind.RUN:
+        raise ValueError(f"{name} is no table that runs write")
+    return table

@@ -34,14 +34,14 @@ class Connection:
         """Connects at once. Raises `StoreProblem`."""
         self.where, self.readonly = where, readonly
         parts = _parsed(url, where)
-        options: dict[str, Any] = {}
-        if ca:
-            options = {"encrypted": True, "ssl_context": _context(ca)}
         # the driver's own warnings repeat what is told here, and notifications are about queries that we wrote
         logging.getLogger("neo4j").setLevel(logging.CRITICAL)
         self._database = parts["database"]
         self._closed = False
         try:
+            trust: dict[str, Any] = {}
+            if ca:
+                trust = {"encrypted": True, "ssl_context": ssl.create_default_context(cafile=ca)}
             self._driver = neo4j.GraphDatabase.driver(
                 parts["uri"],
                 auth=(parts["user"], parts["password"]) if parts["user"] else None,
@@ -51,7 +51,7 @@ class Connection:
                 max_transaction_retry_time=RETRY_SECONDS,
                 notifications_min_severity="OFF",
                 user_agent="ringfence",
-                **options,
+                **trust,
             )
         except (failures.DriverError, ValueError, OSError) as error:
             what = f"the URL or its certificates do not hold ({type(error).__name__})"
@@ -158,10 +158,6 @@ def _parsed(url: str, where: str) -> dict[str, str]:
         "password": unquote(parts.password or ""),
         "database": unquote(parts.path.strip("/")) or "neo4j",
     }
-
-
-def _context(ca: str) -> ssl.SSLContext:
-    return ssl.create_default_context(cafile=ca)
 
 
 def _problem(error: Exception, where: str) -> StoreProblem:

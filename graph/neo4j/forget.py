@@ -3,34 +3,32 @@ identifiers that nobody else refers to go too."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from graph.neo4j import ledger
 from graph.neo4j.edges import USED
 from graph.neo4j.model import label_of, using
-from graph.schema import SOURCE_TABLES, Type
-from graph.sqlite.forget import ERASED
+from graph.schema import ERASED, SOURCE_TABLES, Type
 
+Hint = Callable[[str, str], str]
 _MINE = "{ns: $ns, buyer_id: $buyer}"
-_OF_BUYER = using("n", "OrderRecord", ("ns", "buyer_id"))
 
 
 def forget(tx: Any, ns: str, buyer_id: str) -> Mapping[str, int]:
     """Erase; how many rows of each table were touched, and how many identifiers went."""
-    if not ledger.head(tx, ns).load:
-        return {"orders": 0, "refunds": 0, "uses": 0, "identifiers": 0}
-    orders = _erased(tx, f"MATCH (n:OrderRecord {_MINE}) {_OF_BUYER}", ERASED["orders"], ns, buyer_id)
+    hint = _hints(tx)
+    mine = f"MATCH (n:OrderRecord {_MINE}) {hint('OrderRecord', 'buyer_id')}"
+    orders = _erased(tx, mine, ERASED["orders"], ns, buyer_id)
     refunds = _erased(
         tx,
-        f"MATCH (n:OrderRecord {_MINE}) {_OF_BUYER} WITH DISTINCT n.order_id AS id "
-        f"MATCH (n:RefundRecord {{ns: $ns, order_id: id}}) {using('n', 'RefundRecord', ('ns', 'order_id'))}",
+        f"{mine} WITH DISTINCT n.order_id AS id "
+        f"MATCH (n:RefundRecord {{ns: $ns, order_id: id}}) {hint('RefundRecord', 'order_id')}",
         ERASED["refunds"],
         ns,
         buyer_id,
     )
     record = tx.run(
-        f"MATCH (n:UseRecord {_MINE}) {using('n', 'UseRecord', ('ns', 'buyer_id'))} "
+        f"MATCH (n:UseRecord {_MINE}) {hint('UseRecord', 'buyer_id')} "
         "WITH collect(n) AS found, collect(n.key) AS keys FOREACH (n IN found | DETACH DELETE n) RETURN keys",
         ns=ns,
         buyer=buyer_id,
@@ -47,8 +45,15 @@ def forget(tx: Any, ns: str, buyer_id: str) -> Mapping[str, int]:
         "orders": orders[0],
         "refunds": refunds[0],
         "uses": len(record[0]),
-        "identifiers": _drop_unused(tx, ns, keys),
+        "identifiers": _drop_unused(tx, ns, keys, hint),
     }
+
+
+def _hints(tx: Any) -> Hint:
+    """Names the look-up index of a label's property; nothing while the database's first load is open, when there are
+    none yet."""
+    made = tx.run("MATCH (m:StoreMeta {ns: '', key: 'lookups'}) RETURN m.value").single() is not None
+    return lambda label, column: using("n", label, ("ns", column)) if made else ""
 
 
 def _erased(tx: Any, match: str, names: tuple[str, ...], ns: str, buyer_id: str) -> tuple[int, set[str]]:
@@ -65,13 +70,13 @@ def _erased(tx: Any, match: str, names: tuple[str, ...], ns: str, buyer_id: str)
     return int(record[0]), set(record[1])
 
 
-def _drop_unused(tx: Any, ns: str, keys: set[str]) -> int:
+def _drop_unused(tx: Any, ns: str, keys: set[str], hint: Hint) -> int:
     """Delete the identifiers of these keys that no row refers to any more, then the wider places of those."""
     dropped = 0
     while keys:
-        free = keys - _referred(tx, ns, keys)
+        free = keys - _referred(tx, ns, keys, hint)
         record = tx.run(
-            f"UNWIND $keys AS key MATCH (n:Identifier {{ns: $ns, key: key}}) {using('n', 'Identifier', ('ns', 'key'))} "
+            f"UNWIND $keys AS key MATCH (n:Identifier {{ns: $ns, key: key}}) {hint('Identifier', 'key')} "
             "WITH collect(n) AS found, collect(n.within) + collect(n.bare) AS wider "
             "FOREACH (n IN found | DETACH DELETE n) RETURN size(found), wider",
             ns=ns,
@@ -82,7 +87,7 @@ def _drop_unused(tx: Any, ns: str, keys: set[str]) -> int:
     return dropped
 
 
-def _referred(tx: Any, ns: str, keys: set[str]) -> set[str]:
+def _referred(tx: Any, ns: str, keys: set[str], hint: Hint) -> set[str]:
     """Those of the keys that some row, of any version, or some other identifier still refers to."""
     still: set[str] = set()
     asked = sorted(keys)
@@ -91,7 +96,7 @@ def _referred(tx: Any, ns: str, keys: set[str]) -> set[str]:
             if column.type is Type.KEY and column.name in table.indexes:
                 record = tx.run(
                     f"UNWIND $keys AS key MATCH (n:{label_of(table)} {{ns: $ns, {column.name}: key}}) "
-                    f"{using('n', label_of(table), ('ns', column.name))} "
+                    f"{hint(label_of(table), column.name)} "
                     "RETURN collect(DISTINCT key)",
                     ns=ns,
                     keys=asked,

@@ -6,7 +6,6 @@ is what others are about to change.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -14,11 +13,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from graph.columns import fields
+from graph.columns import JOURNAL, body_text, to_table
 from graph.errors import LeaseHeld, LeaseLost, NotFound, StoreProblem
 from graph.store import Head, Lease, LoadRecord, RunRecord, Take
-
-JOURNAL = fields({"seq": pa.int64(), "at": pa.int64(), "id": pa.string(), "body": pa.string()})
 
 
 def head(tx: Any, ns: str) -> Head:
@@ -242,12 +239,8 @@ def note(tx: Any, ns: str, journal: str, rows: Sequence[Mapping[str, Any]]) -> N
         first=first,
         id=[str(row["id"]) for row in rows],
         at=[int(row["at"]) for row in rows],
-        body=[_text(row["body"]) for row in rows],
+        body=[body_text(row["body"]) for row in rows],
     ).consume()
-
-
-def _text(body: object) -> str:
-    return body if isinstance(body, str) else json.dumps(body, sort_keys=True, ensure_ascii=False)
 
 
 def notes(tx: Any, ns: str, journal: str, after: int, limit: int) -> pa.Table:
@@ -261,10 +254,3 @@ def notes(tx: Any, ns: str, journal: str, after: int, limit: int) -> pa.Table:
         limit=limit,
     )
     return to_table([record.values() for record in found], JOURNAL)
-
-
-def to_table(rows: Sequence[Sequence[Any]], schema: pa.Schema) -> pa.Table:
-    """Rows of values as an Arrow table."""
-    columns = list(zip(*rows, strict=True)) if rows else [()] * len(schema)
-    arrays = [pa.array(list(column), field.type) for column, field in zip(columns, schema, strict=True)]
-    return pa.Table.from_arrays(arrays, schema=schema)

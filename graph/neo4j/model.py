@@ -49,7 +49,7 @@ ENTITIES: Final = {"Buyer": ("ns", "buyer_id"), "Store": ("ns", "store_id")}
 """Accounts and stores themselves: known from a row of their own, or from orders only."""
 
 _NO_TEXT = "\u0000"
-_NO_INT = -(2**63)
+_NO_INT = -(2**63) + 1
 _HIDDEN: Final = {"digest": Type.INT, "updated_at": Type.INT, "file": Type.INT, "line": Type.INT, "since": Type.INT}
 
 
@@ -114,26 +114,25 @@ def given(column: pa.ChunkedArray[Any] | pa.Array[Any], kind: Type) -> list[Any]
     return values
 
 
-def returned(name: str, kind: Type, of: str = "n") -> str:
+def returned(name: str, kind: Type) -> str:
     """What collects a property of many nodes: `collect` leaves nulls out, so they are given as a value of their own."""
-    place = f"{of}.{name}"
+    place = f"n.{name}"
     match kind:
         case Type.TEXT | Type.KEY:
             value = f"coalesce({place}, '\\u0000')"
         case Type.REAL:
             value = f"coalesce({place}, 0.0/0.0)"
         case Type.BOOL:
-            value = f"coalesce(toInteger({place}), {_NO_INT + 1})"
+            value = f"coalesce(toInteger({place}), {_NO_INT})"
         case Type.TEXTS:
             value = f"coalesce({place}, ['\\u0000'])"
         case _:
-            value = f"coalesce({place}, {_NO_INT + 1})"
+            value = f"coalesce({place}, {_NO_INT})"
     return f"collect({value})"
 
 
 def received(values: Sequence[Any], kind: Type, type_: pa.DataType) -> pa.Array[Any]:
     """A collected column as Arrow."""
-    none = _NO_INT + 1
     match kind:
         case Type.TEXT:
             found: list[Any] = [None if value == _NO_TEXT else value for value in values]
@@ -142,18 +141,18 @@ def received(values: Sequence[Any], kind: Type, type_: pa.DataType) -> pa.Array[
         case Type.REAL:
             found = [None if value != value else float(value) for value in values]
         case Type.BOOL:
-            found = [None if value == none else bool(value) for value in values]
+            found = [None if value == _NO_INT else bool(value) for value in values]
         case Type.TEXTS:
             found = [None if value == [_NO_TEXT] else list(value) for value in values]
         case _:
-            found = [None if value == none else value for value in values]
+            found = [None if value == _NO_INT else value for value in values]
     array: pa.Array[Any] = pa.array(found, type_)
     return array
 
 
-def visible(of: str = "n", known_by: str = "$known_by") -> str:
-    """The condition that a reader of load `known_by` sees a row."""
-    return f"{of}.since <= {known_by} AND ({of}.until IS NULL OR {of}.until > {known_by})"
+def visible() -> str:
+    """The condition that a reader of load `$known_by` sees row `n`."""
+    return "n.since <= $known_by AND (n.until IS NULL OR n.until > $known_by)"
 
 
 def assigned(names: Sequence[str]) -> str:

@@ -10,7 +10,7 @@ from typing import Any, Final, TypeVar
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from graph.columns import CURRENT, arrow_schema, conform, stored_schema
+from graph.columns import CURRENT, arrow_schema, conform, ordered, stored_schema
 from graph.errors import StoreProblem
 from graph.neo4j import ledger
 from graph.neo4j.connection import Connection
@@ -41,36 +41,7 @@ SWEPT: Final = 10_000
 """Nodes that one transaction deletes."""
 
 
-def versioned(name: str) -> Table:
-    """The SOURCE or PLACE table of that name; ValueError for any other."""
-    table = BY_NAME.get(name)
-    if table is None or table.kind is Kind.RUN:
-        raise ValueError(f"{name} is no table that loads write")
-    return table
-
-
-def run_table(name: str) -> Table:
-    """The RUN table of that name; ValueError for any other."""
-    table = BY_NAME.get(name)
-    if table is None or table.kind is not Kind.RUN:
-        raise ValueError(f"{name} is no table that runs write")
-    return table
-
-
 # -- writing -----------------------------------------------------------------------------------------------------------
-
-
-def ordered(rows: pa.Table, table: Table) -> pa.Table:
-    """Sorted by id; of rows with one id the last stands."""
-    if rows.column(table.id).null_count:
-        raise ValueError(f"{table.name}: a row without {table.id}")
-    rows = rows.take(pc.sort_indices(rows.column(table.id)))
-    ids = rows.column(table.id).combine_chunks()
-    if len(ids) > 1:
-        differs = pc.not_equal(ids.slice(0, len(ids) - 1), ids.slice(1))
-        if pc.all(differs).as_py() is False:
-            rows = rows.filter(pa.concat_arrays([differs, pa.array([True])]))
-    return rows
 
 
 def write_load(

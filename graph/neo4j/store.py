@@ -10,16 +10,14 @@ from typing import Any, Literal
 
 import pyarrow as pa
 
-from graph.columns import QUARANTINE, conform
+from graph.columns import QUARANTINE, QUARANTINED, conform, to_table
 from graph.errors import KeyProblem, NotFound, StoreProblem
 from graph.neo4j import check, edges, ledger, rows, run_edges
 from graph.neo4j.connection import Connection
 from graph.neo4j.forget import forget
 from graph.neo4j.model import constraints, label_of, lookups, visible
-from graph.schema import BY_NAME, SCHEMA_VERSION, Kind
+from graph.schema import BY_NAME, SCHEMA_VERSION, Kind, run_table, versioned
 from graph.store import Check, Head, Lease, LoadRecord, RunRecord, Store, Take
-
-_QUARANTINED = pa.schema([pa.field("seq", pa.int64()), pa.field("load", pa.int64()), *QUARANTINE])
 
 
 class Neo4jStore(Store):
@@ -182,11 +180,11 @@ class Neo4jStore(Store):
         return int(self._leased(lease, opened))
 
     def current(self, table: str, ids: Sequence[str], *, load: int) -> pa.Table:
-        declared = rows.versioned(table)
+        declared = versioned(table)
         return rows.current(self._connection, self.namespace, declared, ids, load)
 
     def write(self, lease: Lease, load: int, table: str, rows_: pa.Table, *, conflicts: Sequence[str] = ()) -> None:
-        rows.write_load(self._connection, self.namespace, lease, load, rows.versioned(table), rows_, conflicts)
+        rows.write_load(self._connection, self.namespace, lease, load, versioned(table), rows_, conflicts)
 
     def finish_load(self, lease: Lease, load: int, *, report: str, at: int) -> None:
         ns = self.namespace
@@ -253,7 +251,7 @@ class Neo4jStore(Store):
                 record.values() for record in tx.run(query, ns=self.namespace, load=load, after=after, limit=limit)
             ]
         )
-        return ledger.to_table(found, _QUARANTINED)
+        return to_table(found, QUARANTINED)
 
     def release_quarantine(self, lease: Lease, seqs: Sequence[int]) -> None:
         query = "UNWIND $seqs AS seq MATCH (q:Quarantined {ns: $ns, seq: seq}) DELETE q"
@@ -271,7 +269,7 @@ class Neo4jStore(Store):
     def scan(
         self, table: str, columns: Sequence[str], *, known_by: int | None = None, batch: int = 65_536
     ) -> Iterator[pa.RecordBatch]:
-        declared = rows.versioned(table)
+        declared = versioned(table)
         for name in columns:
             declared.column(name)
         return self._scan(table, columns, known_by, batch)
@@ -292,7 +290,7 @@ class Neo4jStore(Store):
         limit: int | None = None,
         known_by: int | None = None,
     ) -> pa.Table:
-        declared = rows.versioned(table)
+        declared = versioned(table)
         return self._connection.read(
             lambda tx: rows.find(
                 tx,
@@ -332,7 +330,7 @@ class Neo4jStore(Store):
         self._leased(lease, lambda tx: ledger.put_run(tx, ns, opened))
 
     def write_run(self, lease: Lease, run_id: str, table: str, rows_: pa.Table) -> None:
-        rows.write_run(self._connection, self.namespace, lease, run_id, rows.run_table(table), rows_)
+        rows.write_run(self._connection, self.namespace, lease, run_id, run_table(table), rows_)
 
     def finish_run(
         self,
@@ -398,7 +396,7 @@ class Neo4jStore(Store):
         return self._connection.read(lambda tx: ledger.run_records(tx, self.namespace))
 
     def run_rows(self, run_id: str, table: str, *, columns: Sequence[str] = ()) -> pa.Table:
-        declared = rows.run_table(table)
+        declared = run_table(table)
         if self._connection.read(lambda tx: ledger.run_record(tx, self.namespace, run_id)).state in (
             "building",
             "dropping",

@@ -13,14 +13,9 @@ import pyarrow.compute as pc
 
 from graph.columns import stored_schema
 from graph.hashing import Ints, Mask, distinct, hashes
-from graph.schema import BY_NAME, SOURCE_TABLES, Table, Type
+from graph.schema import BY_NAME, ERASED, SOURCE_TABLES, Table, Type
 from graph.sqlite import blocks, postings
 from graph.sqlite.postings import POSITION_BITS
-
-ERASED = {
-    "orders": ("device", "ip", "payment", "phone", "recipient", "address"),
-    "refunds": ("note", "pictures", "parcel"),
-}
 
 
 def forget(connection: sqlite3.Connection, namespace: str, buyer_id: str) -> dict[str, int]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -10,12 +9,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from graph.columns import fields
+from graph.columns import JOURNAL, body_text, to_table
 from graph.errors import LeaseHeld, LeaseLost
 from graph.store import Lease, Take
-
-JOURNAL = fields({"seq": pa.int64(), "at": pa.int64(), "id": pa.string(), "body": pa.string()})
-"""Columns of `Store.notes`."""
 
 
 def acquire(connection: sqlite3.Connection, namespace: str, name: str, holder: str, *, now: int, ttl: int) -> Lease:
@@ -124,12 +120,8 @@ def note(connection: sqlite3.Connection, namespace: str, journal: str, rows: Seq
     """Append rows whose id the journal doesn't hold yet."""
     connection.executemany(
         "INSERT OR IGNORE INTO journal(namespace, journal, at, id, body) VALUES(?, ?, ?, ?, ?)",
-        [(namespace, journal, int(row["at"]), str(row["id"]), _text(row["body"])) for row in rows],
+        [(namespace, journal, int(row["at"]), str(row["id"]), body_text(row["body"])) for row in rows],
     )
-
-
-def _text(body: object) -> str:
-    return body if isinstance(body, str) else json.dumps(body, sort_keys=True, ensure_ascii=False)
 
 
 def notes(connection: sqlite3.Connection, namespace: str, journal: str, after: int, limit: int) -> pa.Table:
@@ -139,10 +131,3 @@ def notes(connection: sqlite3.Connection, namespace: str, journal: str, after: i
         (namespace, journal, after, limit),
     ).fetchall()
     return to_table(rows, JOURNAL)
-
-
-def to_table(rows: Sequence[Sequence[Any]], schema: pa.Schema) -> pa.Table:
-    """Rows of tuples as an Arrow table."""
-    columns = list(zip(*rows, strict=True)) if rows else [()] * len(schema)
-    arrays = [pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)]
-    return pa.Table.from_arrays(arrays, schema=schema)

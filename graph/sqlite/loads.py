@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from graph.columns import CURRENT, conform, stored_schema
+from graph.columns import CURRENT, conform, ordered, stored_schema
 from graph.errors import StoreProblem
 from graph.hashing import Ints, distinct, hashes
 from graph.schema import BY_NAME, SOURCE_TABLES, Kind, Table
@@ -19,14 +19,6 @@ from graph.sqlite.blocks import Found
 from graph.store import LoadRecord
 
 VERSIONED = tuple(table for table in BY_NAME.values() if table.kind is not Kind.RUN)
-
-
-def versioned(name: str) -> Table:
-    """The SOURCE or PLACE table of that name; ValueError for any other."""
-    table = BY_NAME.get(name)
-    if table is None or table.kind is Kind.RUN:
-        raise ValueError(f"{name} is no table that loads write")
-    return table
 
 
 def last_load(connection: sqlite3.Connection, namespace: str) -> int:
@@ -122,19 +114,6 @@ def _conflicts(connection: sqlite3.Connection, namespace: str, load: int, table:
     return pa.array([row[0] for row in rows], pa.string())
 
 
-def _ordered(rows: pa.Table, table: Table) -> pa.Table:
-    """Sorted by id; of rows with one id the last stands."""
-    if rows.column(table.id).null_count:
-        raise ValueError(f"{table.name}: a row without {table.id}")
-    rows = rows.take(pc.sort_indices(rows.column(table.id)))
-    ids = rows.column(table.id).combine_chunks()
-    if len(ids) > 1:
-        differs = pc.not_equal(ids.slice(0, len(ids) - 1), ids.slice(1))
-        if pc.all(differs).as_py() is False:
-            rows = rows.filter(pa.concat_arrays([differs, pa.array([True])]))
-    return rows
-
-
 def write(
     connection: sqlite3.Connection,
     namespace: str,
@@ -144,7 +123,7 @@ def write(
     conflicts: Sequence[str],
 ) -> None:
     """See `Store.write`."""
-    rows = _ordered(conform(rows, stored_schema(table), where=table.name), table)
+    rows = ordered(conform(rows, stored_schema(table), where=table.name), table)
     head = last_load(connection, namespace)
     if rows.num_rows:
         before = _of_ids(connection, namespace, table, rows.column(table.id).combine_chunks(), ())

@@ -7,11 +7,10 @@ from collections.abc import Sequence
 from dataclasses import astuple, replace
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from graph.columns import arrow_schema, conform
+from graph.columns import arrow_schema, conform, ordered
 from graph.errors import NotFound, StoreProblem
-from graph.schema import BY_NAME, RUN_TABLES, Kind, Table
+from graph.schema import RUN_TABLES, Table
 from graph.sqlite import blocks
 from graph.store import RunRecord
 
@@ -19,14 +18,6 @@ _COLUMNS = (
     "run_id, state, as_of, known_by, policy, policy_digest, version, snapshot_digest, parent, started_at, "
     "finished_at, published_at, held_reason, stats"
 )
-
-
-def run_table(name: str) -> Table:
-    """The RUN table of that name; ValueError for any other."""
-    table = BY_NAME.get(name)
-    if table is None or table.kind is not Kind.RUN:
-        raise ValueError(f"{name} is no table that runs write")
-    return table
 
 
 def record(connection: sqlite3.Connection, namespace: str, run_id: str) -> RunRecord:
@@ -126,10 +117,5 @@ def rows(connection: sqlite3.Connection, namespace: str, run_id: str, table: Tab
     if record(connection, namespace, run_id).state == "building":
         raise NotFound(f"run {run_id} is not finished", do="wait for it, or see `ringfence runs`")
     whole = blocks.read_run(connection, namespace, table, run_id)
-    whole = whole.take(pc.sort_indices(whole.column(table.id))).combine_chunks()
-    if whole.num_rows > 1:
-        ids = whole.column(table.id).combine_chunks()
-        differs = pc.not_equal(ids.slice(0, len(ids) - 1), ids.slice(1))
-        if pc.all(differs).as_py() is False:
-            whole = whole.filter(pa.concat_arrays([differs, pa.array([True])]))
+    whole = ordered(whole, table).combine_chunks()
     return whole.select(list(columns)) if columns else whole

@@ -11,15 +11,13 @@ from typing import Any, Literal
 import numpy as np
 import pyarrow as pa
 
-from graph.columns import QUARANTINE, conform
+from graph.columns import QUARANTINE, QUARANTINED, conform, to_table
 from graph.errors import KeyProblem, LeaseLost, StoreProblem
-from graph.schema import Table
+from graph.schema import Table, run_table, versioned
 from graph.sqlite import blocks, check, forget, ledger, loads, postings, runs
 from graph.sqlite.connection import Connections, explained
 from graph.sqlite.ddl import MIGRATIONS, Migration
 from graph.store import Check, Head, Lease, LoadRecord, RunRecord, Store, Take
-
-_QUARANTINED = pa.schema([pa.field("seq", pa.int64()), pa.field("load", pa.int64()), *QUARANTINE])
 
 
 class SqliteStore(Store):
@@ -136,12 +134,12 @@ class SqliteStore(Store):
             return loads.begin(connection, self.namespace, source=source, at=at)
 
     def current(self, table: str, ids: Sequence[str], *, load: int) -> pa.Table:
-        declared = loads.versioned(table)
+        declared = versioned(table)
         with self._connections.read() as connection:
             return loads.current(connection, self.namespace, declared, ids, load)
 
     def write(self, lease: Lease, load: int, table: str, rows: pa.Table, *, conflicts: Sequence[str] = ()) -> None:
-        declared = loads.versioned(table)
+        declared = versioned(table)
         with self._connections.write() as connection:
             ledger.check(connection, self.namespace, lease)
             loads.check_running(connection, self.namespace, load)
@@ -192,7 +190,7 @@ class SqliteStore(Store):
                 "(SELECT load FROM loads WHERE namespace = ?1 AND state = 'finished') ORDER BY seq LIMIT ?4",
                 (self.namespace, load, after, limit),
             ).fetchall()
-            return ledger.to_table(rows, _QUARANTINED)
+            return to_table(rows, QUARANTINED)
 
     def release_quarantine(self, lease: Lease, seqs: Sequence[int]) -> None:
         with self._connections.write() as connection:
@@ -229,7 +227,7 @@ class SqliteStore(Store):
     def scan(
         self, table: str, columns: Sequence[str], *, known_by: int | None = None, batch: int = 65_536
     ) -> Iterator[pa.RecordBatch]:
-        declared = loads.versioned(table)
+        declared = versioned(table)
         for name in columns:
             declared.column(name)
         return self._scan(declared, columns, known_by, batch)
@@ -260,7 +258,7 @@ class SqliteStore(Store):
         limit: int | None = None,
         known_by: int | None = None,
     ) -> pa.Table:
-        declared = loads.versioned(table)
+        declared = versioned(table)
         with self._connections.read() as connection:
             return loads.find(
                 connection,
@@ -282,7 +280,7 @@ class SqliteStore(Store):
             runs.begin(connection, self.namespace, run)
 
     def write_run(self, lease: Lease, run_id: str, table: str, rows: pa.Table) -> None:
-        declared = runs.run_table(table)
+        declared = run_table(table)
         with self._connections.write() as connection:
             ledger.check(connection, self.namespace, lease)
             runs.write(connection, self.namespace, run_id, declared, rows)
@@ -316,7 +314,7 @@ class SqliteStore(Store):
             return runs.records(connection, self.namespace)
 
     def run_rows(self, run_id: str, table: str, *, columns: Sequence[str] = ()) -> pa.Table:
-        declared = runs.run_table(table)
+        declared = run_table(table)
         with self._connections.read() as connection:
             return runs.rows(connection, self.namespace, run_id, declared, columns)
 

@@ -91,7 +91,7 @@ queries = from_schema(
     custom_scalars={
         "Instant": text(st.sampled_from(["2024-12-31T00:00:00Z", "2024-12-31", "x"])),
         "Decimal": text(st.sampled_from(["1.00", "0", "-1", "1.2345"])),
-        "Currency": text(st.sampled_from(["CNY", "JPY", "XXX", "cny"])),
+        "Currency": text(st.sampled_from(["CNY", "JPY", "XXX", "cny"])),  # XXX: ISO 4217 for no currency
     },
     allow_x00=False,
     codec="utf-8",

@@ -218,13 +218,13 @@ def test_a_page_of_accounts_reads_the_store_once_for_each_relation(api: Asked, s
         calls.append(f"{table}.{column}")
         return original(self, table, column, *args, **more)  # type: ignore[arg-type]  # passed on as given
 
-    type(store).find = counted  # type: ignore[method-assign]
+    type(store).find = counted  # type: ignore[method-assign]  # put back below
     try:
         api.data(
             """{ accounts(first: 25) { edges { node { id registeredAt orders(first: 2) { edges { node {
             store { id } items { totalCount } refunds { totalCount } buyer { id } } } } } } } }"""
         )
     finally:
-        type(store).find = original  # type: ignore[method-assign]
+        type(store).find = original  # type: ignore[method-assign]  # as it was
     assert sorted(calls) == sorted(set(calls))
     assert len(calls) <= 6

@@ -124,3 +124,14 @@ def test_forgetting_while_a_load_is_open_reaches_what_the_load_brings_and_replac
     for known_by in (1, 2):
         assert [row["use_id"] for row in scan(store, "uses", known_by=known_by)] == ["u2"]
         assert [row["device"] for row in scan(store, known_by=known_by)] == [None]
+
+
+def test_forgetting_while_the_first_load_is_open_reaches_what_it_brings(store):
+    with leased(store) as lease:
+        number = store.begin_load(lease, source="x", at=1)
+        store.write(lease, number, "uses", table("uses", [use("u1", "gone", 7), use("u2", "stays", 2)]))
+        store.write(lease, number, "orders", table("orders", [order("o1", "gone", device=key(7))]))
+        assert store.forget(lease, "gone")["orders"] == 1
+        store.finish_load(lease, number, report="", at=2)
+    assert [row["use_id"] for row in scan(store, "uses")] == ["u2"]
+    assert [row["device"] for row in scan(store)] == [None]

@@ -22,7 +22,7 @@ from graph.neo4j.model import key_of, label_of, signposts, using
 from graph.schema import BY_NAME
 
 ROWS: Final = 5_000
-"""Rows a transaction."""
+"""Rows a transaction, where each row changes few things."""
 USED: Final = {
     column: relationship for relationship, column, target in BY_NAME["orders"].links if target == "identifiers"
 }
@@ -44,33 +44,14 @@ def connect(connection: Connection, ns: str, load: int, *, first: bool) -> None:
         for query in lane:
             connection.alone(query, **given)
 
-    def middle(name: str, of: str, match: str) -> None:
-        """Set a parameter to the id that has half of what matches below it."""
-
-        def look(tx: Any) -> Any:
-            (count,) = tx.run(f"{match} RETURN count(*)", **given).single()
-            query = f"{match} WITH {of} AS id ORDER BY id SKIP $half LIMIT 1 RETURN id"
-            found = tx.run(query, half=count // 2, **given).single()
-            return found and found[0]
-
-        given[name] = connection.read(look)
-
     if not first:
         run([_erase(name) for name in _DRAWN if name in names])
-    run([query for name, query in _ACCOUNTS if name in names])
-    if "orders" in names:
-        middle("middle", "n.order_id", _new("orders"))
-        for lanes in _ORDERS:
-            rows.both(run, lanes)
-    run([_USES] if "uses" in names else [])
-    if {"orders", "uses"} & names:
-        middle("middle", "b.buyer_id", _STALE)
-        run([] if first else [each(_STALE, f"MATCH (b)-[u:{_ALL_USED}]->(:Identifier) DELETE u", "b")])
-        for lanes in _USED_LANES:
-            rows.both(run, lanes)
-        run([*([] if first else [each(_STALE, _GONE, "b")]), each(_STALE, "REMOVE b.stale", "b")])
-    hung = [query for name, query in [*_HUNG, *([] if first else _WAITED)] if name in names]
-    rows.both(run, [hung, [query for name, query in _ALONE if name in names]])
+    # what stands beside each other touches no node in common, and so never waits for the other or deadlocks with it
+    rows.both(run, [_of(names, *_ACCOUNTS, *_ORDERS), _of(names, *_ALONE)])
+    again = [] if first else [each(_STALE, f"MATCH (b)-[u:{_ALL_USED}]->(:Identifier) DELETE u", "b")]
+    gone = [] if first else [each(_STALE, _GONE, "b")]
+    used = [*again, _USED, *_SEEN, *gone, each(_STALE, "REMOVE b.stale", "b")] if {"orders", "uses"} & names else []
+    rows.both(run, [used, _of(names, *_HUNG, *([] if first else _WAITED))])
     if first and names:
         connection.schema(signposts())
 
@@ -92,9 +73,14 @@ def unconnected(tx: Any, ns: str) -> list[tuple[int, bool]]:
     return [(int(load), bool(first)) for load, first in (record.values() for record in found)]
 
 
-def each(match: str, work: str, given: str) -> str:
-    """A statement that does `work` for each row of `match`, in transactions of `ROWS`."""
-    return f"{match} CALL ({given}) {{ {work} }} IN TRANSACTIONS OF {ROWS} ROWS"
+def each(match: str, work: str, given: str, rows: int = ROWS) -> str:
+    """A statement that does `work` for each row of `match`, in transactions of `rows` rows."""
+    return f"{match} CALL ({given}) {{ {work} }} IN TRANSACTIONS OF {rows} ROWS"
+
+
+def _of(names: Collection[str], *told: tuple[str, str]) -> Lane:
+    """The statements of these tables, in their order."""
+    return [query for name, query in told if name in names]
 
 
 def _new(name: str, condition: str = "") -> str:
@@ -153,23 +139,20 @@ _ACCOUNTS: Final = (
         ),
     ),
 )
-_LOW: Final = " AND n.order_id < $middle"
-_HIGH: Final = " AND n.order_id >= $middle"
-
-
-def _placed(half: str) -> str:
-    # an order has its buyer and its store only: looking for them from its end is quick
-    return each(_new("orders", half), f"{_BUYER} SET b.stale = true, n:Order MERGE (b)-[:PLACED]->(n)", "n")
-
-
-def _at(half: str) -> str:
-    store = "MERGE (s:Store {ns: n.ns, store_id: n.store_id})"
-    return each(_new("orders", half), f"{store} MERGE (n)-[:AT]->(s)", "n")
-
-
-# lanes run beside each other, and touch no node in common: they never wait for each other
-_ORDERS: Final = ([[_placed(_LOW)], [_at(_HIGH)]], [[_placed(_HIGH)], [_at(_LOW)]])
-_USES: Final = each(_new("uses"), f"{_BUYER} SET b.stale = true, n:Use", "n")
+_ORDERS: Final = (
+    (
+        "orders",
+        # an order without the label is not drawn yet: its relationships need not be looked for
+        each(
+            _new("orders", " AND NOT n:Order"),
+            f"{_BUYER} MERGE (s:Store {{ns: n.ns, store_id: n.store_id}}) "
+            "SET b.stale = true, n:Order CREATE (b)-[:PLACED]->(n)-[:AT]->(s)",
+            "n",
+        ),
+    ),
+    ("uses", each(_new("uses"), f"{_BUYER} SET b.stale = true, n:Use", "n")),
+    ("past_decisions", each(_new("past_decisions"), f"{_BUYER} SET n:PastDecision MERGE (n)-[:ABOUT]->(b)", "n")),
+)
 _WITHIN: Final = each(
     "MATCH (n:Identifier) USING INDEX n:Identifier(ns, id) "
     "WHERE n.ns = $ns AND n.id >= '' AND n.since = $load AND n.within IS NOT NULL",
@@ -211,7 +194,6 @@ _WAITED: Final = (
 _ALONE: Final = (
     ("identifiers", _WITHIN),
     ("order_items", each(_new("order_items"), "SET n:Item", "n")),
-    ("past_decisions", each(_new("past_decisions"), f"{_BUYER} SET n:PastDecision MERGE (n)-[:ABOUT]->(b)", "n")),
 )
 """What touches neither orders nor claims. A line of an order is found by the order id that it carries: a relationship
 for each took a fifth of the whole time."""
@@ -233,14 +215,19 @@ def _target(kind: str) -> tuple[str, str]:
     return f"{{ns: b.ns, id: '{kind}:' + key}}", using("i", "Identifier", ("ns", "id"))
 
 
-def _used(column: str, relationship: str) -> str:
-    target, hint = _target(column)
-    return (
-        f"MATCH (b)-[:PLACED]->(o:Order) WHERE o.{column} IS NOT NULL "
-        f"WITH b, o.{column} AS key, min(o.placed_at) AS first, max(o.placed_at) AS last, count(*) AS orders "
-        f"MATCH (i:Identifier {target}) {hint} MERGE (b)-[u:{relationship}]->(i) "
-        "SET u.first = first, u.last = last, u.orders = orders"
-    )
+def _orders_used() -> str:
+    """One relationship a buyer and identifier, from all orders of the buyer, each read once."""
+    read = ", ".join(f"o.{column}" for column in USED)
+    parts = [f"MATCH (b)-[:PLACED]->(o:Order) WITH b, collect([o.placed_at, {read}]) AS placed"]
+    for place, (column, relationship) in enumerate(USED.items(), 1):
+        target, hint = _target(column)
+        parts.append(
+            f"CALL (b, placed) {{ UNWIND placed AS one WITH b, one WHERE one[{place}] IS NOT NULL "
+            f"WITH b, one[{place}] AS key, min(one[0]) AS first, max(one[0]) AS last, count(*) AS orders "
+            f"MATCH (i:Identifier {target}) {hint} MERGE (b)-[u:{relationship}]->(i) "
+            "SET u.first = first, u.last = last, u.orders = orders }"
+        )
+    return " ".join(parts)
 
 
 def _seen(kind: str, relationship: str) -> str:
@@ -255,15 +242,5 @@ def _seen(kind: str, relationship: str) -> str:
     )
 
 
-def _lane(columns: Collection[str], half: str) -> Lane:
-    stale = f"{_STALE} AND b.buyer_id {half} $middle"
-    return [
-        *(each(stale, _used(column, USED[column]), "b") for column in columns),
-        *(each(stale, _seen(column, USED[column]), "b") for column in columns),
-    ]
-
-
-_FEW: Final = ("device", "ip")
-_MANY: Final = tuple(column for column in USED if column not in _FEW)
-# as with orders: other buyers and other kinds of identifier beside each other
-_USED_LANES: Final = ([_lane(_FEW, "<"), _lane(_MANY, ">=")], [_lane(_FEW, ">="), _lane(_MANY, "<")])
+_USED: Final = each(_STALE, _orders_used(), "b", rows=1_000)
+_SEEN: Final = [each(_STALE, _seen(kind, relationship), "b") for kind, relationship in USED.items()]

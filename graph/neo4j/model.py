@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from graph.schema import TABLES, Kind, Table, Type
 
@@ -135,19 +136,32 @@ def received(values: Sequence[Any], kind: Type, type_: pa.DataType) -> pa.Array[
     """A collected column as Arrow."""
     match kind:
         case Type.TEXT:
-            found: list[Any] = [None if value == _NO_TEXT else value for value in values]
+            return _without(pa.array(values, type_), _NO_TEXT)
         case Type.KEY:
-            found = [None if value == _NO_TEXT else bytes.fromhex(value) for value in values]
+            return _keys(values, type_)
         case Type.REAL:
-            found = [None if value != value else float(value) for value in values]
+            return pa.array([None if value != value else float(value) for value in values], type_)
         case Type.BOOL:
-            found = [None if value == _NO_INT else bool(value) for value in values]
+            return pa.array([None if value == _NO_INT else bool(value) for value in values], type_)
         case Type.TEXTS:
-            found = [None if value == [_NO_TEXT] else list(value) for value in values]
+            return pa.array([None if value == [_NO_TEXT] else list(value) for value in values], type_)
         case _:
-            found = [None if value == _NO_INT else value for value in values]
-    array: pa.Array[Any] = pa.array(found, type_)
-    return array
+            return _without(pa.array(values, pa.int64()), _NO_INT).cast(type_)
+
+
+def _without(column: pa.Array[Any], stands_for_null: str | int) -> pa.Array[Any]:
+    null = pc.equal(column, pa.scalar(stands_for_null, column.type))
+    found: pa.Array[Any] = pc.if_else(null, pa.scalar(None, column.type), column)
+    return found
+
+
+def _keys(values: Sequence[str], type_: pa.DataType) -> pa.Array[Any]:
+    """Hex text as keys, all at once."""
+    there = pa.array([value != _NO_TEXT for value in values], pa.bool_())
+    nothing = "00" * type_.byte_width
+    data = bytes.fromhex("".join([nothing if value == _NO_TEXT else value for value in values]))
+    found: pa.Array[Any] = pa.Array.from_buffers(type_, len(values), [there.buffers()[1], pa.py_buffer(data)])
+    return found
 
 
 def visible() -> str:

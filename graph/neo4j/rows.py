@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from typing import Any, Final, TypeVar
 
@@ -35,6 +36,8 @@ BATCH: Final = 5_000
 """Rows a transaction: measured best on 5.26."""
 PAGE: Final = 20_000
 """Rows that one read statement collects."""
+PAGES_AHEAD: Final = 3
+"""Pages that are read before they are asked for."""
 ASKED: Final = 20_000
 """Ids that one statement looks up."""
 SWEPT: Final = 10_000
@@ -110,7 +113,9 @@ def _put(tx: Any, ns: str, load: int, table: Table, rows: pa.Table) -> None:
     tx.run(
         f"UNWIND range(0, size(${table.id}) - 1) AS i "
         f"MERGE (n:{label_of(table)} {{ns: $ns, {table.id}: ${table.id}[i], since: $load}}) "
-        f"SET n = {assigned(names)}, n.ns = $ns, n.since = $load",
+        # a new node takes its key once: `SET n =` writes it twice, half as long again
+        f"ON CREATE SET n += {assigned([name for name in names if name != table.id])} "
+        f"ON MATCH SET n = {assigned(names)}, n.ns = $ns, n.since = $load",
         ns=ns,
         load=load,
         **_columns(table, rows),
@@ -152,6 +157,8 @@ def _mark(tx: Any, ns: str, load: int, table: Table, ids: Sequence[str]) -> None
 def current(connection: Connection, ns: str, table: Table, ids: Sequence[str], load: int) -> pa.Table:
     """See `Store.current`."""
     asked = list(dict.fromkeys(ids))
+    if not asked:
+        return CURRENT.empty_table()
     pieces = [asked[at : at + ASKED] for at in range(0, max(len(asked), 1), ASKED)]
     found = both(lambda piece: connection.read(lambda tx: _current(tx, ns, table, piece, load)), pieces)
     return pa.concat_tables(found)
@@ -311,57 +318,71 @@ def scan(
     connection: Connection, ns: str, table: Table, columns: Sequence[str], known_by: int, batch: int
 ) -> Iterator[pa.RecordBatch]:
     """All rows visible at load `known_by`, sorted by id, page by page along the index of ids."""
-    size = min(batch, PAGE)
-    where = f"n.ns = $ns AND n.{table.id} {{}} $after AND {visible()}"
-    yield from _pages(connection, table, columns, where, size, stored_schema(table), ns=ns, known_by=known_by)
+    pages = _Pages(connection, table, columns, stored_schema(table), "n.ns = $ns", visible())
+    yield from pages.read(min(batch, PAGE), ns=ns, known_by=known_by)
 
 
 def run_rows(connection: Connection, ns: str, run_id: str, table: Table, columns: Sequence[str]) -> pa.Table:
     """All rows of a run, sorted by id."""
     schema = arrow_schema(table)
     names = list(columns) or list(table.names)
-    where = f"n.ns = $ns AND n.run_id = $run_id AND n.{table.id} {{}} $after"
-    pages = list(_pages(connection, table, names, where, PAGE, schema, ns=ns, run_id=run_id))
-    return pa.Table.from_batches(pages, schema=pa.schema([schema.field(name) for name in names]))
+    pages = _Pages(connection, table, names, schema, "n.ns = $ns AND n.run_id = $run_id", "true")
+    found = list(pages.read(PAGE, ns=ns, run_id=run_id))
+    return pa.Table.from_batches(found, schema=pa.schema([schema.field(name) for name in names]))
 
 
-def _pages(
-    connection: Connection,
-    table: Table,
-    columns: Sequence[str],
-    where: str,
-    size: int,
-    schema: pa.Schema,
-    **parameters: Any,
-) -> Iterator[pa.RecordBatch]:
-    names = list(dict.fromkeys([*columns, table.id]))
-    collected = ", ".join(returned(name, type_of(table, name)) for name in names)
-    order = ", ".join(f"n.{name}" for name in key_of(table)[: 3 if table.kind is Kind.RUN else 2])
-    kept = pa.schema([schema.field(name) for name in columns])
+class _Pages:
+    """Reads rows in ranges of the index of ids. Where a range ends is asked of the index alone, which is quick, so two
+    ranges can be on their way beside each other. `start` is the condition on what comes before the id in the index."""
 
-    def page(after: str, comes: str) -> list[Any]:
-        query = (
-            f"MATCH (n:{label_of(table)}) {by_id(table)} WHERE {where.format(comes)} "
-            f"WITH n ORDER BY {order} LIMIT {size} "
-            f"RETURN {collected}"
-        )
-        return connection.read(partial(_collected, query=query, after=after, **parameters))
+    def __init__(
+        self,
+        connection: Connection,
+        table: Table,
+        columns: Sequence[str],
+        schema: pa.Schema,
+        start: str,
+        condition: str,
+    ) -> None:
+        self._connection, self._schema = connection, schema
+        self._types = {name: type_of(table, name) for name in columns}
+        order = ", ".join(f"n.{name}" for name in key_of(table)[: 3 if table.kind is Kind.RUN else 2])
+        # the index ends in `since`, and is used only by who names it
+        since = " AND n.since >= 0" if table.kind is Kind.SOURCE else ""
+        self._match = f"MATCH (n:{label_of(table)}) {by_id(table)} WHERE {start} AND n.{table.id} >= $after{since}"
+        self._end = f" WITH n.{table.id} AS id, n ORDER BY {order} SKIP $size LIMIT 1 RETURN id"
+        self._before = f" AND n.{table.id} < $end"
+        collected = ", ".join(returned(name, kind) for name, kind in self._types.items())
+        self._rows = f" AND {condition} WITH n ORDER BY {order} RETURN {collected}"
 
-    # the next page is on its way while this one is turned into columns
-    with ThreadPoolExecutor(1, "neo4j-pages") as ahead:
-        coming = ahead.submit(page, "", ">=")
-        whole = True
-        while whole:
-            record = coming.result()
-            whole = len(record[0]) == size
-            if whole:
-                coming = ahead.submit(page, record[names.index(table.id)][-1], ">")
-            if record[0]:
-                arrays = {
-                    name: received(values, type_of(table, name), schema.field(name).type)
-                    for name, values in zip(names, record, strict=True)
-                }
-                yield pa.RecordBatch.from_arrays([arrays[name] for name in columns], schema=kept)
+    def read(self, size: int, **parameters: Any) -> Iterator[pa.RecordBatch]:
+        """Pages of about `size` rows, in order, without the empty ones."""
+        coming: deque[Future[pa.RecordBatch]] = deque()
+        after: str | None = ""
+        with ThreadPoolExecutor(2, "neo4j-pages") as readers:
+            while after is not None or coming:
+                while after is not None and len(coming) < PAGES_AHEAD:
+                    given_ = {**parameters, "after": after}
+                    after = self._connection.read(partial(_first, query=self._match + self._end, size=size, **given_))
+                    coming.append(readers.submit(self._page, {**given_, "end": after}))
+                page = coming.popleft().result()
+                if page.num_rows:
+                    yield page
+
+    def _page(self, parameters: dict[str, Any]) -> pa.RecordBatch:
+        query = self._match + (self._before if parameters["end"] is not None else "") + self._rows
+        values = self._connection.read(partial(_collected, query=query, **parameters))
+        schema = pa.schema([self._schema.field(name) for name in self._types])
+        arrays = [
+            received(column, kind, field.type)
+            for column, kind, field in zip(values, self._types.values(), schema, strict=True)
+        ]
+        return pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+
+def _first(tx: Any, query: str, **parameters: Any) -> str | None:
+    record = tx.run(query, **parameters).single()
+    return None if record is None else str(record[0])
 
 
 def _collected(tx: Any, query: str, **parameters: Any) -> list[Any]:

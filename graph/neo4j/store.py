@@ -16,6 +16,7 @@ from graph.neo4j import check, edges, ledger, rows, run_edges
 from graph.neo4j.connection import Connection
 from graph.neo4j.forget import forget
 from graph.neo4j.model import constraints, label_of, lookups, visible
+from graph.neo4j.sent import Sent
 from graph.schema import BY_NAME, SCHEMA_VERSION, Kind, run_table, versioned
 from graph.store import Check, Head, Lease, LoadRecord, RunRecord, Store, Take
 
@@ -40,6 +41,7 @@ class Neo4jStore(Store):
     ) -> None:
         self.url, self.namespace, self._clock = shown, namespace, clock
         self._connection = Connection(url, where=shown, readonly=readonly, ca=ca)
+        self._sent: Sent | None = None
         try:
             self._open(create=create and not readonly)
         except BaseException:
@@ -177,14 +179,21 @@ class Neo4jStore(Store):
             ).consume()
             return load
 
-        return int(self._leased(lease, opened))
+        load = int(self._leased(lease, opened))
+        self._sent = Sent(load) if self.head().load == 0 else None
+        return load
 
     def current(self, table: str, ids: Sequence[str], *, load: int) -> pa.Table:
         declared = versioned(table)
+        if self._sent and self._sent.load == load and declared.kind is Kind.SOURCE:
+            ids = self._sent.met(table, ids)
         return rows.current(self._connection, self.namespace, declared, ids, load)
 
     def write(self, lease: Lease, load: int, table: str, rows_: pa.Table, *, conflicts: Sequence[str] = ()) -> None:
-        rows.write_load(self._connection, self.namespace, lease, load, versioned(table), rows_, conflicts)
+        declared = versioned(table)
+        if self._sent and self._sent.load == load and declared.kind is Kind.SOURCE:
+            self._sent.add(table, [*map(str, rows_.column(declared.id).to_pylist()), *conflicts])
+        rows.write_load(self._connection, self.namespace, lease, load, declared, rows_, conflicts)
 
     def finish_load(self, lease: Lease, load: int, *, report: str, at: int) -> None:
         ns = self.namespace

@@ -187,7 +187,7 @@ def test_a_load_that_is_not_finished_or_was_killed_is_not_in_the_graph(graph: Gr
     assert_drawn(graph)
 
 
-@pytest.mark.parametrize("when", range(0, 36, 5))
+@pytest.mark.parametrize("when", range(0, 22, 3))
 def test_what_was_cut_off_while_drawing_is_drawn_by_the_next_load(
     graph: Graph, monkeypatch: pytest.MonkeyPatch, when: int
 ) -> None:

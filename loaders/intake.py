@@ -8,7 +8,7 @@ as text. With a mapping, tables come from the files or SELECTs that it names.
 from __future__ import annotations
 
 import threading
-from collections import Counter
+from collections import Counter, abc
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -21,6 +21,7 @@ from graph.errors import BadInput
 from loaders.contract import BY_NAME, CONTRACTS, Contract
 from loaders.mapping import LeaveOut, Mapping, SourceMap, TableMap
 from loaders.reading import BATCH_ROWS, EXTENSIONS, InputFile, as_text, frames
+from loaders.report import Content
 
 CHECKED_AT_ONCE = 2
 Tick = Callable[[str, int], None]
@@ -116,16 +117,22 @@ class Intake:
 
     # -- checking ----------------------------------------------------------------------------------------------
 
-    def check(self, tick: Tick = lambda _name, _rows: None) -> None:
-        """Read every file once, two at a time. Raises one `BadInput` that lists every refused file; `tick` hears of
-        rows read, one call at a time."""
+    def check(self, tick: Tick = lambda _name, _rows: None, known: abc.Mapping[str, Content] | None = None) -> None:
+        """Read every file once, two at a time, but for those that are `known` by their bytes. Raises one `BadInput`
+        that lists every refused file; `tick` hears of rows read, one call at a time."""
+        for name, content in (known or {}).items():
+            self.rows[name] = content.rows
+            if content.unknown:
+                self.unknown[name] = tuple(content.unknown)
         sources = [
             file
             for name, source in self.mapping.sources.items()
             if source.file
             for file in _glob(self.folder, source.file, f"sources.{name}.file")
         ]
-        files = [feed for feed in self.feeds if not (feed.mapped and feed.mapped.select)]
+        files = [
+            feed for feed in self.feeds if not (feed.mapped and feed.mapped.select) and feed.file.name not in self.rows
+        ]
         selects = [feed for feed in self.feeds if feed.mapped and feed.mapped.select]
         refused = _refusals([partial(_read_through, file) for file in sources], tick)
         if not refused:

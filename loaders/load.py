@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Container, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +24,7 @@ from loaders.checks import Checked, Setting, check
 from loaders.contract import CONTRACTS
 from loaders.intake import Feed, Intake
 from loaders.keying import Keyer
+from loaders.known import Files
 from loaders.mapping import Mapping as MappingFile
 from loaders.mapping import read_mapping
 from loaders.normalise.masks import mask
@@ -32,7 +33,7 @@ from loaders.progress import Progress, Silent
 from loaders.pseudonyms import Asked, Pseudonyms
 from loaders.readers import Readers
 from loaders.reading import BATCH_ROWS
-from loaders.report import LoadReport, TableCount
+from loaders.report import Content, LoadReport, TableCount
 from loaders.shaping import shaped
 from loaders.writing import Batch, Only, Writer
 
@@ -59,8 +60,10 @@ def load_folder(
     wait: float = 0.0,
     on_wait: Callable[[LeaseHeld], None] = lambda _held: None,
     only: Only | None = None,
+    reread: bool = False,
 ) -> LoadReport:
-    """Load every table of `folder` and return what was done.
+    """Load every table of `folder` and return what was done. Files that are known to change nothing are not read again
+    (`loaders.known`), unless `reread` asks for it.
 
     `now` is the moment of loading in UTC microseconds: rows dated after it are quarantined. `mapping` is a mapping
     file. `holder` names who holds the load lease; another holder is waited for `wait` seconds.
@@ -77,19 +80,25 @@ def load_folder(
     elif store.head().load == 0 and not {"orders", "uses"} & {feed.contract.name for feed in intake.feeds}:
         raise BadInput("a first load needs `orders` or `uses`", where=str(folder), do="add one of them and load again")
     told.phase("check files", None)
-    # readers get ready while files are checked
-    with contextlib.closing(Readers(_helpers(intake))) as readers:
-        intake.check(lambda _name, rows: told.advance(rows))
+    with contextlib.closing(Files(intake, mapping)) as files, contextlib.ExitStack() as stack:
+        met = {} if only or reread else files.met(store.loads())
+        # readers get ready while files are checked
+        readers = stack.enter_context(contextlib.closing(Readers(_helpers(intake, met))))
+        intake.check(lambda _name, rows: told.advance(rows), known=met)
         store.claim_key(keyer.fingerprint())
         with held(store, LEASE, holder, wait=wait, on_wait=on_wait) as lease:
+            same = files.same(met, store.loads()) if met else {}
             load = store.begin_load(lease, source=str(folder), at=now)
             writer = Writer(store, lease, load, [feed.file.name for feed in intake.feeds], only)
             running = _Running(intake, keyer, readers, writer, now, told)
             try:
-                running.run(only)
+                running.run(only, {name: met[name] for name in same})
             finally:
                 running.close()
             report = _report(intake, writer, load, mapping, only)
+            report.same = same
+            if only is None:
+                report.contents = files.contents(intake, writer, met, same, pictured=running.pictured)
             store.finish_load(lease, load, report=report.to_json(), at=now)
     return report
 
@@ -125,10 +134,19 @@ class _Running:
         self._thread.shutdown(cancel_futures=True)
         self._writer.close()
 
-    def run(self, only: Only | None) -> None:
-        """Load all feeds in order."""
+    @property
+    def pictured(self) -> bool:
+        """Whether a claim named a picture file."""
+        return self._pictures.met
+
+    def run(self, only: Only | None, same: Mapping[str, Content]) -> None:
+        """Load all feeds in order, but for those that are known to change nothing."""
         for number, feed in enumerate(self._intake.feeds):
             self._progress.phase(feed.file.name, self._intake.rows.get(feed.file.name))
+            if feed.file.name in same:
+                known = same[feed.file.name]
+                self._writer.same(feed.contract, number, known.rows, known.unreadable)
+                continue
             drained = not feed.contract.amount_of
             lines = only.lines[feed.file.name] if only else None
             for batch in self._intake.batches(feed):
@@ -182,9 +200,13 @@ class _Running:
         self._writer.put(Batch(contract, batch.number, batch.read, *broken, keyed, rows, batch.waiting))
 
 
-def _helpers(intake: Intake) -> int:
+def _helpers(intake: Intake, known: Container[str]) -> int:
     """How many processes read identifiers: none where a load is too small to pay for starting them."""
-    files = {feed.file.path for feed in intake.feeds if feed.contract.name in ("orders", "uses")}
+    files = {
+        feed.file.path
+        for feed in intake.feeds
+        if feed.contract.name in ("orders", "uses") and feed.file.name not in known
+    }
     size = sum(path.stat().st_size for path in files if path.is_file())
     return min((os.cpu_count() or 1) - 1, MOST_HELPERS) if size >= HELPED_FROM else 0
 
@@ -210,7 +232,7 @@ def _report(intake: Intake, writer: Writer, load: int, mapping: Path | None, onl
             name: {"read": s.read, "left_out": dict(s.left_out), "kept": s.read - sum(s.left_out.values())}
             for name, s in intake.sources.items()
         },
-        unreadable=dict(sorted(writer.unreadable.items())),
+        unreadable=writer.unreadable(),
         waiting=writer.waiting,
         rescaled=writer.settle(),
     )

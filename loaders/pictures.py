@@ -30,6 +30,8 @@ class Pictures:
     def __init__(self, folder: Path) -> None:
         self._root = (folder / "evidence").resolve()
         self._known: dict[str, tuple[str, str]] = {}
+        self.met = False
+        """Whether a claim named a file."""
 
     def parse(self, text: pl.Series) -> Parsed:
         """Text column to lists of hashes (null where empty), sorted and without repeats, and the broken rules."""
@@ -66,6 +68,7 @@ class Pictures:
 
     def _file(self, name: str) -> tuple[str, str]:
         """Hash of a picture file, or the rule that it breaks."""
+        self.met = True
         if name not in self._known:
             if len(self._known) >= _REMEMBERED:
                 self._known.clear()

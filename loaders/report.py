@@ -27,6 +27,17 @@ class TableCount:
         return self.read == self.left_out + self.new + self.changed + self.unchanged + self.quarantined
 
 
+@dataclass(frozen=True)
+class Content:
+    """A file of which every row was taken up: `key` stands for its bytes and how they were read; its rows, the columns
+    kept out, and values per `table.column` that could not be read."""
+
+    key: str
+    rows: int
+    unknown: list[str] = field(default_factory=list)
+    unreadable: dict[str, int] = field(default_factory=dict)
+
+
 @dataclass
 class LoadReport:
     """The report of one load.
@@ -35,7 +46,8 @@ class LoadReport:
     per file; `absent` the tables that the folder does not bring; `ignored` files that stand for no table; `left_out`
     rows per table and reason; `sources` the mapping's sources (read, and left out per reason); `unreadable` values per
     `table.column` that could not be read as what they are and so are absent evidence; `waiting` refunds whose order is
-    not known yet; `rescaled` amounts of earlier rows whose order arrived with another number of decimals."""
+    not known yet; `rescaled` amounts of earlier rows whose order arrived with another number of decimals; `same` files
+    that were not read again, with the load that took them up; `contents` what later loads know files by."""
 
     load: int
     folder: str
@@ -50,6 +62,8 @@ class LoadReport:
     unreadable: dict[str, int] = field(default_factory=dict)
     waiting: int = 0
     rescaled: int = 0
+    same: dict[str, int] = field(default_factory=dict)
+    contents: dict[str, Content] = field(default_factory=dict)
 
     @property
     def quarantined(self) -> int:
@@ -65,7 +79,8 @@ class LoadReport:
         """The report that `to_json` wrote."""
         document: dict[str, Any] = orjson.loads(text)
         tables = {name: TableCount(**count) for name, count in document.pop("tables").items()}
-        return LoadReport(tables=tables, **document)
+        contents = {name: Content(**content) for name, content in document.pop("contents", {}).items()}
+        return LoadReport(tables=tables, contents=contents, **document)
 
     def lines(self) -> list[str]:
         """The report as lines of text to print."""
@@ -90,6 +105,7 @@ class LoadReport:
             out += [f"  left out {count:,}: {reason}" for reason, count in source["left_out"].items()]
         for table, reasons in self.left_out.items():
             out += [f"{table}: left out {count:,}: {reason}" for reason, count in reasons.items()]
+        out += [f"{name}: the same as in load {load}, not read again" for name, load in self.same.items()]
         out += [f"{name}: columns kept out: {', '.join(columns)}" for name, columns in self.unknown.items()]
         out += [
             f"{place}: {count:,} values could not be read and are absent" for place, count in self.unreadable.items()

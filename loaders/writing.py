@@ -7,8 +7,8 @@ since it rests on the orders written.
 
 from __future__ import annotations
 
-from collections import Counter, deque
-from collections.abc import Mapping, Sequence
+from collections import Counter, defaultdict, deque
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -59,7 +59,7 @@ class Batch:
 class Writer:
     """Writes the batches of one load. `files` are the names that file numbers stand for.
 
-    `counts`, `unreadable` and `waiting` are whole once `drain` has returned."""
+    `counts`, `unreadable()` and `waiting` are whole once `drain` has returned."""
 
     def __init__(self, store: Store, lease: Lease, load: int, files: Sequence[str], only: Only | None) -> None:
         self._store, self._lease, self._load = store, lease, load
@@ -70,7 +70,7 @@ class Writer:
         self._pending: deque[Future[None]] = deque()
         self.currencies = OrderCurrencies(store)
         self.counts: dict[str, TableCount] = {}
-        self.unreadable: Counter[str] = Counter()
+        self._unreadable: dict[int, Counter[str]] = defaultdict(Counter)
         self.waiting = 0
 
     def put(self, batch: Batch) -> None:
@@ -92,6 +92,20 @@ class Writer:
         """Rescale the amounts that waited for an order of this load; returns how many."""
         return self._waiters.settle(self._lease, self._load)
 
+    def same(self, contract: Contract, file: int, rows: int, unreadable: Mapping[str, int]) -> None:
+        """Count a file that is known to change nothing."""
+        count = self.counts.setdefault(contract.name, TableCount())
+        count.read += rows
+        count.unchanged += rows
+        self._unreadable[file].update(unreadable)
+
+    def unreadable(self, files: Iterable[int] | None = None) -> dict[str, int]:
+        """Values that could not be read, per `table.column`, in files of these numbers (None: in all)."""
+        found: Counter[str] = Counter()
+        for file in sorted(self._unreadable) if files is None else files:
+            found.update(self._unreadable.get(file, {}))
+        return dict(sorted(found.items()))
+
     def _write(self, batch: Batch) -> None:
         contract, keyed = batch.contract, batch.keyed
         count = self.counts.setdefault(contract.name, TableCount())
@@ -105,7 +119,7 @@ class Writer:
         if keyed is None or batch.rows is None:
             return
         for column, values in keyed.unreadable.items():
-            self.unreadable[f"{contract.name}.{column}"] += values
+            self._unreadable[batch.file][f"{contract.name}.{column}"] += values
         count.quarantined += keyed.broken.height
         self._quarantine(contract, keyed.broken.with_columns(name))
         if keyed.identifiers.height:

@@ -1,9 +1,10 @@
 """Communities: from probabilities to candidate rings.
 
-Accounts that act (risk of one half or more) are joined where they share a guilty key; keys that only one of them has
-carry nothing. A bridge alone joins nobody: an account takes part with conduct of its own, or with two kinds of
-evidence. Connected components come first; inside large ones Leiden cuts along thin places, on the bipartite graph of
-accounts and keys in canonical order with a fixed seed. Linked accounts that do not act become bystanders.
+Accounts that act (risk of one half or more) are joined where they share a guilty key, neighbours in a building aside;
+keys that only one of them has carry nothing. A bridge alone joins nobody: an account takes part with conduct of its
+own, or with two kinds of evidence. Connected components come first; inside large ones Leiden cuts along thin places,
+on the bipartite graph of accounts and keys in canonical order with a fixed seed. Linked accounts that do not act become
+bystanders.
 Source: Leiden, Traag, Waltman & van Eck (2019), doi:10.1038/s41598-019-41695-z.
 """
 
@@ -18,7 +19,6 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from detectors.contract import Family
 from detectors.numerics import group, tally
 from detectors.settings import DetectionSettings
 from detectors.web import Web
@@ -44,7 +44,7 @@ def gather(web: Web, own: Floats, risk: Floats, guilt: Floats, settings: Detecti
     """Candidate rings of acting accounts, numbered by their first account."""
     nobody = Candidates(np.full(web.n, -1, np.int32), 0, np.empty(0, np.int64))
     acting = risk >= ACTS
-    rows = np.flatnonzero((guilt >= ACTS)[web.key] & acting[web.buyer])
+    rows = np.flatnonzero((web.joins & (guilt >= ACTS))[web.key] & acting[web.buyer])
     rows = _held(web, own, rows)
     if not len(rows):
         return nobody
@@ -65,13 +65,12 @@ def gather(web: Web, own: Floats, risk: Floats, guilt: Floats, settings: Detecti
 
 
 def _large_enough(web: Web, rows: Longs, label: Longs) -> Bools:
-    """(r,) true for rows of groups of three accounts or more, or of two that are joined by conduct: two that merely
-    share identifiers may be a couple."""
+    """(r,) true for rows of groups of three accounts or more, or of two that claimed together: two that merely share
+    identifiers may be a couple, and two of which one came back may be a couple of which one was limited by mistake."""
     groups = int(label.max(initial=-1)) + 1
     members = group(label, web.buyer[rows].astype(np.int64))
     size = np.bincount(label[members.first], minlength=groups)
-    conduct = web.family[web.key[rows]] == Family.CONDUCT.value
-    joint = tally(label, conduct, groups) >= 2
+    joint = tally(label, web.pairs[web.key[rows]], groups) >= 2
     enough: Bools = ((size >= 3) | ((size == 2) & joint))[label]
     return enough
 

@@ -175,7 +175,13 @@ class Detector:
     """One detector. `name` is what evidence carries, `title` what people read, `source` the paper or the reasoning it
     rests on, `doc` what it looks for and when it keeps silent. `prior` is the probability, before the market has been
     looked at, that a key of this kind which several accounts share stands for acting together, and
-    `ceiling` the greatest that the evidence's own nats may raise it to (links only)."""
+    `ceiling` the greatest that the evidence's own nats may raise it to (links only).
+
+    `weight` is how much of what such a key says to an account counts beside all else that is known of it: facts about
+    one household repeat each other (below 1), claims made together are told more timidly than they deserve (above 1).
+    The weights are those with which a logistic regression explained the truth of simulated markets, tuning seeds alone
+    (`docs/quality.md`), in tenths; the same for every market. `joins` says whether such a key can put accounts into one
+    ring, `pairs` whether it can do so with two alone."""
 
     name: str
     title: str
@@ -185,3 +191,6 @@ class Detector:
     run: Callable[[Context], Evidence]
     prior: float = 0.0
     ceiling: float = 0.0
+    weight: float = 1.0
+    joins: bool = True
+    pairs: bool = False

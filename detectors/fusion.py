@@ -132,7 +132,8 @@ def _learn(web: Web, guilt: Floats, scarce: float) -> Floats:
 def propagate(
     web: Web, own: Floats, claimant: Floats, abusers: float, scarce: float, learned: Floats, usual: Floats
 ) -> tuple[Floats, Floats]:
-    """Messages (m,) from keys to accounts in nats beyond the `usual` (m,) ones, and the guilt (k,) of each key;
+    """Messages (m,) from keys to accounts in nats beyond the `usual` (m,) ones and by the weight of their detector,
+    and the guilt (k,) of each key;
     `scarce` nats are added to the stated log odds of all keys, `learned` (k,) to each."""
     m = len(web.key)
     message = np.zeros(m)
@@ -149,7 +150,7 @@ def propagate(
             np.minimum(web.prior + scarce + learned, logit(MOST_PRIOR)),
         )
         message = np.minimum(message - usual, most)
-    return message, guilt
+    return np.where(message > 0, message * web.weight[web.key], message), guilt
 
 
 def unheard(web: Web, abusers: float, scarce: float) -> Floats:

@@ -81,7 +81,11 @@ def reference() -> str:
         ]
         lines += [f"Source: {detector.source}.", ""]
         if detector.family is not Family.ACCOUNT:
-            lines += [f"Prior that such a key stands for acting together: {detector.prior:g}.", ""]
+            lines += [
+                f"Prior that such a key stands for acting together: {detector.prior:g}. "
+                f"Weight of what it says: {detector.weight:g}.",
+                "",
+            ]
     lines += ["# Detection settings", "", "| setting | default | meaning |", "|---|---|---|"]
     for name, field in DetectionSettings.model_fields.items():
         lines.append(f"| `{name}` | {field.default} | {field.description} |")

@@ -42,7 +42,7 @@ class DetectionSettings(BaseModel):
         description="How often expectations and weights are estimated again, each time with probable abusers left out.",
     )
     link_ceiling: float = Field(
-        0.5,
+        0.35,
         gt=0,
         lt=1,
         description="Risk that shared identifiers alone can give an account whose own claims speak neither way.",

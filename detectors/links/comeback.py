@@ -128,4 +128,5 @@ DETECTOR = Detector(
     run=run,
     prior=0.1,
     ceiling=0.1,
+    weight=1.3,
 )

@@ -145,4 +145,6 @@ DETECTOR = Detector(
     run=run,
     prior=0.02,
     ceiling=0.5,
+    weight=1.8,
+    pairs=True,
 )

@@ -25,6 +25,9 @@ from graph.snapshot import Floats, Ints, Longs
 MONTH: Final = 28 * 86_400_000_000
 MOST: Final = 50
 """Keys of more accounts than this name no group."""
+CROWDS: Final = frozenset({"shared_building", "shared_ip", "shared_picture"})
+"""Detectors whose keys name no group. Of the many strangers in a building or behind an IP some meet at a store by
+chance, and who files the shop's own picture claims at that shop: such a meeting is no second fact."""
 MOST_CELLS: Final = 400
 """An account that claims in more cells than this meets everybody and is left out."""
 ACCOMPLICE: Final = 0.2
@@ -117,10 +120,11 @@ def _members(ctx: Context) -> tuple[int, Longs, Ints]:
     """Number of keys, and (m,) key and account of every membership in small keys of the other link detectors."""
     keys, buyers, offset = [np.empty(0, np.int64)], [np.empty(0, np.int32)], 0
     for item in ctx.links:
-        small = np.flatnonzero(item.key >= 0)
-        small = small[item.keys.size[item.key[small]] <= MOST]
-        keys.append(item.key[small].astype(np.int64) + offset)
-        buyers.append(item.buyer[small])
+        if item.detector not in CROWDS:
+            small = np.flatnonzero(item.key >= 0)
+            small = small[item.keys.size[item.key[small]] <= MOST]
+            keys.append(item.key[small].astype(np.int64) + offset)
+            buyers.append(item.buyer[small])
         offset += len(item.keys.size)
     return offset, np.concatenate(keys), np.concatenate(buyers)
 
@@ -138,4 +142,6 @@ DETECTOR = Detector(
     run=run,
     prior=0.02,
     ceiling=0.5,
+    weight=1.5,
+    pairs=True,
 )

@@ -23,4 +23,6 @@ DETECTOR = Detector(
     run=run,
     prior=0.0002,
     ceiling=0.001,
+    weight=0.2,
+    joins=False,
 )

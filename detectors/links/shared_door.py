@@ -23,4 +23,5 @@ DETECTOR = Detector(
     run=run,
     prior=0.001,
     ceiling=0.01,
+    weight=0.5,
 )

@@ -23,4 +23,5 @@ DETECTOR = Detector(
     run=run,
     prior=0.0002,
     ceiling=0.002,
+    weight=0.4,
 )

@@ -73,4 +73,6 @@ DETECTOR = Detector(
     run=run,
     prior=0.1,
     ceiling=0.3,
+    weight=1.8,
+    pairs=True,
 )

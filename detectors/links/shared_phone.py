@@ -20,4 +20,5 @@ DETECTOR = Detector(
     run=run,
     prior=0.003,
     ceiling=0.05,
+    weight=0.8,
 )

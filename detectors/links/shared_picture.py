@@ -117,4 +117,6 @@ DETECTOR = Detector(
     run=run,
     prior=0.15,
     ceiling=0.15,
+    weight=1.3,
+    pairs=True,
 )

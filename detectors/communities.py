@@ -65,8 +65,8 @@ def gather(web: Web, own: Floats, risk: Floats, guilt: Floats, settings: Detecti
 
 
 def _large_enough(web: Web, rows: Longs, label: Longs) -> Bools:
-    """(r,) true for rows of groups of three accounts or more, or of two that claimed together: two that merely share
-    identifiers may be a couple, and two of which one came back may be a couple of which one was limited by mistake."""
+    """(r,) true for rows of groups of three accounts or more, or of two by a kind of key that says so of two alone: two
+    who share identifiers may be a couple, and two who met in a claim may have met by chance."""
     groups = int(label.max(initial=-1)) + 1
     members = group(label, web.buyer[rows].astype(np.int64))
     size = np.bincount(label[members.first], minlength=groups)

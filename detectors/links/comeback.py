@@ -129,4 +129,5 @@ DETECTOR = Detector(
     prior=0.1,
     ceiling=0.1,
     weight=1.3,
+    pairs=True,
 )

@@ -146,5 +146,4 @@ DETECTOR = Detector(
     prior=0.02,
     ceiling=0.5,
     weight=1.8,
-    pairs=True,
 )

@@ -143,5 +143,4 @@ DETECTOR = Detector(
     prior=0.02,
     ceiling=0.5,
     weight=1.5,
-    pairs=True,
 )

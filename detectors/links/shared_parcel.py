@@ -74,5 +74,4 @@ DETECTOR = Detector(
     prior=0.1,
     ceiling=0.3,
     weight=1.8,
-    pairs=True,
 )

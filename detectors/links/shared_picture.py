@@ -118,5 +118,4 @@ DETECTOR = Detector(
     prior=0.15,
     ceiling=0.15,
     weight=1.3,
-    pairs=True,
 )

@@ -28,6 +28,7 @@ class ApiSettings:
     cached_documents: int = _setting(512, "parsed and validated queries kept, by their text")
     workers: int = _setting(2, "threads that answer investigators; checkout has its own")
     poll_seconds: float = _setting(0.25, "how often the store is asked for a new run and for revoked tokens")
+    store_seconds: float = _setting(1.5, "how long an answer waits for a store's server that is away")
     audit_seconds: float = _setting(0.5, "how often the order service's look-ups are written to the audit journal")
     graphiql_assets: Path | None = field(
         default=None, metadata={"doc": "folder of GraphiQL's assets; where empty, the user's data folder"}

@@ -1,14 +1,17 @@
 """`python -m benchmarks.server`: what a load, a run and the checkout's counters cost on a real Neo4j server.
 
 The server is this machine's own (`scripts.neo4j_server`) and shares its cores. Commands are processes of their own, as
-in `benchmarks.speed`, whose floor stands beside them; look-ups and counters are timed in this process.
+in `benchmarks.speed`, whose floor stands beside them; look-ups and counters are timed in this process. `--bulk` times
+the offline first load instead, into a server that was never started, until its constraints and indexes are there.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import re
 import statistics
+import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -24,6 +27,8 @@ from graph.reader import take_snapshot
 from graph.store import Store
 from scripts.neo4j_server import Server
 
+HEAP = "2g"
+MEMORY = {"server.memory.pagecache.size": "1g"}
 CLIENTS = 16
 LOOK_UPS = 500
 
@@ -61,9 +66,47 @@ def _switches(store: Store, run_id: str) -> float:
     return statistics.median(taken)
 
 
+def _bulk(ringfence: str, folder: str, env: dict[str, str]) -> dict[str, float]:
+    """Seconds of the offline first load, whole and by part: the server is started when the command asks for it."""
+    server = Server(heap=HEAP, settings=MEMORY)
+    words = [
+        ringfence,
+        "load",
+        folder,
+        "--bulk",
+        "--neo4j-home",
+        str(server.home),
+        "--wait",
+        "600",
+        "--store",
+        server.url,
+    ]
+    parts: dict[str, float] = {}
+    try:
+        server.set_password()
+        start = time.perf_counter()
+        with subprocess.Popen(words, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
+            assert process.stderr is not None
+            for line in process.stderr:
+                if line.startswith(("imported", "constraints")):
+                    found = re.findall(r"[(,] ?([a-z ]*?) ?([0-9.]+) s", line)
+                    parts |= {name or "constraints and indexes": float(seconds) for name, seconds in found}
+                if line.startswith("start the server now"):
+                    asked = time.perf_counter()
+                    server.start()
+                    parts["server start"] = time.perf_counter() - asked
+        whole = time.perf_counter() - start
+        if process.returncode:
+            raise SystemExit(f"{words[:4]} ended with {process.returncode}")
+    finally:
+        server.stop()
+    return {"bulk load, server start included": whole, **{f"of it: {name}": took for name, took in parts.items()}}
+
+
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--bulk", action="store_true", help="time the offline first load instead")
     parser.add_argument("--buyers", type=int, default=60_000)
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
@@ -79,8 +122,13 @@ def main() -> None:
     def row(work: str, seconds: float) -> None:
         table.add_row(work, f"{seconds:.2f} s", f"{seconds / floor:.0f}", f"{orders / seconds:,.0f}")
 
-    with Server(heap="2g", settings={"server.memory.pagecache.size": "1g"}) as server:
-        floor = float(run([sys.executable, "-c", FLOOR, folder], env)[1])
+    floor = float(run([sys.executable, "-c", FLOOR, folder], env)[1])
+    if args.bulk:
+        for work, seconds in _bulk(ringfence, folder, env).items():
+            row(work, seconds)
+        Console(width=110).print(table)
+        return
+    with Server(heap=HEAP, settings=MEMORY) as server:
         env["RINGFENCE_STORE"] = server.url
         row("load", run([ringfence, "load", folder], env)[0].wall)
         row("load again", run([ringfence, "load", folder], env)[0].wall)

@@ -61,7 +61,9 @@ def waiting(error: LeaseHeld) -> None:
 
 
 @contextmanager
-def opened(url: str, namespace: str, *, create: bool = False, readonly: bool = False) -> Iterator[Store]:
+def opened(
+    url: str, namespace: str, *, create: bool = False, readonly: bool = False, patience: float | None = None
+) -> Iterator[Store]:
     """The store of a command, closed at its end. Reading commands don't make a store that isn't there."""
     env = os.environ
     store = open_store(
@@ -69,6 +71,7 @@ def opened(url: str, namespace: str, *, create: bool = False, readonly: bool = F
         namespace=namespace or env.get(NAMESPACE, "") or "default",
         create=create,
         readonly=readonly,
+        patience=patience,
     )
     try:
         yield store

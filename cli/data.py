@@ -10,9 +10,11 @@ from typing import Annotated
 
 import typer
 
-from cli.common import AsJson, Namespace, StoreUrl, Wait, answer, holder, keyer, now_us, opened, table, waiting
+from cli.common import AsJson, Namespace, StoreUrl, Wait, answer, holder, keyer, now_us, opened, say, table, waiting
 from graph.leases import held
+from graph.open import CA_VARIABLE, default_url, masked_url
 from integrity.columns import rows_of
+from loaders.keying import Keyer
 from loaders.load import LEASE, load_folder
 from loaders.progress import Shown
 from loaders.quarantine import retry
@@ -26,13 +28,35 @@ def load(
     mapping: Annotated[
         Path | None, typer.Option("--mapping", metavar="FILE", help="Mapping file for an export of another shape.")
     ] = None,
+    bulk: Annotated[
+        bool,
+        typer.Option("--bulk", help="First load of an empty Neo4j database by its offline import, server stopped."),
+    ] = False,
+    neo4j_home: Annotated[
+        Path | None, typer.Option("--neo4j-home", metavar="DIR", help="With --bulk: the server's home on this host.")
+    ] = None,
     store: StoreUrl = "",
     namespace: Namespace = "",
-    wait: Wait = 0.0,
+    wait: Annotated[
+        float,
+        typer.Option("--wait", min=0, help="Seconds to wait for another load to end; with --bulk, for the server."),
+    ] = 0.0,
+    reread: Annotated[
+        bool, typer.Option("--reread", help="Read also files that are byte for byte what was loaded before.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Load a folder of the platform's tables into the store, identifiers pseudonymised with RINGFENCE_KEY."""
+    """Load a folder of the platform's tables into the store, identifiers pseudonymised with RINGFENCE_KEY.
+
+    With --bulk, the server is started again afterwards: constraints and indexes are made as soon as --wait finds it
+    running, else by the first command that opens the store for writing."""
     key = keyer(namespace, os.environ)
+    if bulk != (neo4j_home is not None):
+        raise typer.BadParameter("--bulk and --neo4j-home go together")
+    if neo4j_home is not None:
+        report = _bulk(folder, mapping, neo4j_home, store or default_url(os.environ), key, wait)
+        answer(json.loads(report.to_json()), as_json, lambda: _print_report(report))
+        return
     with opened(store, namespace, create=True) as at, Shown(sys.stderr) as progress:
         report = load_folder(
             at,
@@ -44,8 +68,38 @@ def load(
             holder=holder("ringfence load"),
             wait=wait,
             on_wait=waiting,
+            reread=reread,
         )
     answer(json.loads(report.to_json()), as_json, lambda: _print_report(report))
+
+
+def _bulk(folder: Path, mapping: Path | None, home: Path, url: str, key: Keyer, wait: float) -> LoadReport:
+    """The first load of a stopped server's database."""
+    # the parts that only this needs are not there on every system
+    from graph.neo4j.bulk import bulk_load
+    from graph.neo4j.bulk_schema import settle_when_up
+
+    with bulk_load(url, home, namespace=key.namespace, env=os.environ) as bulk, Shown(sys.stderr) as progress:
+        report = load_folder(
+            bulk.store,
+            key,
+            folder,
+            mapping=mapping,
+            now=now_us(),
+            progress=progress,
+            holder=holder("ringfence load"),
+        )
+        done = bulk.finish(lambda name: progress.phase(name, None))
+    parts = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in done.seconds.items())
+    say(f"imported {done.nodes:,} nodes and {done.relationships:,} relationships ({parts})")
+    if not wait:
+        say("start the server; the first command that opens the store for writing makes its constraints and indexes")
+        return report
+    say("start the server now: constraints and indexes are made when it answers")
+    shown = masked_url(url)
+    taken = settle_when_up(url, where=shown, seconds=wait, ca=os.environ.get(CA_VARIABLE, ""))
+    say(f"constraints and indexes made ({taken:.1f} s)")
+    return report
 
 
 @quarantine.command("list")

@@ -119,7 +119,12 @@ def serve(
     token_key, chosen = key_from_env(os.environ), chosen_policy(policy)
     clock = shifted_clock(None if now is None else from_iso(now, where="--now"))
     name = namespace or os.environ.get(NAMESPACE, "") or "default"
-    with opened(store, namespace) as at, _listening(host, port) as listener, _ending_by_signal():
+    settings = ApiSettings()
+    with (
+        opened(store, namespace, patience=settings.store_seconds) as at,
+        _listening(host, port) as listener,
+        _ending_by_signal(),
+    ):
         starter = Starter(store or default_url(os.environ), name, policy_path(policy))
         app = create_app(
             at,
@@ -128,7 +133,7 @@ def serve(
             policy=chosen,
             start_run=starter,
             now=clock,
-            settings=ApiSettings(),
+            settings=settings,
         )
         config = uvicorn.Config(
             app, log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=5

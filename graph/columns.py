@@ -115,10 +115,20 @@ def _cast(column: pa.ChunkedArray[Any], type_: pa.DataType) -> pa.ChunkedArray[A
     return column.cast(type_)
 
 
+NO_TEXT = "\0"
+NO_INT = -(2**63) + 1
+"""What stands for null where a server gathers columns. No file holds them: ids and codes have no control characters,
+amounts are not negative, times begin in 1990."""
+
+
 def ordered(rows: pa.Table, table: Table) -> pa.Table:
-    """Sorted by id; of rows with one id the last stands. Raises ValueError for a row without an id."""
+    """Sorted by id; of rows with one id the last stands. Raises ValueError for a row without an id, and for a value
+    that a store could not give back as it was: `NO_TEXT`, `NO_INT`, a real that is no number, a list with a null."""
     if rows.column(table.id).null_count:
         raise ValueError(f"{table.name}: a row without {table.id}")
+    for column in table.columns:
+        if _lost(rows.column(column.name), column.type):
+            raise ValueError(f"{table.name}.{column.name}: a value that no store keeps")
     rows = rows.take(pc.sort_indices(rows.column(table.id)))
     ids = rows.column(table.id).combine_chunks()
     if len(ids) > 1:
@@ -126,6 +136,24 @@ def ordered(rows: pa.Table, table: Table) -> pa.Table:
         if pc.all(differs).as_py() is False:
             rows = rows.filter(pa.concat_arrays([differs, pa.array([True])]))
     return rows
+
+
+def _lost(column: pa.ChunkedArray[Any], type_: Type) -> bool:
+    match type_:
+        case Type.TEXT:
+            found = pc.equal(column, pa.scalar(NO_TEXT))
+        case Type.TEXTS:
+            inside = pc.list_flatten(column)
+            if inside.null_count:
+                return True
+            found = pc.equal(inside, pa.scalar(NO_TEXT))
+        case Type.REAL:
+            found = pc.is_nan(column)
+        case Type.INT | Type.INSTANT | Type.MONEY:
+            found = pc.equal(column, pa.scalar(NO_INT))
+        case _:
+            return False
+    return pc.any(found).as_py() is True
 
 
 def to_table(rows: Sequence[Sequence[Any]], schema: pa.Schema) -> pa.Table:

@@ -20,18 +20,28 @@ CA_VARIABLE = "RINGFENCE_NEO4J_CA"
 """Names a file of certificates (PEM) that a Neo4j server's is checked against."""
 
 
-def open_store(url: str, *, namespace: str = "default", create: bool = True, readonly: bool = False) -> Store:
+def open_store(
+    url: str,
+    *,
+    namespace: str = "default",
+    create: bool = True,
+    readonly: bool = False,
+    patience: float | None = None,
+) -> Store:
     """The store at `url`, for one namespace.
 
     `sqlite:///name.db` is a file relative to the working folder, `sqlite:////folder/name.db` an absolute one; it is
-    made where it is missing unless `create` is false or `readonly` true. Raises `StoreProblem` for a URL of another
-    form and for a file that can't be opened."""
+    made where it is missing unless `create` is false or `readonly` true. `patience` is for how many seconds a server
+    that is away is waited for, where that is to be less than a load or a run takes; a file is never away. Raises
+    `StoreProblem` for a URL of another form and for a file that can't be opened."""
     shown = masked_url(url)
     if url.partition("://")[0] in NEO4J_SCHEMES:
-        from graph.neo4j import Neo4jStore
+        from graph.neo4j import open_neo4j
 
         ca = os.environ.get(CA_VARIABLE, "")
-        return Neo4jStore(url, shown=shown, namespace=namespace, create=create, readonly=readonly, ca=ca)
+        return open_neo4j(
+            url, shown=shown, namespace=namespace, create=create, readonly=readonly, ca=ca, patience=patience
+        )
     if not url.startswith(_SQLITE):
         scheme = url.partition(":")[0]
         what = "there is no store of this kind" if "://" in url else "this is no store URL"

@@ -1,7 +1,12 @@
-"""The declared schema as a page of Markdown: tables, columns, and a drawing of how they hang together."""
+"""The declared schema as a page of Markdown: the tables with drawings of how they hang together, as rows and as the
+graph that people walk on a Neo4j server."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
+from graph.neo4j.drawing import EDGES, EXPORTED, FOUND, Edge
+from graph.neo4j.model import INTERNAL, KIND_LABELS
 from graph.schema import BY_NAME, IDENTIFIER_KINDS, SCHEMA_VERSION, TABLES, Kind, Table
 
 _KINDS = {
@@ -12,7 +17,7 @@ _KINDS = {
 
 
 def schema_markdown() -> str:
-    """The reference page. Built from `graph.schema.TABLES` alone, so that it can't differ from what stores hold."""
+    """The reference page. Built from what is declared alone, so that it can't differ from what stores hold."""
     lines = [
         "# Schema",
         "",
@@ -21,7 +26,12 @@ def schema_markdown() -> str:
         "",
         "Kinds of identifier: " + ", ".join(f"`{kind}`" for kind in IDENTIFIER_KINDS) + ".",
         "",
-        *_drawing(),
+        *_graph(),
+        "## The tables",
+        "",
+        "Which column of a table names a row of which other; both stores hold these.",
+        "",
+        *_mermaid((table.name, column, target) for table in TABLES for _, column, target in table.links),
     ]
     for kind, text in _KINDS.items():
         lines += ["", f"## {kind.value.capitalize()} tables", "", text]
@@ -31,12 +41,55 @@ def schema_markdown() -> str:
     return "\n".join(lines) + "\n"
 
 
-def _drawing() -> list[str]:
-    lines = ["```mermaid", "graph LR"]
-    lines += [f'  {table.name}["{table.label}"]' for table in TABLES]
+def _graph() -> Iterator[str]:
+    yield from ("## The graph", "")
+    yield "What readers see on a Neo4j server is a graph to walk ([questions to ask it](../cypher.md)). The exports:"
+    yield ""
+    yield from _mermaid((edge.begin, edge.name, edge.end) for edge in EXPORTED)
+    yield from ("", "and what the published run found in them:", "")
+    yield from _mermaid((edge.begin, edge.name, edge.end) for edge in FOUND)
+    labels = ", ".join(f"`{label}`" for label in KIND_LABELS.values())
+    yield ""
+    yield (
+        f"An identifier has two labels, `Identifier` and that of its kind: {labels}. A row has two as well: its own, "
+        "and that of its record (`Order` and `OrderRecord`), which earlier versions and rows of unfinished loads have "
+        "alone. `Buyer` and `Store` stand for the account and the store themselves, known from a row of their own or "
+        "from orders only. Everything carries its namespace in `ns`, what a run found its `run_id`. The store's own "
+        "nodes: " + ", ".join(f"`{label}`" for label in [*INTERNAL, "Take"]) + "."
+    )
+    yield ""
+    yield "Not drawn, and found by the columns that name them (each is indexed): " + "; ".join(_undrawn()) + "."
+    yield from ("", "| relationship | properties | meaning |", "|---|---|---|")
+    for edge in EDGES:
+        names = ", ".join(f"`{name}`" for name, _ in edge.properties)
+        yield f"| `(:{edge.begin})-[:{edge.name}]->(:{edge.end})` | {names} | {edge.doc} |"
+    meanings = dict(one for edge in EDGES for one in edge.properties)
+    yield ""
+    yield "Their properties: " + "; ".join(f"`{name}`: {meaning}" for name, meaning in meanings.items()) + "."
+    yield ""
+
+
+def _undrawn() -> Iterator[str]:
+    """What rows name of others without a relationship of their own."""
     for table in TABLES:
-        lines += [f"  {table.name} -- {relationship} --> {target}" for relationship, _, target in table.links]
-    return [*lines, "```"]
+        columns = [one for _, one, target in table.links if one in table.indexes and not _drawn(table, target)]
+        if columns:
+            names = ", ".join(f"`{column}`" for column in columns)
+            yield f"`{table.label}` by {names}"
+
+
+def _drawn(table: Table, target: str) -> bool:
+    """Whether a relationship stands for that a row names one of `target`."""
+    ends = {table.label, BY_NAME[target].label}
+    return any({edge.begin, _base(edge)} == ends for edge in EDGES)
+
+
+def _base(edge: Edge) -> str:
+    return "Identifier" if edge.end in KIND_LABELS.values() else edge.end
+
+
+def _mermaid(edges: Iterable[tuple[str, str, str]]) -> list[str]:
+    return ["```mermaid", "graph LR", *(f"  {begin} -- {name} --> {end}" for begin, name, end in edges), "```"]
 
 
 def _section(table: Table) -> list[str]:
@@ -56,9 +109,9 @@ def _section(table: Table) -> list[str]:
             f"| `{column.name}` | {column.type.value} | {', '.join(marks)} | {column.doc.replace('|', '&#124;')} |"
         )
     if table.links:
-        lines += ["", "Links: " + ", ".join(_link(*link) for link in table.links) + "."]
+        lines += ["", "Names rows of others: " + ", ".join(_link(*link) for link in table.links) + "."]
     return lines
 
 
-def _link(relationship: str, column: str, target: str) -> str:
-    return f"`{relationship}` by `{column}` to [{BY_NAME[target].name}](#{BY_NAME[target].name})"
+def _link(_: str, column: str, target: str) -> str:
+    return f"`{column}` of [{target}](#{target})"

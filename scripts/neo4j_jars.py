@@ -22,18 +22,22 @@ import platformdirs
 
 VERSION = "5.26.30"
 BROWSER = "5.24.0"
+GDS = "2.13.9"
+"""Of OpenGDS, the graph algorithms' open part, for servers of 5.26."""
 CACHE_VARIABLE = "RINGFENCE_NEO4J_CACHE"
 ENTRIES = ("org.neo4j.server.CommunityEntryPoint", "org.neo4j.server.Neo4jCommunity")
 """The class that starts the server: in 5.x, and in the releases named by year."""
-_HARNESS = "org.neo4j.test:neo4j-harness"
-_BROWSER_JAR = "org.neo4j.client:neo4j-browser"
+_HARNESS = ("org.neo4j.test:neo4j-harness",)
+_BROWSER_JAR = ("org.neo4j.client:neo4j-browser",)
+_GDS_GROUP = "org.neo4j.gds"
+_GDS_PARTS = ("proc", "proc-sysinfo", "opengds-extension", "open-model-catalog", "open-write-services")
 _FETCH_SECONDS = 900
 _OLDEST_CLASS_FILE = 44  # a class file's major version is this much above the Java that it needs
 _POM = """<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>
 <groupId>ringfence</groupId><artifactId>neo4j</artifactId><version>1</version>
-<dependencies><dependency><groupId>{group}</groupId><artifactId>{artifact}</artifactId><version>{version}</version>
-</dependency></dependencies></project>
+<dependencies>{dependencies}</dependencies></project>
 """
+_DEPENDENCY = "<dependency><groupId>{}</groupId><artifactId>{}</artifactId><version>{}</version></dependency>"
 
 
 class Unavailable(RuntimeError):
@@ -53,7 +57,7 @@ class Distribution:
 
 def distribution(version: str = VERSION, *, env: Mapping[str, str] = os.environ) -> Distribution:
     """The server of that version, fetched where it isn't there yet. Raises `Unavailable`."""
-    folder = _fetched(_HARNESS, version, env)
+    folder = _fetched("neo4j-harness", _HARNESS, version, env)
     jars = tuple(sorted(folder.glob("*.jar")))
     entry, needed = _entry(jars)
     return Distribution(version, folder, java_for(needed, env), jars, entry)
@@ -61,7 +65,32 @@ def distribution(version: str = VERSION, *, env: Mapping[str, str] = os.environ)
 
 def browser(version: str = BROWSER, *, env: Mapping[str, str] = os.environ) -> tuple[Path, ...]:
     """The jars of Neo4j Browser, its web page. Raises `Unavailable`."""
-    return tuple(sorted(_fetched(_BROWSER_JAR, version, env).glob("neo4j-browser-*.jar")))
+    return tuple(sorted(_fetched("neo4j-browser", _BROWSER_JAR, version, env).glob("neo4j-browser-*.jar")))
+
+
+def gds(server: Distribution, version: str = GDS, *, env: Mapping[str, str] = os.environ) -> Path:
+    """A folder of OpenGDS's jars, without those that the server has: for its plugins, and for the front of its class
+    path. Raises `Unavailable`."""
+    parts = tuple(f"{_GDS_GROUP}:{part}" for part in _GDS_PARTS)
+    fetched = _fetched("opengds", parts, version, env)
+    folder = fetched.with_name(f"{fetched.name}-for-{server.version}")
+    with alone("opengds-plugin", env):
+        if not folder.is_dir():
+            theirs = {_bare(jar.name) for jar in server.jars}
+            with tempfile.TemporaryDirectory(dir=fetched.parent, prefix="fetching-") as work:
+                made = Path(work) / "jars"
+                made.mkdir()
+                for jar in fetched.glob("*.jar"):
+                    # some of its own have a name that one of the server's has
+                    if jar.name.endswith(f"-{version}.jar") or _bare(jar.name) not in theirs:
+                        (made / jar.name).symlink_to(Path("..") / fetched.name / jar.name)
+                made.rename(folder)
+    return folder
+
+
+def _bare(name: str) -> str:
+    """A jar's name without its version."""
+    return re.sub(r"-\d[\w.-]*\.jar$", "", name)
 
 
 @contextmanager
@@ -74,10 +103,9 @@ def alone(name: str, env: Mapping[str, str] = os.environ) -> Iterator[Path]:
         yield cache
 
 
-def _fetched(coordinates: str, version: str, env: Mapping[str, str]) -> Path:
-    group, artifact = coordinates.split(":")
-    with alone(artifact, env) as cache:
-        folder = cache / f"{artifact}-{version}"
+def _fetched(name: str, parts: tuple[str, ...], version: str, env: Mapping[str, str]) -> Path:
+    with alone(name, env) as cache:
+        folder = cache / f"{name}-{version}"
         if folder.is_dir():
             return folder
         mvn = shutil.which("mvn", path=env.get("PATH"))
@@ -87,7 +115,8 @@ def _fetched(coordinates: str, version: str, env: Mapping[str, str]) -> Path:
             )
         with tempfile.TemporaryDirectory(dir=cache, prefix="fetching-") as work:
             pom = Path(work) / "pom.xml"
-            pom.write_text(_POM.format(group=group, artifact=artifact, version=version), "utf-8")
+            dependencies = "".join(_DEPENDENCY.format(*part.split(":"), version) for part in parts)
+            pom.write_text(_POM.format(dependencies=dependencies), "utf-8")
             command = [mvn, "-B", "-q", "-f", str(pom), "dependency:copy-dependencies", "-DincludeScope=runtime"]
             command += [f"-DoutputDirectory={work}/jars"]
             try:
@@ -95,10 +124,10 @@ def _fetched(coordinates: str, version: str, env: Mapping[str, str]) -> Path:
                     command, check=False, capture_output=True, text=True, timeout=_FETCH_SECONDS, env=dict(env)
                 )
             except subprocess.TimeoutExpired:
-                raise Unavailable(f"Maven did not fetch {artifact} {version} in {_FETCH_SECONDS} seconds") from None
+                raise Unavailable(f"Maven did not fetch {name} {version} in {_FETCH_SECONDS} seconds") from None
             if done.returncode:
                 said = next((line for line in done.stdout.splitlines() if "ERROR" in line), done.stderr.strip())
-                raise Unavailable(f"Maven could not fetch {artifact} {version}: {said[:300]}")
+                raise Unavailable(f"Maven could not fetch {name} {version}: {said[:300]}")
             (Path(work) / "jars").rename(folder)
     return folder
 

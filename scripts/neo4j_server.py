@@ -28,6 +28,7 @@ from types import TracebackType
 import neo4j
 from neo4j.exceptions import AuthError, DriverError, Neo4jError
 
+from scripts.neo4j_home import link_jars, set_first_password, write_conf
 from scripts.neo4j_jars import VERSION, Distribution, Unavailable, alone, browser, distribution
 from scripts.neo4j_watch import alive
 
@@ -37,18 +38,6 @@ READY_SECONDS = 180.0
 STOP_SECONDS = 60.0
 _PORT_TRIES = 3
 _OPENED = ("java.nio", "java.io", "sun.nio.ch", "java.util.concurrent", "java.lang")
-# no preallocated logs: an empty database then takes 2 MB instead of 541; the waits at the end are for cluster members
-_SETTINGS = {
-    "server.config.strict_validation.enabled": "false",
-    "server.https.enabled": "false",
-    "server.memory.pagecache.size": "64m",
-    "dbms.usage_report.enabled": "false",
-    "db.tx_log.preallocate": "false",
-    "internal.dbms.bolt.netty_server_shutdown_quiet_period": "0",
-    "internal.dbms.bolt.netty_server_shutdown_timeout": "1s",
-    "internal.server.bolt.thread_pool_shutdown_wait_time": "1s",
-    "internal.server.bolt.connection_shutdown_wait_time": "1s",
-}
 
 
 class Server:
@@ -56,7 +45,7 @@ class Server:
 
     Parameters: `home` is its folder; a temporary one, removed by `stop`, where none is given. `settings` go over ours,
     by their names in neo4j.conf. `owner` is the process id with which the server ends, 0 for nobody. `limit` is a
-    command put before Java's, such as `prlimit` with its options.
+    command put before Java's, such as `prlimit` with its options. `plugins` is a folder of jars that bring procedures.
     """
 
     def __init__(
@@ -70,11 +59,14 @@ class Server:
         owner: int | None = None,
         limit: tuple[str, ...] = (),
         jvm: tuple[str, ...] = (),
+        plugins: Path | None = None,
     ) -> None:
         self._temporary = home is None
         self.home = (home or Path(tempfile.mkdtemp(prefix="ringfence-neo4j-"))).resolve()
         self.version = version
         self._http, self._heap, self._limit, self._jvm = http, heap, limit, jvm
+        self.plugins = plugins
+        """May be changed before a start."""
         self.settings = dict(settings or {})
         """Over ours, by their names in neo4j.conf; changes count from the next start."""
         self._owner = os.getpid() if owner is None else owner
@@ -107,14 +99,26 @@ class Server:
 
     # -- its life ------------------------------------------------------------------------------------------------------
 
+    def furnish(self) -> Distribution:
+        """Lay its folder out as a home (`scripts.neo4j_home`), without starting it. Raises `Unavailable`."""
+        found = distribution(self.version)
+        link_jars(self.home, found)
+        plugins = {"server.directories.plugins": str(self.plugins)} if self.plugins else {}
+        http_port = self.http_port if self._http else None
+        write_conf(self.home, port=self.port, http_port=http_port, settings={**plugins, **self.settings})
+        return found
+
+    def set_password(self) -> None:
+        """Set the password before the first start, which then knows it. Raises `Unavailable`."""
+        set_first_password(self.home, self.furnish(), self.password)
+        self._remember()
+
     def start(self) -> None:
         """Start it and return when a query is answered. Raises `Unavailable`."""
         if self.pid is not None:
             raise Unavailable(f"a server runs over {self.home} already")
-        found = distribution(self.version)
         for tries in range(1, _PORT_TRIES + 1):
-            self._write_conf()
-            self._launch(found)
+            self._launch(self.furnish())
             if self._answers():
                 break
             self.kill()
@@ -162,24 +166,11 @@ class Server:
             return {}
         return known
 
-    def _write_conf(self) -> None:
-        conf = self.home / "conf"
-        conf.mkdir(parents=True, exist_ok=True)
-        settings = {
-            **_SETTINGS,
-            "server.bolt.listen_address": f"127.0.0.1:{self.port}",
-            "server.bolt.advertised_address": f"127.0.0.1:{self.port}",
-            "server.http.enabled": str(self._http).lower(),
-            "server.http.listen_address": f"127.0.0.1:{self.http_port}",
-            "server.http.advertised_address": f"127.0.0.1:{self.http_port}",
-            **self.settings,
-        }
-        lines = "".join(f"{name}={value}\n" for name, value in settings.items())
-        (conf / "neo4j.conf").write_text(lines, "utf-8")
-
     def _launch(self, found: Distribution) -> None:
         archive = _archive(found)
-        jars = [*found.jars, *(browser() if self._http else ())]
+        # plugins stand on the class path too, and first: some find their parts only there
+        plugins = sorted(self.plugins.glob("*.jar")) if self.plugins else []
+        jars = [*plugins, *found.jars, *(browser() if self._http else ())]
         arguments = [f"-Xms{self._heap}", f"-Xmx{self._heap}", "-XX:+UseParallelGC", "-XX:-UsePerfData"]
         arguments += [f"--add-opens=java.base/{name}=ALL-UNNAMED" for name in _OPENED]
         # classes read in already linked: starts in two thirds of the time; Java goes on without, where it doesn't fit
@@ -222,6 +213,11 @@ class Server:
                 password=self.password,
                 database_="system",
             )
+        self._remember()
+
+    def _remember(self) -> None:
+        """Keep how it is reached, for whoever comes later; the first login is done."""
+        self._fresh = False
         path = self.home / "server.json"
         path.touch(mode=0o600)
         known = {"password": self.password, "port": self.port, "http_port": self.http_port, "version": self.version}

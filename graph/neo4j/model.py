@@ -15,6 +15,7 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from graph.columns import NO_INT, NO_TEXT
 from graph.schema import TABLES, Kind, Table, Type
 
 KIND_LABELS: Final = {
@@ -49,8 +50,6 @@ INTERNAL: Final = {
 ENTITIES: Final = {"Buyer": ("ns", "buyer_id"), "Store": ("ns", "store_id")}
 """Accounts and stores themselves: known from a row of their own, or from orders only."""
 
-_NO_TEXT = "\u0000"
-_NO_INT = -(2**63) + 1
 _HIDDEN: Final = {"digest": Type.INT, "updated_at": Type.INT, "file": Type.INT, "line": Type.INT, "since": Type.INT}
 
 
@@ -124,11 +123,11 @@ def returned(name: str, kind: Type) -> str:
         case Type.REAL:
             value = f"coalesce({place}, 0.0/0.0)"
         case Type.BOOL:
-            value = f"coalesce(toInteger({place}), {_NO_INT})"
+            value = f"coalesce(toInteger({place}), {NO_INT})"
         case Type.TEXTS:
             value = f"coalesce({place}, ['\\u0000'])"
         case _:
-            value = f"coalesce({place}, {_NO_INT})"
+            value = f"coalesce({place}, {NO_INT})"
     return f"collect({value})"
 
 
@@ -136,17 +135,17 @@ def received(values: Sequence[Any], kind: Type, type_: pa.DataType) -> pa.Array[
     """A collected column as Arrow."""
     match kind:
         case Type.TEXT:
-            return _without(pa.array(values, type_), _NO_TEXT)
+            return _without(pa.array(values, type_), NO_TEXT)
         case Type.KEY:
             return _keys(values, type_)
         case Type.REAL:
             return pa.array([None if value != value else float(value) for value in values], type_)
         case Type.BOOL:
-            return pa.array([None if value == _NO_INT else bool(value) for value in values], type_)
+            return pa.array([None if value == NO_INT else bool(value) for value in values], type_)
         case Type.TEXTS:
-            return pa.array([None if value == [_NO_TEXT] else list(value) for value in values], type_)
+            return pa.array([None if value == [NO_TEXT] else list(value) for value in values], type_)
         case _:
-            return _without(pa.array(values, pa.int64()), _NO_INT).cast(type_)
+            return _without(pa.array(values, pa.int64()), NO_INT).cast(type_)
 
 
 def _without(column: pa.Array[Any], stands_for_null: str | int) -> pa.Array[Any]:
@@ -157,9 +156,9 @@ def _without(column: pa.Array[Any], stands_for_null: str | int) -> pa.Array[Any]
 
 def _keys(values: Sequence[str], type_: pa.DataType) -> pa.Array[Any]:
     """Hex text as keys, all at once."""
-    there = pa.array([value != _NO_TEXT for value in values], pa.bool_())
+    there = pa.array([value != NO_TEXT for value in values], pa.bool_())
     nothing = "00" * type_.byte_width
-    data = bytes.fromhex("".join([nothing if value == _NO_TEXT else value for value in values]))
+    data = bytes.fromhex("".join([nothing if value == NO_TEXT else value for value in values]))
     found: pa.Array[Any] = pa.Array.from_buffers(type_, len(values), [there.buffers()[1], pa.py_buffer(data)])
     return found
 

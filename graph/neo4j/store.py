@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from graph.columns import QUARANTINE, QUARANTINED, conform, to_table
 from graph.errors import KeyProblem, NotFound, StoreProblem
-from graph.neo4j import check, edges, ledger, rows, run_edges
+from graph.neo4j import bulk_schema, check, edges, ledger, rows, run_edges
 from graph.neo4j.connection import Connection
 from graph.neo4j.forget import forget
 from graph.neo4j.model import constraints, label_of, lookups, visible
@@ -49,7 +49,8 @@ class Neo4jStore(Store):
             raise
 
     def _open(self, *, create: bool) -> None:
-        version = self.meta().get("schema_version")
+        meta = self.meta()
+        version = meta.get("schema_version")
         if version is None and not create:
             raise StoreProblem("the database holds no Ringfence store", where=self.url, do="load something into it")
         if version is not None and int(version) > SCHEMA_VERSION:
@@ -64,6 +65,9 @@ class Neo4jStore(Store):
                 "MERGE (m:StoreMeta {ns: '', key: 'schema_version'}) ON CREATE SET m.value = $version",
                 version=str(SCHEMA_VERSION),
             )
+        elif bulk_schema.OWED in meta and not self._connection.readonly:
+            # an offline import makes no constraints
+            bulk_schema.settle(self._connection)
 
     def _write(self, query: str, **parameters: Any) -> None:
         self._connection.write(lambda tx: tx.run(query, **parameters).consume())

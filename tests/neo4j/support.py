@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Final
 
 import neo4j
 
@@ -18,6 +19,17 @@ from scripts.neo4j_server import Server
 from tests.faults.support import Desk
 
 MAX_WAIT = 60.0
+HARMED: Final = {
+    # small loads pass, a batch of 5,000 rows does not: no restart to try it
+    "db.memory.transaction.max": "32m",
+    # a wrong password locks nobody out
+    "dbms.security.auth_max_failed_attempts": "0",
+    # with a full disk Neo4j may write a broken end to its log, and does not start with it otherwise
+    "internal.dbms.tx_log.fail_on_corrupted_log_files": "false",
+}
+"""Settings of the server that may be harmed."""
+QUICK: Final = ("-XX:TieredStopAtLevel=1",)
+"""Java's quick compiler alone: a server starts in half the time, and works at half the speed."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +89,7 @@ class Proxy:
 
     `delay`: seconds before each piece. `halve`: pieces are sent in two halves. `cut_after`: connections end in the
     middle after about so many bytes to the server, drawn with `seed`; None for never. `away`: connections are refused.
+    `stall`: nothing gets through, and nobody is told. `heard`: what clients sent, where it is kept.
     """
 
     to: int
@@ -84,6 +97,8 @@ class Proxy:
     halve: bool = False
     cut_after: int | None = None
     away: bool = False
+    stall: bool = False
+    heard: bytearray | None = None
     seed: int = 0
     cuts: int = 0
     port: int = 0
@@ -136,6 +151,10 @@ class Proxy:
             while piece := source.recv(16_384):
                 if self.delay:
                     time.sleep(self.delay)
+                while self.stall and not self._over.is_set():
+                    time.sleep(0.01)
+                if self.heard is not None and sink.getpeername()[1] == self.to:
+                    self.heard += piece
                 if left is not None:
                     # half a message has gone out already when the connection ends
                     piece, rest = piece[: left[0]], piece[left[0] :]

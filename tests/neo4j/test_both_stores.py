@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pytest
 from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -27,7 +28,7 @@ from graph.open import masked_url
 from graph.schema import BY_NAME
 from graph.sqlite import SqliteStore
 from graph.store import Lease, Store
-from tests.conformance.support import account, hash_of, key, order, run, table
+from tests.conformance.support import account, hash_of, key, load, order, run, scan, table
 
 IDS = st.sampled_from(["", "o1", "o2", "o10", "ö", "🧨", "\uffff", "o'", "null\0inside"])
 BUYERS = st.sampled_from(["b1", "b2", "🧨"])
@@ -262,3 +263,67 @@ def test_any_sequence_of_operations_gets_the_same_answers_from_both(neo4j_url: s
         return Both(open_both)
 
     run_state_machine_as_test(machine, settings=SETTINGS)
+
+
+ODD = {
+    "sku": ["", "\0\0", "a\0", "\0a", "\x1e", "\uffff", "🧨", None],
+    "amount": [0, -1, 2**63 - 1, -(2**63), -(2**63) + 2, None],
+    "signed_at": [-(2**63), 0, 2**63 - 1, None],
+}
+REALS = [0.0, -0.0, 5e-324, -1.7976931348623157e308, float("inf"), float("-inf"), 0.1, None]
+LISTS = [[], [""], ["\0\0"], ["a", "", "🧨"], None]
+
+
+def test_odd_values_come_back_from_both_as_they_were(neo4j_url: str, tmp_path: Path) -> None:
+    orders = [order(f"{name}-{at}", **{name: value}) for name, values in ODD.items() for at, value in enumerate(values)]
+    claims = [
+        {"refund_id": f"{name}-{at}", "order_id": "o", "requested_at": 1, "kind": "refund_only", "digest": at}
+        | {"initiated_by": "buyer", "outcome": "pending", name: value}
+        for name, values in (("return_weight_g", REALS), ("pictures", LISTS))
+        for at, value in enumerate(values)
+    ]
+    for store in both(neo4j_url, tmp_path, "odd"):
+        load(store, orders=orders, refunds=claims)
+        found = {row["order_id"]: row for row in scan(store, "orders")}
+        assert all(
+            repr(found[row["order_id"]][name]) == repr(row[name]) for row in orders for name in ODD if name in row
+        )
+        found = {row["refund_id"]: row for row in scan(store, "refunds")}
+        for row in claims:
+            for name in ("return_weight_g", "pictures"):
+                assert repr(found[row["refund_id"]][name]) == repr(row.get(name))
+        store.close()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("sku", "\0"),
+        ("order_id", "\0"),
+        ("amount", -(2**63) + 1),
+        ("placed_at", -(2**63) + 1),
+        ("return_weight_g", float("nan")),
+        ("pictures", ["\0"]),
+        ("pictures", ["a", None]),
+    ],
+)
+def test_what_one_store_could_not_give_back_both_refuse(
+    neo4j_url: str, tmp_path: Path, name: str, value: object
+) -> None:
+    claim = {"refund_id": "r", "order_id": "o", "requested_at": 1, "kind": "refund_only", "digest": 1}
+    claim |= {"initiated_by": "buyer", "outcome": "pending"}
+    rows = (
+        ("orders", {**order("o"), name: value})
+        if name in BY_NAME["orders"].names
+        else ("refunds", {**claim, name: value})
+    )
+    for store in both(neo4j_url, tmp_path, f"lost {name} {value!r}"):
+        with pytest.raises(ValueError, match=f"{rows[0]}.{name}: a value that no store keeps"):
+            load(store, **{rows[0]: [rows[1]]})
+        store.close()
+
+
+def both(neo4j_url: str, tmp_path: Path, name: str) -> tuple[Store, Store]:
+    namespace = f"{name} {os.getpid()}"
+    server = Neo4jStore(neo4j_url, shown=masked_url(neo4j_url), namespace=namespace)
+    return SqliteStore(tmp_path / "beside.db", namespace=namespace), server

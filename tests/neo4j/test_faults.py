@@ -1,71 +1,39 @@
-"""What goes wrong with a server, a way to it, or the process at either end: each is told in one line with its exit
-code, nothing half done is seen, and the same command again ends where an undisturbed one would."""
+"""What goes wrong with a server or the way to it: each is told in one line with its exit code, nothing half done is
+seen, and the same command again ends where an undisturbed one would. What kill -9 does stands in test_kill_soak.py."""
 
 from __future__ import annotations
 
-import random
+import contextlib
+import json
 import re
+import resource
+import shutil
+import threading
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
 
 import pytest
 
-from graph.errors import LeaseLost
-from graph.neo4j import Neo4jStore, check
+from graph.errors import LeaseLost, StoreProblem
+from graph.leases import held
+from graph.neo4j import Neo4jStore, check, connection
 from graph.open import masked_url, open_store
 from scripts.neo4j_server import Server
-from simulator.market import simulate
-from tests.conformance.support import order, table
-from tests.faults.support import Desk, ended, kill
-from tests.neo4j.support import Proxy, ServerDesk, end_leases, lease_taken, soon, wait_until, wipe
+from tests.conformance.support import key, load, order, table
+from tests.faults.support import Server as Api
+from tests.faults.support import ended, serving, small_disk
+from tests.neo4j.killing import HELD, PROBLEM, same
+from tests.neo4j.support import HARMED, QUICK, Proxy, ServerDesk, end_leases, soon
 from tests.require import neo4j_server
 
-BUYERS, SEED = 80, 3
-PROBLEM, HELD = 6, 4
 pytestmark = pytest.mark.timeout(600)
 
 
-@pytest.fixture(scope="module")
-def market(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small market with claims in it; nothing may be changed in it."""
-    return simulate(tmp_path_factory.mktemp("market") / "export", buyers=BUYERS, seed=SEED, abuse="high").folder
-
-
-@pytest.fixture(scope="module")
-def undisturbed(market: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What readers see where nothing ever went wrong: in the embedded store."""
-    desk = Desk(tmp_path_factory.mktemp("undisturbed"))
-    desk.done("load", market)
-    desk.done("detect")
-    return desk.seen()
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    """A server that may be harmed, apart from the one that all tests share."""
-    with neo4j_server() as started:
-        yield started
-
-
-@pytest.fixture
-def desk(server: Server, tmp_path: Path) -> ServerDesk:
-    """A desk with an empty namespace on the server that may be harmed."""
-    if server.pid is None or server.settings:
-        server.settings.clear()
-        server.restart()
-    wipe(server, "default")
-    return ServerDesk(tmp_path, at=server.url)
-
-
-def same(seen: dict[str, Any], undisturbed: dict[str, Any]) -> bool:
-    """Whether readers see the same, whatever number the load has."""
-    return {**seen, "head": None} == {**undisturbed, "head": None}
-
-
-# -- the wrong place, the wrong name -----------------------------------------------------------------------------------
+# -- the wrong place, the wrong name ----------------------------------------------------------------------------------
 
 
 def test_a_wrong_password_is_told_and_never_shown(desk: ServerDesk, server: Server) -> None:
@@ -75,7 +43,6 @@ def test_a_wrong_password_is_told_and_never_shown(desk: ServerDesk, server: Serv
     assert "refuses user or password" in ran.told
     assert "not-the-pass-word" not in ran.out + ran.err
     assert "neo4j:***@" in ran.told
-    server.restart()  # the server locks a user out for a while after wrong passwords
 
 
 def test_a_database_that_is_not_there_is_told(desk: ServerDesk) -> None:
@@ -97,42 +64,80 @@ def test_a_server_that_is_away_is_told_in_time(desk: ServerDesk, server: Server)
     assert "does not answer" in doctor.out
 
 
-# -- a server that won't ----------------------------------------------------------------------------------------------
-
-
-def test_a_read_only_database_is_read_and_not_written(
-    desk: ServerDesk, server: Server, market: Path, undisturbed: dict[str, Any]
-) -> None:
-    desk.done("load", market)
-    desk.done("detect")
-    server.settings["server.databases.read_only"] = "neo4j"
-    server.restart()
-    assert same(desk.seen(), undisturbed)
-    for words in (("load", market), ("detect",)):
-        ran = desk(*words)
-        assert ran.code == PROBLEM
-        assert "read-only" in ran.told
-    doctor = desk("doctor")
-    assert doctor.code == PROBLEM
-    assert "neo4j is read-only" in doctor.out
-    assert "may not write" in doctor.out
-    assert same(desk.seen(), undisturbed)
+# -- a server that has not enough -------------------------------------------------------------------------------------
 
 
 def test_a_limit_of_transaction_memory_is_told_and_leaves_nothing(
     desk: ServerDesk, server: Server, market: Path, undisturbed: dict[str, Any]
 ) -> None:
-    server.settings["db.memory.transaction.max"] = "2m"
-    server.restart()
+    store = open_store(desk.url)
+    with pytest.raises(StoreProblem, match="transaction memory"):
+        load(store, orders=[order(f"o{n}", f"b{n % 700}", **dict.fromkeys(KEYS, key(n))) for n in range(5_000)])
+    assert store.head().load == 0
+    assert store.find("orders", "order_id", ["o1"]).num_rows == 0
+    store.close()
+    desk.done("load", market)
+    desk.done("detect")
+    assert same(desk.seen(), undisturbed)
+
+
+KEYS = ("device", "ip", "payment", "phone", "recipient", "address")
+
+
+@pytest.mark.parametrize(
+    "mount",
+    [
+        pytest.param(True, id="small file system"),  # or the other, where none may be mounted
+        pytest.param(False, id="file size limit", marks=pytest.mark.soak),
+    ],
+)
+def test_a_disk_that_fills_up_while_the_first_store_is_made_is_told_in_time_and_the_next_open_makes_it_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mount: bool
+) -> None:
+    monkeypatch.setattr(connection, "SCHEMA_SECONDS", 1.0)
+    monkeypatch.setattr(connection, "_GRACE", 1.0)
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    with (
+        small_disk(disk, 65_536) if mount else contextlib.nullcontext(False) as mounted,
+        neo4j_server(disk / "neo", settings=HARMED, jvm=QUICK) as server,
+    ):
+        if mounted:
+            (disk / "ballast").write_bytes(bytes(shutil.disk_usage(disk).free - 50_000))
+        else:
+            resource.prlimit(server.pid or 0, resource.RLIMIT_FSIZE, (20_000, resource.RLIM_INFINITY))
+        began = time.monotonic()
+        with pytest.raises(StoreProblem, match=r"the server (can't write|did not make the constraint)") as told:
+            open_store(server.url)
+        assert time.monotonic() - began < 20
+        assert "free some space" in str(told.value)
+        (disk / "ballast").unlink(missing_ok=True)
+        server.kill()
+        server.start()
+        monkeypatch.undo()
+        store = open_store(server.url)
+        states = {one.name: (one.state, one.found) for one in store.check()}
+        assert states["constraints"][0] == "ok", states["constraints"]
+        load(store, orders=[order("o1")])
+        assert store.head().load == 1
+        store.close()
+
+
+def test_a_disk_that_fills_up_during_a_load_is_told_and_the_load_goes_through_with_room(
+    desk: ServerDesk, server: Server, market: Path, undisturbed: dict[str, Any]
+) -> None:
+    open_store(desk.url).close()
+    resource.prlimit(server.pid or 0, resource.RLIMIT_FSIZE, (20_000, resource.RLIM_INFINITY))
     ran = desk("load", market)
     assert ran.code == PROBLEM
-    assert "transaction memory" in ran.told
-    server.settings.clear()
-    server.restart()
-    store = open_store(desk.url, create=False, readonly=True)
+    assert "the server can't write" in ran.told
+    assert "free some space" in ran.told
+    server.kill()
+    server.start()
+    end_leases(server, "default")
+    store = open_store(desk.url, create=False)
     assert store.head().load == 0
     store.close()
-    end_leases(server, "default")
     desk.done("load", market)
     desk.done("detect")
     assert same(desk.seen(), undisturbed)
@@ -210,80 +215,23 @@ def test_a_way_that_breaks_in_the_middle_of_messages_loses_nothing(
     assert same(desk.seen(), undisturbed)
 
 
-# -- kill -9 ----------------------------------------------------------------------------------------------------------
-
-LONGEST = {"load": 4.0, "detect": 1.5, "publish": 0.3}
-SAMPLE = [
-    ("client", "load", 0.5),
-    ("server", "load", 1.0),
-    pytest.param("server", "detect", 0.4, marks=pytest.mark.soak),
-]
+# -- a server that goes and comes -------------------------------------------------------------------------------------
 
 
-def drawn(count: int) -> list[tuple[str, str, float]]:
-    """Moments by a fixed seed: who is killed, during which command, how long after it took its lease."""
-    draw = random.Random(20241231)
-    kinds = [(who, command) for who in ("client", "server") for command in LONGEST]
-    return [(*kind, round(draw.random() * LONGEST[kind[1]], 4)) for kind in (kinds * count)[:count]]
-
-
-def try_moment(
-    who: str, command: str, delay: float, desk: ServerDesk, server: Server, market: Path, undisturbed: dict[str, Any]
-) -> None:
-    """Kill the client or the server so many seconds after `command` took its lease."""
-    words: tuple[object, ...] = ("load", market)
-    if command != "load":
-        desk.done("load", market)
-        words = ("detect",)
-    if command == "publish":
-        words = ("publish", desk.done("detect", "--no-publish", "--json").json["run"]["run_id"])
-    lease = "load" if command == "load" else "run"
-    before = desk.seen() if command != "load" else {}
-    with server.driver() as driver:
-        process = desk.start(*words)
-        wait_until(lambda: process.poll() is not None or lease_taken(driver, "default", lease))
-        time.sleep(delay)
-    if who == "client":
-        kill(process)
-    else:
+def test_a_load_waits_for_a_server_that_restarts(desk: ServerDesk, server: Server) -> None:
+    store = open_store(desk.url)
+    with held(store, "load", "me") as lease:
+        number = store.begin_load(lease, source="x", at=1)
+        store.write(lease, number, "orders", table("orders", [order("before")]))
         server.kill()
-        server.start()
-        ran = ended(process)
-        assert ran.code in (0, PROBLEM, HELD), ran.err
-        if ran.code:
-            assert ran.told
-    store = open_store(desk.url, create=False, readonly=True)
-    head = store.head()
+        back = threading.Thread(target=server.start)
+        back.start()
+        store.write(lease, number, "orders", table("orders", [order("after")]))
+        store.finish_load(lease, number, report="{}", at=2)
+        back.join()
+    found = store.find("orders", "order_id", ["before", "after"], columns=["order_id"]).column("order_id")
+    assert found.to_pylist() == ["after", "before"]
     store.close()
-    if command == "load":
-        rows = desk.rows()
-        whole = {name: undisturbed[name] for name in rows}
-        assert rows == (whole if head.load else {name: one.slice(0, 0) for name, one in whole.items()})
-    else:
-        seen = desk.seen()
-        assert seen == before if head.run is None else same(seen, undisturbed)
-    end_leases(server, "default")
-    desk.done(*words)
-    if command == "load":
-        desk.done("detect")
-    assert same(desk.seen(), undisturbed)
-
-
-@pytest.mark.parametrize(("who", "command", "delay"), SAMPLE)
-def test_killed_at_a_moment_nothing_acknowledged_is_lost(
-    who: str, command: str, delay: float, desk: ServerDesk, server: Server, market: Path, undisturbed: dict[str, Any]
-) -> None:
-    try_moment(who, command, delay, desk, server, market, undisturbed)
-
-
-@pytest.mark.soak
-@pytest.mark.timeout(7200)
-def test_killed_at_fifty_moments_nothing_acknowledged_is_lost(
-    desk: ServerDesk, server: Server, market: Path, undisturbed: dict[str, Any]
-) -> None:
-    for who, command, delay in drawn(50):
-        wipe(server, "default")
-        try_moment(who, command, delay, desk, server, market, undisturbed)
 
 
 @pytest.mark.soak
@@ -299,4 +247,82 @@ def test_a_server_restarted_in_the_middle_of_a_load_is_ridden_out_or_told(
         end_leases(server, "default")
         desk.done("load", market)
     desk.done("detect")
+    assert same(desk.seen(), undisturbed)
+
+
+IN_TIME = 3.0
+"""Seconds in which the API answers while the store is away: it waits half as long, and the machine may be busy."""
+
+
+def asked(api: Api, query: str, token: str) -> tuple[str, float]:
+    """The code of the first error, empty without any, and the seconds it took."""
+    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+    request = Request(f"{api.base}/graphql", json.dumps({"query": query}).encode(), headers)
+    began = time.monotonic()
+    try:
+        with urlopen(request, timeout=120) as response:
+            answer = json.loads(response.read())
+    except HTTPError as refused:
+        answer = json.loads(refused.read())
+    seconds = time.monotonic() - began
+    return answer["errors"][0]["extensions"]["code"] if answer.get("errors") else "", seconds
+
+
+@pytest.mark.parametrize("how", ["refuses", "goes silent"])
+def test_the_api_answers_in_time_while_the_server_is_away_and_as_before_when_it_is_back(
+    desk: ServerDesk, server: Server, market: Path, how: str
+) -> None:
+    desk.done("load", market)
+    desk.done("detect")
+    buyer = desk.rows()["orders"].column("buyer_id")[0].as_py()
+    # an account's decision stands in memory, and the audit line goes to the store; its orders are read from there
+    audited = f'{{ account(id: "{buyer}") {{ status }} }}'
+    read = f'{{ account(id: "{buyer}") {{ orders {{ edges {{ node {{ id }} }} }} }} }}'
+    limit = f'{{ purchaseLimit(buyerId: "{buyer}", storeId: "s") {{ verdict }} }}'
+    with Proxy(server.port) as proxy, serving(desk.through(proxy.port)) as api:
+        investigator, shop = (
+            desk.done("token", "--role", role, "--subject", "test").out.strip()
+            for role in ("investigator", "order_service")
+        )
+        for query, token in ((audited, investigator), (read, investigator), (limit, shop)):
+            assert asked(api, query, token)[0] == ""
+        proxy.away, proxy.stall = how == "refuses", how == "goes silent"
+        if proxy.away:
+            proxy.drop()
+        for _ in range(3):
+            for query in (audited, read):
+                code, seconds = asked(api, query, investigator)
+                assert code in ("AUDIT_UNAVAILABLE", "STORE_UNAVAILABLE")
+                assert seconds < IN_TIME
+            code, seconds = asked(api, limit, shop)
+            assert (code, seconds < 1) == ("", True), "a shop goes on selling"
+            time.sleep(0.4)
+        proxy.away = proxy.stall = False
+        end = time.monotonic() + 20
+        while asked(api, audited, investigator)[0] != "":
+            assert time.monotonic() < end, "it never came back"
+            time.sleep(0.1)  # each refusal is a line of the log, which nobody reads meanwhile
+        for query, token in ((read, investigator), (limit, shop)):
+            assert asked(api, query, token)[0] == ""
+
+
+# -- a server that won't: last, for the next test would have to start it anew ------------------------------------------
+
+
+def test_a_read_only_database_is_read_and_not_written(
+    desk: ServerDesk, server: Server, market: Path, undisturbed: dict[str, Any]
+) -> None:
+    desk.done("load", market)
+    desk.done("detect")
+    server.settings["server.databases.read_only"] = "neo4j"
+    server.restart()
+    assert same(desk.seen(), undisturbed)
+    for words in (("load", market), ("detect",)):
+        ran = desk(*words)
+        assert ran.code == PROBLEM
+        assert "read-only" in ran.told
+    doctor = desk("doctor")
+    assert doctor.code == PROBLEM
+    assert "neo4j is read-only" in doctor.out
+    assert "may not write" in doctor.out
     assert same(desk.seen(), undisturbed)

@@ -1,0 +1,50 @@
+"""Bringing a database that an earlier version made up to the declared schema.
+
+A database server has no transaction over its schema and its rows: every step can be repeated, and the version is
+written when the last one is done. Two that open the database at once may both take them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from graph.errors import StoreProblem
+from graph.neo4j.connection import Connection
+from graph.neo4j.model import constraints, lookups, signposts
+from graph.schema import SCHEMA_VERSION
+
+
+@dataclass(frozen=True)
+class Migration:
+    """One step forward: `apply` changes what a store of version `to - 1` holds into what version `to` expects. It can
+    be repeated, and holds for a store made that day. New tables, columns and indexes need no step."""
+
+    to: int
+    apply: Callable[[Connection], None]
+
+
+MIGRATIONS: tuple[Migration, ...] = ()
+"""In order; version 1 is the first."""
+
+
+def bring_up(connection: Connection, meta: Mapping[str, str], migrations: Sequence[Migration] | None = None) -> None:
+    """Bring a store, of which `meta` are the facts, to `SCHEMA_VERSION`; does nothing where it is there. Raises
+    `StoreProblem` where it is older and may not be written."""
+    version = int(meta["schema_version"])
+    if version >= SCHEMA_VERSION:
+        return
+    if connection.readonly:
+        raise StoreProblem(
+            f"the store is of the older schema version {version} and opened for reading only",
+            where=connection.where,
+            do="run `ringfence doctor` once as a user who may write",
+        )
+    connection.schema(constraints())
+    if "lookups" in meta:
+        connection.schema([*lookups(), *signposts()])
+    for step in MIGRATIONS if migrations is None else migrations:
+        if step.to > version:
+            step.apply(connection)
+    query = "MATCH (m:StoreMeta {ns: '', key: 'schema_version'}) SET m.value = $version"
+    connection.write(lambda tx: tx.run(query, version=str(SCHEMA_VERSION)).consume())

@@ -8,14 +8,17 @@ from detectors.links.sharing import shared_identifier
 
 def run(ctx: Context) -> Evidence:
     """One row each account of each shared phone."""
-    return shared_identifier(ctx, DETECTOR.name, "phone")
+    return shared_identifier(ctx, DETECTOR.name, "phone", written=True)
 
 
 DETECTOR = Detector(
     name="shared_phone",
     title="the same phone number",
     source="Rarity of the sharing as a likelihood ratio: Sellke, Bayarri & Berger 2001, doi:10.1198/000313001300339950",
-    doc=("Accounts that gave one phone number. Families share them, and numbers are handed on to strangers."),
+    doc=(
+        "Accounts that gave one phone number. Families share them, and numbers are handed on to strangers. Whose it "
+        "was for a month before is not linked by others who write it."
+    ),
     family=Family.INSTRUMENT,
     run=run,
     prior=0.003,

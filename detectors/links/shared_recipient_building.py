@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from detectors.contract import ORDERS, Context, Detector, Evidence, Family, nothing
-from detectors.links.sharing import Sightings, star
+from detectors.links.sharing import Sightings, star, without_owners
 from detectors.numerics import group
 
 
@@ -29,7 +29,7 @@ def sight(ctx: Context) -> tuple[Sightings, np.ndarray[tuple[int], np.dtype[np.o
 def run(ctx: Context) -> Evidence:
     """One row each account of each recipient and building that several accounts share."""
     seen, labels = sight(ctx)
-    return star(ctx, DETECTOR.name, seen, labels) if len(seen.key) else nothing(DETECTOR.name)
+    return star(ctx, DETECTOR.name, without_owners(seen), labels) if len(seen.key) else nothing(DETECTOR.name)
 
 
 DETECTOR = Detector(
@@ -38,8 +38,7 @@ DETECTOR = Detector(
     source="Rarity of the sharing as a likelihood ratio: Sellke, Bayarri & Berger 2001, doi:10.1198/000313001300339950",
     doc=(
         "Accounts whose parcels carry one name to one building, even where door, phone and writing differ. Common "
-        "names "
-        "in large buildings meet by chance."
+        "names in large buildings meet by chance. Who had it alone for a month before is not linked by others."
     ),
     family=Family.PLACE,
     run=run,

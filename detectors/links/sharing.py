@@ -7,12 +7,17 @@ accounts. Whether the people of a widely shared key act alike is not asked here 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
 from detectors.contract import ORDERS, USES, Context, Evidence, Keys, Small, evidence, nothing
 from detectors.numerics import group, rarity
 from graph.snapshot import KINDS, Bools, Ints, Longs
+
+OWNED: Final = 3
+OWNED_FOR: Final = 30 * 86_400_000_000
+"""From so many uses over so many microseconds on a key is its first user's own."""
 
 
 @dataclass(frozen=True)
@@ -41,9 +46,35 @@ def sightings(ctx: Context, kind: str) -> Sightings:
     )
 
 
-def shared_identifier(ctx: Context, detector: str, kind: str) -> Evidence:
-    """One row each account of each identifier of `kind` that several accounts share."""
-    return star(ctx, detector, sightings(ctx, kind), ctx.snapshot.identifiers[kind])
+def shared_identifier(ctx: Context, detector: str, kind: str, *, written: bool = False) -> Evidence:
+    """One row each account of each identifier of `kind` that several accounts share. `written` says that whoever places
+    an order can write somebody else's: an owner is not linked by what others write."""
+    seen = sightings(ctx, kind)
+    return star(ctx, detector, without_owners(seen) if written else seen, ctx.snapshot.identifiers[kind])
+
+
+def without_owners(seen: Sightings) -> Sightings:
+    """What is left when the owners of keys are taken out: the account that was the only one to use a key, `OWNED` times
+    or more, for `OWNED_FOR` before anybody else did. A ring that writes an innocent person's number on its orders is
+    linked by it; that person is not."""
+    if not len(seen.key):
+        return seen
+    pairs = group(seen.key, seen.buyer)
+    key = seen.key[pairs.first]
+    begun = np.full(pairs.n, np.iinfo(np.int64).max)
+    np.minimum.at(begun, pairs.of, seen.at)
+    rank = np.lexsort((np.arange(pairs.n), begun, key))
+    leads = np.append(True, key[rank][1:] != key[rank][:-1])
+    first = rank[leads]
+    # the account that comes second to a key stands behind the first, where there is one
+    behind = np.flatnonzero(leads) + 1
+    behind = np.where((behind < pairs.n) & ~np.append(leads, True)[behind], behind, -1)
+    until = np.zeros(pairs.n, np.int64)
+    until[first[behind >= 0]] = begun[rank[behind[behind >= 0]]]
+    alone = np.bincount(pairs.of[seen.at < until[pairs.of]], minlength=pairs.n)
+    owner = (alone >= OWNED) & (until - begun >= OWNED_FOR)
+    kept = ~owner[pairs.of]
+    return Sightings(seen.key[kept], seen.buyer[kept], seen.at[kept], seen.table[kept], seen.row[kept])
 
 
 def star(

@@ -73,7 +73,7 @@ def who_claims(
     month = (np.datetime64("1970-01-01") + orders.placed // DAY).astype("datetime64[M]").astype(int) % 12
     peak = np.array([c.peak_month - 1 for c in CATEGORIES])[trade]
     height = np.array([c.peak for c in CATEGORIES])[trade]
-    season = 1.0 + height * np.cos((month - peak) * (np.pi / 6.0))
+    season = 1.0 + knobs.season * height * np.cos((month - peak) * (np.pi / 6.0))
     p = base * season * shops.trouble[orders.store] * people.propensity[orders.buyer]
     p = np.where(in_bad_batch(events, goods.item, orders.placed), np.maximum(p, 0.42), p)
     honest = chance(rng, np.minimum(p, 0.85), size) & ~orders.abusive

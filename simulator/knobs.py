@@ -72,10 +72,14 @@ class Knobs:
     orders_per_buyer: float = 7.8
     orders_sigma: float = 1.0
     """Spread of the log of a buyer's order rate: the heavy tail."""
+    sprees: float = 0.0
+    """Share of a buyer's own orders that follow another of its orders within days, half of them at the same store."""
     buyers_per_store: float = 70.0
     store_zipf: float = 0.9
     festival: float = 3.5
-    """Order rate on a sales festival as a multiple of a common day; 1 switches the season off."""
+    """Order rate on a sales festival as a multiple of a common day; 1 switches festivals off."""
+    season: float = 1.0
+    """Multiple of how far each trade's claim rate swings over the year; 0 switches it off."""
     claim_rate: float = 1.0
     """Multiple of every trade's honest claim rate."""
     claim_shape: float = 0.7
@@ -108,6 +112,9 @@ class Knobs:
     second_hand: float = 0.012
     borrowed: float = 0.006
     """Share of orders placed on somebody else's phone."""
+    kiosks: float = 0.0
+    """Buyers who place half of their orders on a net café's public computers, `buyers_per_kiosk` to each."""
+    buyers_per_kiosk: float = 60.0
     recycled_phones: float = 0.004
     address_noise: float = 1.0
     """Multiple of how often an address is written in another way than the common one."""
@@ -129,12 +136,20 @@ class Knobs:
     silent_stores: float = 0.35
     loud_stores: float = 0.05
     """Stores that complain about nearly everyone."""
+    smeared: float = 0.0
+    """Honest buyers of whom all stores where they claimed complain within days, as agreed among the stores."""
+    smear_upheld: float = 0.3
+    """Share of such complaints that the platform upholds."""
     mistaken_decisions: float = 0.0008
     bad_batches: float = 0.0003
     """Bad batches a buyer of the market."""
     price_errors: float = 0.00012
     foreign_stores: float = 0.02
 
+    abusers: float | None = None
+    """Abusive accounts as a share of all buyers; None leaves it to the level of abuse that is asked for."""
+    unseen: float = 0.0
+    """Accounts in rings of kinds that no detector was written for, as a share of all buyers: `simulator.unseen`."""
     kind_mix: tuple[float, ...] = (0.16, 0.13, 0.12, 0.12, 0.10, 0.08, 0.09, 0.08, 0.06, 0.06)
     """Share of abusive accounts by kind, in the order of `KINDS`."""
     ring_size: float = 6.0
@@ -155,7 +170,7 @@ class Knobs:
     order_items: bool = True
     """Whether the optional table of order lines is written."""
     left_out: tuple[tuple[str, str], ...] = field(default=())
-    """(table, column) pairs that the export lacks, such as ("refunds", "return_weight_g")."""
+    """(table, column) pairs that the export lacks, such as ("refunds", "return_weight_g"); column "*" is the table."""
 
     def __post_init__(self) -> None:
         """Refuse settings that make no market."""
@@ -167,7 +182,7 @@ class Knobs:
             value = getattr(self, item.name)
             if isinstance(value, float) and not value >= 0:
                 raise ValueError(f"Knobs.{item.name} is {value}; give a number that is not negative")
-        for name in ("claim_shape", "orders_per_buyer", "buyers_per_store", "ring_size"):
+        for name in ("claim_shape", "orders_per_buyer", "buyers_per_store", "ring_size", "buyers_per_kiosk"):
             if getattr(self, name) <= 0:
                 raise ValueError(f"Knobs.{name} must be above 0")
 

@@ -6,17 +6,20 @@ complain, write. The truth lies beside the folder, in `truth.csv`, so that nothi
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 from simulator.claims import file_claims, who_claims
-from simulator.crews import plan_crews
 from simulator.draws import DAY, stream
 from simulator.knobs import ABUSE_RATE, Abuse, Knobs
-from simulator.orders import all_orders, crew_orders, fill, mark, own_orders, rush_orders
+from simulator.marks import mark
+from simulator.orders import all_orders, crew_orders, fill, own_orders, rush_orders
 from simulator.people import settle
+from simulator.planner import plan_crews
 from simulator.shops import open_shops, plan_events
 from simulator.tables import Draft, Format, lay_out, write_table
-from simulator.verdicts import abusers, complain, earlier_decisions
+from simulator.unseen import plant, remark
+from simulator.verdicts import abusers, complain, earlier_decisions, smear
 
 LAST_DAY = date(2024, 12, 31)
 YEAR = 366
@@ -61,7 +64,7 @@ def simulate(
     out: folder for the tables; made if missing. `truth.csv` goes into its parent.
     buyers: number of accounts, at least 20.
     seed: not negative; the same arguments give the same bytes.
-    abuse: share of abusive accounts, see `ABUSE_RATE`.
+    abuse: share of abusive accounts, see `ABUSE_RATE`; `knobs.abusers` outranks it.
     end: last day of the year that is simulated, in China's time zone.
     format: "csv", "parquet" or "jsonl".
     knobs: fixed settings; by default those of `Knobs()`, shifted a little by the seed.
@@ -132,8 +135,9 @@ def draw(buyers: int, seed: int, abuse: str, last: date, knobs: Knobs | None) ->
     people, world = settle(stream(seed, "people"), chosen, buyers, start, end)
     shops = open_shops(stream(seed, "shops"), chosen, buyers, end)
     events = plan_events(stream(seed, "events"), chosen, shops, buyers, start, end)
-    wanted = round(ABUSE_RATE[abuse] * buyers)
-    plan = plan_crews(stream(seed, "crews"), chosen, people, world, wanted, start, end)
+    rate = ABUSE_RATE[abuse] if chosen.abusers is None else chosen.abusers
+    more = partial(plant, shops=shops, accounts=round(chosen.unseen * buyers)) if chosen.unseen else None
+    plan = plan_crews(stream(seed, "crews"), chosen, people, world, round(rate * buyers), start, end, more)
     parts = [
         own_orders(stream(seed, "orders"), chosen, people, shops, start, end),
         crew_orders(stream(seed, "together"), chosen, people, shops, plan),
@@ -141,11 +145,15 @@ def draw(buyers: int, seed: int, abuse: str, last: date, knobs: Knobs | None) ->
     ]
     orders = all_orders(parts, start, end)
     marks = mark(stream(seed, "marks"), chosen, people, world, plan, orders)
+    if chosen.unseen:
+        remark(stream(seed, "unseen"), people, plan, orders, marks)
     goods = fill(stream(seed, "goods"), shops, orders, end)
     claiming, bad = who_claims(stream(seed, "claiming"), chosen, people, shops, events, orders, goods)
     rng = stream(seed, "claims")
     claims = file_claims(rng, chosen, people, shops, plan, orders, goods, claiming, bad, end)
     complaints = complain(stream(seed, "complaints"), chosen, shops, orders, claims, end)
+    if chosen.smeared:
+        complaints = smear(stream(seed, "smear"), chosen, orders, claims, complaints, end)
     verdicts = earlier_decisions(stream(seed, "decisions"), chosen, people, orders, claims, start, end)
     guilty = abusers(people, orders, claims)
     draft = Draft(people, world, shops, plan, orders, goods, marks, claims, complaints, verdicts, guilty, start, end)

@@ -11,7 +11,8 @@ from simulator.claims import KEEP_REASONS, RETURN_REASONS, Claims
 from simulator.crews import Plan
 from simulator.draws import Bools, Ints, chance, opaque, pick, scatter
 from simulator.knobs import CATEGORIES, Knobs
-from simulator.orders import Goods, Marks, Orders
+from simulator.marks import Marks
+from simulator.orders import Goods, Orders
 from simulator.people import NEVER, People, World
 from simulator.shops import Shops
 from simulator.verdicts import TYPES, Complaints, Verdicts
@@ -259,9 +260,12 @@ def lay_out(rng: np.random.Generator, knobs: Knobs, draft: Draft) -> dict[str, p
     ).sort("decided_at", "buyer_id")
     tables["truth"] = _truth(rng, draft, buyer_id)
     for table, column in knobs.left_out:
-        if column not in tables[table].columns:
+        if table not in tables or column not in ("*", *tables[table].columns):
             raise ValueError(f"Knobs.left_out names {table}.{column}, which the simulator doesn't write")
-        tables[table] = tables[table].drop(column)
+        if column == "*":
+            del tables[table]
+        else:
+            tables[table] = tables[table].drop(column)
     return tables
 
 

@@ -58,6 +58,39 @@ def complain(
     return Complaints(rows, filed, kind, outcome, settled)
 
 
+def smear(
+    rng: np.random.Generator, knobs: Knobs, orders: Orders, claims: Claims, complaints: Complaints, end: int
+) -> Complaints:
+    """Add what stores report that have agreed to smear a buyer: `knobs.smeared` of the buyers, honest ones.
+
+    Each victim claimed at two stores or more; within three days every one of them (nine claims in ten) reports it."""
+    buyer = orders.buyer[claims.order]
+    store = orders.store[claims.order]
+    n = int(orders.buyer.max(initial=-1)) + 1
+    guilty = np.bincount(buyer[claims.abusive], minlength=n) > 0
+    pairs = np.unique(np.column_stack([buyer, store]), axis=0)
+    able = np.flatnonzero((np.bincount(pairs[:, 0], minlength=n) >= 2) & ~guilty)
+    victims = rng.permutation(able)[: round(knobs.smeared * n)]
+    agreed = np.full(n, -1)
+    last = np.zeros(n, dtype=np.int64)
+    np.maximum.at(last, buyer, claims.requested)
+    agreed[victims] = last[victims] + rng.integers(1, 20, len(victims)) * DAY
+    reported = np.zeros(len(buyer), dtype=np.bool_)
+    reported[complaints.claim] = True
+    rows = np.flatnonzero((agreed[buyer] >= 0) & ~reported & (claims.outcome != WITHDRAWN))
+    rows = rows[chance(rng, 0.9, len(rows))]
+    filed = agreed[buyer[rows]] + (rng.random(len(rows)) * 3 * DAY).astype(np.int64)
+    rows, filed = rows[filed <= end], filed[filed <= end]
+    count = len(rows)
+    kind = np.where(claims.keeps[rows], pick(rng, _TYPES_OF_KEEPERS, count), pick(rng, _TYPES_OF_SENDERS, count))
+    outcome = np.where(chance(rng, knobs.smear_upheld, count), UPHELD, DISMISSED)
+    settled = filed + (rng.gamma(2.0, 2.0, count) * DAY).astype(np.int64) + 3600
+    outcome = np.where(settled > end, OPEN, outcome)
+    new = (rows, filed, kind, outcome, settled)
+    old = (complaints.claim, complaints.filed, complaints.type, complaints.outcome, complaints.settled)
+    return Complaints(*(np.concatenate([a, b]) for a, b in zip(old, new, strict=True)))
+
+
 @dataclass(frozen=True)
 class Verdicts:
     """Decisions that the platform took by itself; `store` is -1 for the whole platform."""

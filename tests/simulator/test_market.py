@@ -4,11 +4,13 @@ import hashlib
 from datetime import date
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 
+from simulator.claims import FRESH
 from simulator.knobs import ABUSE_RATE, KINDS, Knobs
-from simulator.market import SimulationError, simulate
+from simulator.market import SimulationError, draw, simulate
 
 from .conftest import Market
 
@@ -273,3 +275,82 @@ def test_knobs_change_the_market_and_are_checked(tmp_path: Path) -> None:
         Knobs(kind_mix=(1.0,))
     with pytest.raises(ValueError, match="stations"):
         Knobs(stations=-0.1)
+
+
+def test_a_whole_table_can_be_left_out(tmp_path: Path) -> None:
+    summary = simulate(tmp_path / "m", buyers=400, seed=1, knobs=Knobs(left_out=(("complaints", "*"),)))
+    assert not (summary.folder / "complaints.csv").exists()
+    assert (summary.folder / "decisions.csv").exists()
+    with pytest.raises(ValueError, match="complaint_texts"):
+        simulate(tmp_path / "other" / "m", buyers=400, seed=1, knobs=Knobs(left_out=(("complaint_texts", "*"),)))
+
+
+def test_the_share_of_abusers_can_be_set(tmp_path: Path) -> None:
+    assert simulate(tmp_path / "m", buyers=2_000, seed=1, abuse="none", knobs=Knobs(abusers=0.02)).abusers == 40
+
+
+def test_stores_that_smear_a_buyer_complain_of_an_honest_one_within_days(tmp_path: Path) -> None:
+    """Two markets that differ in nothing but the smear: the complaints that are new are the agreed ones."""
+    reports = {}
+    for name, smeared in (("calm", 0.0), ("smeared", 0.01)):
+        summary = simulate(tmp_path / name / "m", buyers=3_000, seed=4, knobs=Knobs(smeared=smeared))
+        read = {
+            table: pl.read_csv(summary.folder / f"{table}.csv", infer_schema=False) for table in ("orders", "refunds")
+        }
+        claims = read["refunds"].join(read["orders"].select("order_id", "buyer_id", "store_id"), on="order_id")
+        truth = pl.read_csv(summary.truth_path, infer_schema=False)
+        complaints = pl.read_csv(summary.folder / "complaints.csv", infer_schema=False)
+        reports[name] = complaints.join(claims, on="refund_id").join(truth, on="buyer_id")
+    new = reports["smeared"].join(reports["calm"], on="refund_id", how="anti")
+    by_buyer = new.group_by("buyer_id").agg(
+        pl.col("store_id").n_unique(),
+        pl.col("abuser").max(),
+        (
+            pl.col("filed_at").str.slice(0, 10).str.to_date().max()
+            - pl.col("filed_at").str.slice(0, 10).str.to_date().min()
+        ).alias("span"),
+    )
+    assert 20 <= by_buyer.height <= 30
+    assert (by_buyer["abuser"] == "0").all()
+    assert (by_buyer["store_id"] >= 2).mean() > 0.8
+    assert by_buyer["span"].max().days <= 3  # type: ignore[union-attr]
+
+
+def test_public_computers_are_shared_by_many_and_by_nobody_unless_asked_for(tmp_path: Path) -> None:
+    most = {}
+    for name, kiosks in (("none", 0.0), ("some", 0.1)):
+        summary = simulate(tmp_path / name / "m", buyers=3_000, seed=4, knobs=Knobs(kiosks=kiosks, agents=0.0))
+        orders = pl.read_csv(summary.folder / "orders.csv", infer_schema=False)
+        most[name] = orders.group_by("device_id").agg(pl.col("buyer_id").n_unique())["buyer_id"].max()
+    assert most["some"] > 2 * most["none"]  # type: ignore[operator]
+
+
+def test_without_a_season_claims_do_not_follow_the_month(tmp_path: Path) -> None:
+    swing = {}
+    for season in (0.0, 1.5):
+        knobs = Knobs(season=season, festival=1.0, bad_batches=0.0, price_errors=0.0)
+        draft = draw(20_000, 3, "none", date(2024, 12, 31), knobs)[0]
+        fresh = draft.shops.category[draft.orders.store] == FRESH
+        month = (draft.orders.placed // 86_400).astype("datetime64[D]").astype("datetime64[M]").astype(int) % 12
+        claimed = np.zeros(len(draft.orders), dtype=bool)
+        claimed[draft.claims.order] = True
+        rate = np.bincount(month[fresh & claimed], minlength=12) / np.bincount(month[fresh], minlength=12)
+        swing[season] = rate[6] / rate[0]
+    assert swing[0.0] == pytest.approx(1.0, abs=0.2)
+    assert swing[1.5] > 4.0
+
+
+def test_sprees_bring_orders_of_one_buyer_close_together_and_change_no_count() -> None:
+    near, count = {}, {}
+    for sprees in (0.0, 0.4):
+        orders = draw(4_000, 6, "none", date(2024, 12, 31), Knobs(sprees=sprees, friends=0.0))[0].orders
+        order = np.lexsort((orders.placed, orders.buyer))
+        buyer, placed, store = orders.buyer[order], orders.placed[order], orders.store[order]
+        same = buyer[1:] == buyer[:-1]
+        soon = same & (placed[1:] - placed[:-1] < 2 * 86_400)
+        near[sprees] = soon.sum() / same.sum()
+        count[sprees] = len(buyer)
+        if sprees:
+            assert (store[1:] == store[:-1])[soon].mean() > 0.35
+    assert near[0.4] > near[0.0] + 0.2
+    assert count[0.4] == pytest.approx(count[0.0], rel=0.01)

@@ -11,7 +11,8 @@ from typing import Annotated
 import typer
 
 from cli.common import AsJson, answer, table
-from simulator.market import simulate
+from graph.errors import BadInput
+from simulator.market import SimulationError, simulate
 
 
 class Abuse(Enum):
@@ -41,7 +42,10 @@ def simulate_market(
     as_json: AsJson = False,
 ) -> None:
     """Simulate a marketplace with planted rings and honest look-alikes, in the input contract's form."""
-    made = simulate(out, buyers=buyers, seed=seed, abuse=abuse.value, format=form.value, overwrite=overwrite)
+    try:
+        made = simulate(out, buyers=buyers, seed=seed, abuse=abuse.value, format=form.value, overwrite=overwrite)
+    except SimulationError as error:
+        raise BadInput(str(error)) from None
 
     def text() -> None:
         table("table", "rows", rows=list(made.rows.items()))

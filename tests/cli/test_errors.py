@@ -184,3 +184,12 @@ def test_a_schedule_ends_cleanly_on_sigterm(ringfence: Command, export: Path, st
     assert process.returncode == 0, err
     assert store.head().run is not None
     assert '"event": "stopped"' in err
+
+
+def test_a_folder_that_holds_something_is_not_simulated_into(ringfence: Command, home: Path) -> None:
+    (home / "taken").mkdir()
+    (home / "taken" / "note.txt").write_text("mine")
+    ran = ringfence("simulate", home / "taken", "--buyers", "50")
+    assert ran.code == 3
+    assert "taken" in ran.err
+    assert (home / "taken" / "note.txt").read_text() == "mine"

@@ -71,11 +71,11 @@ def store(home: Path) -> Iterator[Store]:
 
 @pytest.fixture
 def export(home: Path) -> Path:
-    """A platform's export with two shops, a household, and a small group that claims together."""
+    """A platform's export with two shops, and a small group with one device that claims everything."""
     folder = home / "export"
     folder.mkdir()
     orders, refunds = [], []
-    for buyer in range(24):
+    for buyer in range(160):
         for n in range(4):
             order = f"o{buyer:02}-{n}"
             device = "farm-device-1" if buyer < 4 else f"device-{buyer}"

@@ -25,7 +25,7 @@ def test_a_store_in_order_has_no_warning(ringfence: Command, export: Path) -> No
     assert ringfence("detect").code == 0
     found = checks(ringfence)
     assert {one["state"] for one in found.values()} == {"ok"}
-    assert "96 orders" in found["rows"]["found"]
+    assert "640 orders" in found["rows"]["found"]
     assert found["last load"]["found"].startswith("load 1, finished 20")
     assert "knows loads up to 1 of 1" in found["published run"]["found"]
     text = ringfence("doctor")
@@ -93,7 +93,7 @@ def test_a_store_that_may_not_be_written_is_a_problem_and_still_looked_at(
     assert ran.code == 6
     found = {one["name"]: one for one in ran.json["checks"]}
     assert found["rights"]["state"] == "problem"
-    assert "96 orders" in found["rows"]["found"]
+    assert "640 orders" in found["rows"]["found"]
 
 
 def test_who_writes_now_is_named(ringfence: Command, export: Path, store: Store) -> None:

@@ -57,7 +57,7 @@ def test_a_policy_is_tried_on_a_run_before_it_is_used(
     watchful = home / "watchful.toml"
     watchful.write_text(POLICY_TEXT + "\n[statuses]\nwatch_risk = 0.0\n")
     tried = ringfence("policy", "try", watchful, "--json").json
-    assert tried["accounts"] == 24
+    assert tried["accounts"] == 160
     assert all(one["before"] == "CLEAR" for one in tried["changes"] if one["after"] == "WATCH")
     assert len(store.runs()) == 1
     assert ringfence("policy", "try", watchful).code == 0

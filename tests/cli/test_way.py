@@ -27,11 +27,11 @@ def detected(loaded: Command) -> Command:
 
 def test_load_reports_counts_that_add_up(ringfence: Command, export: Path) -> None:
     told = ringfence("load", export, "--json").json
-    assert told["tables"]["orders"]["read"] == told["tables"]["orders"]["new"] == 96
+    assert told["tables"]["orders"]["read"] == told["tables"]["orders"]["new"] == 640
     again = ringfence("load", export)
     assert "load 2" in again.out
     assert [word for line in again.out.splitlines() if line.startswith("orders") for word in line.split()] == [
-        "orders", "96", "0", "0", "96", "0", "0",
+        "orders", "640", "0", "0", "640", "0", "0",
     ]  # fmt: skip
 
 
@@ -40,7 +40,7 @@ def test_quarantined_rows_are_listed_with_file_line_and_rule(ringfence: Command,
         file.write("bad,b1,s1,2024-11-01T00:00:00Z,-5,device-secret-9\n")
     assert "1 rows in quarantine" in ringfence("load", export).out
     (entry,) = ringfence("quarantine", "list", "--json").json
-    assert (entry["file"], entry["line"], entry["column"], entry["table"]) == ("orders.csv", 98, "amount", "orders")
+    assert (entry["file"], entry["line"], entry["column"], entry["table"]) == ("orders.csv", 642, "amount", "orders")
     assert "orders.csv" in ringfence("quarantine", "list").out
 
 
@@ -61,7 +61,7 @@ def test_detect_publishes_and_the_run_is_listed(loaded: Command, store: Store) -
     outcome = loaded("detect", "--json").json
     assert outcome["state"] == "published"
     assert outcome["run"]["as_of"] == "2024-12-04T09:09:00Z" or outcome["run"]["as_of"].startswith("2024-12-04")
-    assert sum(outcome["statuses"].values()) == outcome["accounts"] == 24
+    assert sum(outcome["statuses"].values()) == outcome["accounts"] == 160
     (listed,) = loaded("runs", "--json").json
     assert listed["run_id"] == store.head().run
     assert listed["current"]
@@ -99,11 +99,11 @@ def test_a_run_that_limits_too_many_is_held_with_its_own_exit_code(loaded: Comma
 
 def test_accounts_are_exported_in_three_forms(detected: Command, home: Path) -> None:
     for ending in ("csv", "parquet", "jsonl"):
-        assert detected("export", "accounts", home / f"accounts.{ending}", "--json").json["rows"] == 24
+        assert detected("export", "accounts", home / f"accounts.{ending}", "--json").json["rows"] == 160
     with (home / "accounts.csv").open() as file:
         from_csv = [row["buyer_id"] for row in csv.DictReader(file)]
     from_json = [json.loads(line)["buyer_id"] for line in (home / "accounts.jsonl").read_text().splitlines()]
-    assert from_csv == from_json == sorted(f"b{n:02}" for n in range(24))
+    assert from_csv == from_json == sorted(f"b{n:02}" for n in range(160))
 
 
 def test_any_account_is_explained(detected: Command) -> None:
@@ -114,7 +114,7 @@ def test_any_account_is_explained(detected: Command) -> None:
 
 def test_status_says_what_is_there_and_what_is_not_set_up(detected: Command, store: Store) -> None:
     told = detected("status", "--json").json
-    assert (told["published_run"], told["last_load"], told["rows"]["orders"]) == (store.head().run, 1, 96)
+    assert (told["published_run"], told["last_load"], told["rows"]["orders"]) == (store.head().run, 1, 640)
     assert told["not_set"] == ["RINGFENCE_TOKEN_KEY"]
     assert detected("status").code == 0
 
@@ -142,7 +142,7 @@ def test_a_store_option_wins_over_the_environment(ringfence: Command, export: Pa
     assert ringfence("load", export, "--store", other).code == 0
     assert (home / "other.db").exists()
     assert not (home / "store.db").exists()
-    assert ringfence("status", "--store", other, "--json").json["rows"]["orders"] == 96
+    assert ringfence("status", "--store", other, "--json").json["rows"]["orders"] == 640
 
 
 def test_namespaces_keep_markets_apart(ringfence: Command, export: Path) -> None:
@@ -152,5 +152,5 @@ def test_namespaces_keep_markets_apart(ringfence: Command, export: Path) -> None
 
 
 def test_a_folder_can_be_loaded_and_looked_at_in_one_command(ringfence: Command, export: Path, store: Store) -> None:
-    assert ringfence("detect", "--load", export, "--json").json["accounts"] == 24
+    assert ringfence("detect", "--load", export, "--json").json["accounts"] == 160
     assert [load.state for load in store.loads()] == ["finished"]

@@ -55,11 +55,7 @@ class Bulk:
         seconds = {"read and check files": self._lap()}
         self.store.close()
         phase("write import files")
-        connections = Connections(
-            self._path, self.store.url, create=False, readonly=True, migrations=MIGRATIONS, max_bytes=None
-        )
-        with contextlib.closing(connections), ImportFiles(self._made.work) as files:
-            write_graph(connections.get(), self._namespace, files)
+        files = self._write()
         seconds["write import files"] = self._lap()
         phase("neo4j-admin database import")
         counted = self._tool.full_import(files.arguments(), self._made)
@@ -73,6 +69,22 @@ class Bulk:
         self._home.put(self._made)
         seconds["import"] = self._lap()
         return Imported(*counted, seconds)
+
+    def _write(self) -> ImportFiles:
+        """Write the import files of what the store holds."""
+        connections = Connections(
+            self._path, self.store.url, create=False, readonly=True, migrations=MIGRATIONS, max_bytes=None
+        )
+        try:
+            with contextlib.closing(connections), ImportFiles(self._made.work) as files:
+                write_graph(connections.get(), self._namespace, files)
+        except OSError as error:
+            raise StoreProblem(
+                f"the import files can't be written ({error.strerror or type(error).__name__})",
+                where=str(self._home.databases.parent),
+                do="nothing was changed; free some space, and try again",
+            ) from None
+        return files
 
     def _lap(self) -> float:
         """Seconds since the part before ended: for what is shown, nothing depends on them."""

@@ -139,7 +139,11 @@ class Home:
     @contextlib.contextmanager
     def staging(self) -> Iterator[Staging]:
         """Folders to make a database in, removed at the end."""
-        folder = Path(tempfile.mkdtemp(prefix=_STAGING, dir=self.databases.parent))
+        parent = self.databases.parent
+        try:
+            folder = Path(tempfile.mkdtemp(prefix=_STAGING, dir=parent))
+        except OSError as error:
+            raise StoreProblem(f"no folder can be made there ({error.strerror})", where=str(parent)) from None
         made = Staging(folder, self.transactions / folder.name)
         try:
             made.logs.mkdir(mode=0o700)

@@ -90,12 +90,14 @@ class Tool:
             **{name: value for name, value in self._home.settings.items() if name == "db.format"},
         }
         (conf / "neo4j.conf").write_text("".join(f"{name}={value}\n" for name, value in settings.items()), "utf-8")
-        words = ["database", "import", "full", self._home.database, "--report-file=import.report", *arguments]
+        # only then are causes told
+        words = ["database", "import", "full", "--verbose", self._home.database, "--report-file=import.report"]
+        words += arguments
         done = self._run(words, {**self._env, CONF_VARIABLE: str(conf)}, made.work)
         counted = re.search(r"(\d+) nodes\s+(\d+) relationships", done.stdout)
         if done.returncode or counted is None:
             raise StoreProblem(
-                f"neo4j-admin could not import ({_last(done)})",
+                f"neo4j-admin could not import ({_cause(done)})",
                 where=str(self._home.folder),
                 do="nothing was changed; see that its disk has room, and try again or load without --bulk",
             )
@@ -105,7 +107,7 @@ class Tool:
         done = self._run(list(words), self._env, None)
         if done.returncode:
             raise StoreProblem(
-                f"neo4j-admin does not run ({_last(done)})",
+                f"neo4j-admin does not run ({_cause(done)})",
                 where=str(self._home.folder),
                 do="see that the Java it needs is the one on the path, or in JAVA_HOME",
             )
@@ -137,9 +139,11 @@ def _java(env: Mapping[str, str]) -> str:
     return found
 
 
-def _last(done: subprocess.CompletedProcess[str]) -> str:
-    """The last line of what was said of an error, as far as it is plain words."""
+def _cause(done: subprocess.CompletedProcess[str]) -> str:
+    """What was said of an error: the innermost cause of a Java one, else the last line, as far as it is plain words."""
     lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
-    told = lines[-1] if lines else ""
-    known = re.match(r"[A-Za-z][\w .:-]{0,120}", told)
-    return f"code {done.returncode}" + (f": {known[0].strip(' .')}" if known else "")
+    causes = [line.removeprefix("Caused by: ") for line in lines if line.startswith("Caused by: ") and "[" not in line]
+    told = (causes or lines or [""])[-1]
+    kind, _, message = told.partition(": ")
+    plain = re.match(r"[A-Za-z][\w .'-]{0,120}", message or kind.rpartition(".")[2] if causes else told)
+    return f"code {done.returncode}" + (f": {plain[0].strip(' .')}" if plain else "")

@@ -144,9 +144,7 @@ class Connection:
             seconds = SCHEMA_SECONDS + self._nodes() / SCHEMA_NODES
             for query, kind, name in named:
                 self._make(query, kind, name, seconds)
-            for _, kind, name in named:
-                if kind == "INDEX":
-                    self._await(name, seconds)
+            self._await([name for _, kind, name in named if kind == "INDEX"], seconds)
 
     # -- how -----------------------------------------------------------------------------------------------------------
 
@@ -175,11 +173,12 @@ class Connection:
             time.sleep(pause)
         return None
 
-    def _await(self, name: str, seconds: float) -> None:
-        given = {"name": name, "seconds": int(seconds)}
-        what = f"fill the index {name}"
+    def _await(self, names: list[str], seconds: float) -> None:
+        what = "fill its indexes"
+        query = "UNWIND $names AS name CALL db.awaitIndex(name, $seconds) RETURN count(*)"
         try:
-            self._persist("CALL db.awaitIndex($name, $seconds)", given, seconds, what, do=RESTART)
+            if names:
+                self._persist(query, {"names": names, "seconds": int(seconds)}, seconds, what, do=RESTART)
         except failures.ClientError as error:
             if "Procedure" in str(error.code):
                 raise late(what, seconds, self.where, do=RESTART) from None

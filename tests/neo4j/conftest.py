@@ -13,7 +13,7 @@ from scripts.neo4j_jars import Unavailable
 from scripts.neo4j_server import Server, prepare
 from simulator.market import simulate
 from tests.faults.support import Desk
-from tests.neo4j.support import HARMED, QUICK, ServerDesk, wipe
+from tests.neo4j.support import HARMED, QUICK, ServerDesk, as_set_up, wipe
 from tests.require import neo4j_server
 
 BUYERS, SEED = 80, 3
@@ -48,10 +48,7 @@ def harmed() -> Iterator[Server]:
 @pytest.fixture
 def server(harmed: Server) -> Server:
     """The server that may be harmed, running and as it was set up."""
-    if harmed.pid is None or harmed.settings != HARMED:
-        harmed.settings = dict(HARMED)
-        harmed.restart()
-    return harmed
+    return as_set_up(harmed)
 
 
 @pytest.fixture

@@ -64,6 +64,14 @@ class ServerDesk(Desk):
             store.close()
 
 
+def as_set_up(server: Server) -> Server:
+    """The server that may be harmed, running and with its own settings again."""
+    if server.pid is None or server.settings != HARMED:
+        server.settings = dict(HARMED)
+        server.restart()
+    return server
+
+
 def wipe(server: Server, namespace: str) -> None:
     """Take everything of a namespace off the server."""
     with server.driver() as driver, driver.session() as session:

@@ -114,8 +114,13 @@ def filled(neo4j_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     words = ("load", market, "--bulk", "--neo4j-home", server.home)
     data = server.home / "data"
     made.before["failed"] = files(data)
-    broken = 'mkdir -p "$NEO4J_HOME/data/x"; echo "the disk is full" >&2; exit 1'
-    made.said["failed"] = tried(server.home, broken, lambda: made.desk(*words))
+    half = """
+        data=$(sed -n 's/^server.directories.data=//p' "$NEO4J_CONF/neo4j.conf")
+        mkdir -p "$data/databases/neo4j" && echo half > "$data/databases/neo4j/neostore.nodestore.db"
+        echo "Caused by: x.Y: java.io.IOException: No space" >&2
+        echo "Caused by: java.io.IOException: No space" >&2
+        exit 1"""
+    made.said["failed"] = tried(server.home, half, lambda: made.desk(*words))
     made.before["after failed"] = files(data)
     process = made.desk.start(*words, "--wait", "120", "--json")
     try:
@@ -225,7 +230,7 @@ def test_what_is_owed_is_made_by_whoever_opens_the_store_for_writing(filled: Fil
 def test_a_failed_import_changes_nothing_and_can_be_repeated(filled: Filled) -> None:
     failed = filled.said["failed"]
     assert failed.code == PROBLEM
-    assert "could not import" in failed.told
+    assert "could not import (code 1: No space)" in failed.told
     assert filled.before["failed"] == filled.before["after failed"]
     assert filled.said["bulk"].code == 0
 

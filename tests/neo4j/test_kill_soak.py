@@ -10,7 +10,7 @@ import pytest
 
 from scripts.neo4j_server import Server
 from tests.neo4j.killing import Scene, drawn, drawn_graph, try_moment
-from tests.neo4j.support import ServerDesk, wipe
+from tests.neo4j.support import ServerDesk, as_set_up, wipe
 
 SAMPLE = [("client", "load", 0.5), ("server", "load", 1.0), ("server", "reserve", 0.3), ("client", "publish", 0.02)]
 pytestmark = pytest.mark.timeout(600)
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.timeout(600)
 @pytest.fixture(scope="module")
 def drawn_whole(harmed: Server, market: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, int]:
     """How much is drawn in a namespace to which nothing happened."""
-    desk = ServerDesk(tmp_path_factory.mktemp("drawn"), at=harmed.url, namespace="undisturbed")
+    desk = ServerDesk(tmp_path_factory.mktemp("drawn"), at=as_set_up(harmed).url, namespace="undisturbed")
     desk.done("load", market)
     desk.done("detect")
     return drawn_graph(harmed, "undisturbed")

@@ -49,7 +49,7 @@ COMMUNITIES = """
 CALL gds.leiden.stream('used', {relationshipWeightProperty: 'weight', gamma: $gamma, randomSeed: $seed, concurrency: 1})
 YIELD nodeId, communityId RETURN collect(nodeId), collect(communityId)
 """
-"""With one thread, for only then does a seed give the same communities again."""
+"""With one thread: its seed allows no more. The order in which the graph was projected still matters."""
 
 Result = TypeVar("Result")
 
@@ -81,6 +81,9 @@ def read(session: neo4j.Session) -> Used:
     begins, ends = session.run(PAIRS).single(strict=True)
     buyers, begin = np.unique(np.array(begins, np.int64), return_inverse=True)
     identifiers, end = np.unique(np.array(ends, np.int64), return_inverse=True)
+    # the server gives pairs in any order, and Leiden's result depends on it
+    order = np.lexsort((end, begin))
+    begin, end = begin[order], end[order]
     size = np.bincount(end)
     weight = 1.0 / np.sqrt(np.maximum(size[end], 2))
     return Used(np.concatenate([buyers, identifiers]), len(buyers), begin, len(buyers) + end, weight)

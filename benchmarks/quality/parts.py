@@ -93,12 +93,12 @@ def many(asked: Asked, count: int, say: Say) -> None:
 def peers(asked: Asked, say: Say) -> None:
     """The peers beside Ringfence: same markets, same scorer."""
     # what they need comes with the extra `bench` only
-    from benchmarks.quality.ceiling import run as ceiling
+    from benchmarks.quality.elsewhere import run as elsewhere
     from benchmarks.quality.peers.registry import PEERS, ROOMS
 
     share = None if asked.abuse is None else LEVELS[asked.abuse][0]
     wanted = markets_of(asked.buyers or 60_000, asked.seeds or REPORT[:12], asked.mixture, share)
-    most = Method("boosting, six other markets' truth", ceiling, (*ROOMS, "benchmarks/quality/ceiling.py"))
+    most = Method("boosting, six other markets' truth", elsewhere, (*ROOMS, "benchmarks/quality/elsewhere.py"))
     got = report(Judge(), wanted, [OURS, *PEERS, most], say)
     by_method: dict[str, list[Result]] = {}
     for result in got:

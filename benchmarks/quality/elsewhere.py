@@ -1,7 +1,8 @@
-"""The ceiling: what a learner makes of the same columns when it is given all of the truth of six other markets.
+"""A learner that is given all of the truth of six other markets, and the columns of the graph.
 
-It shows how much the data hold, kind by kind. No platform has such labels: they would have to be right, complete and of
-the same kinds of abuse. Training markets are tuning seeds, so they are none of those that are judged.
+No platform has such labels: they would have to be right, complete and of the same kinds of abuse. What it makes of each
+kind shows how much of it the columns hold for somebody who need not guess. Training markets are tuning seeds, so they
+are none of those that are judged.
 """
 
 from __future__ import annotations

@@ -110,7 +110,8 @@ def peers(asked: Asked, say: Say) -> None:
         "reach": reach_sheet(by_method, [OURS.name, PEERS[-1].name, most.name]),
         "_by_market": market_sheet(rows(got), "Methods by market"),
     }
-    _finish("peers", got, sheets, asked, say, _plots("peers", total, curves))
+    plots = _plots("peers", total, curves)
+    _finish("peers", got, sheets, asked, say, {"peers-ranking": plots["peers-ranking"]})
 
 
 def unseen(asked: Asked, say: Say, count: int = 6) -> None:

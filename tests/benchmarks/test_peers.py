@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 
 from benchmarks.metrics import Truth
+from benchmarks.quality import elsewhere
 from benchmarks.quality.markets import Case, case_of, market_of
 from benchmarks.quality.peers.common import Claims, Shared, components, ranked, surprise
 from benchmarks.quality.peers.fraudar import densest
@@ -121,3 +122,17 @@ def test_every_peer_ranks_a_market_better_than_chance_and_the_same_way_twice(
     got = score(small.truth, first)
     least = 0.035 if peer.name == "any shared identifier" else 0.06  # type: ignore[attr-defined]
     assert got.average_precision > least
+
+
+def test_a_learner_from_another_market_ranks_this_one(
+    small: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(elsewhere, "MARKETS", 1)
+    monkeypatch.setattr(elsewhere, "BUYERS", 3_000)
+    elsewhere.model.cache_clear()
+    try:
+        got = score(small.truth, elsewhere.run(small))
+    finally:
+        elsewhere.model.cache_clear()
+    assert got.average_precision > 0.3

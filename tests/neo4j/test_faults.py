@@ -20,7 +20,7 @@ import pytest
 
 from graph.errors import LeaseLost, StoreProblem
 from graph.leases import held
-from graph.neo4j import Neo4jStore, check, connection
+from graph.neo4j import Neo4jStore, check, connection, waiting
 from graph.open import masked_url, open_store
 from scripts.neo4j_server import Server
 from tests.conformance.support import key, load, order, table
@@ -73,8 +73,9 @@ def test_a_server_that_is_away_is_told_in_time(desk: ServerDesk, server: Server)
 
 
 def test_a_limit_of_transaction_memory_is_told_and_leaves_nothing(
-    desk: ServerDesk, server: Server, market: Path, undisturbed: dict[str, Any]
+    desk: ServerDesk, market: Path, undisturbed: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(waiting, "_FOR_MEMORY", 0.5)
     store = open_store(desk.url)
     with pytest.raises(StoreProblem, match="transaction memory"):
         load(store, orders=[order(f"o{n}", f"b{n % 700}", **dict.fromkeys(KEYS, key(n))) for n in range(5_000)])

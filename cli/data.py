@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -51,44 +53,26 @@ def load(
     With --bulk, the server is started again afterwards: constraints and indexes are made as soon as --wait finds it
     running, else by the first command that opens the store for writing."""
     key = keyer(namespace, os.environ)
+    loaded = partial(load_folder, mapping=mapping, now=now_us(), holder=holder("ringfence load"))
     if bulk != (neo4j_home is not None):
         raise typer.BadParameter("--bulk and --neo4j-home go together")
     if neo4j_home is not None:
-        report = _bulk(folder, mapping, neo4j_home, store or default_url(os.environ), key, wait)
+        report = _bulk(folder, neo4j_home, store or default_url(os.environ), key, wait, loaded)
         answer(json.loads(report.to_json()), as_json, lambda: _print_report(report))
         return
     with opened(store, namespace, create=True) as at, Shown(sys.stderr) as progress:
-        report = load_folder(
-            at,
-            key,
-            folder,
-            mapping=mapping,
-            now=now_us(),
-            progress=progress,
-            holder=holder("ringfence load"),
-            wait=wait,
-            on_wait=waiting,
-            reread=reread,
-        )
+        report = loaded(at, key, folder, progress=progress, wait=wait, on_wait=waiting, reread=reread)
     answer(json.loads(report.to_json()), as_json, lambda: _print_report(report))
 
 
-def _bulk(folder: Path, mapping: Path | None, home: Path, url: str, key: Keyer, wait: float) -> LoadReport:
+def _bulk(folder: Path, home: Path, url: str, key: Keyer, wait: float, loaded: Callable[..., LoadReport]) -> LoadReport:
     """The first load of a stopped server's database."""
     # the parts that only this needs are not there on every system
     from graph.neo4j.bulk import bulk_load
     from graph.neo4j.bulk_schema import settle_when_up
 
     with bulk_load(url, home, namespace=key.namespace, env=os.environ) as bulk, Shown(sys.stderr) as progress:
-        report = load_folder(
-            bulk.store,
-            key,
-            folder,
-            mapping=mapping,
-            now=now_us(),
-            progress=progress,
-            holder=holder("ringfence load"),
-        )
+        report = loaded(bulk.store, key, folder, progress=progress)
         done = bulk.finish(lambda name: progress.phase(name, None))
     parts = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in done.seconds.items())
     say(f"imported {done.nodes:,} nodes and {done.relationships:,} relationships ({parts})")

@@ -36,10 +36,10 @@ def open_store(
     `StoreProblem` for a URL of another form and for a file that can't be opened."""
     shown = masked_url(url)
     if url.partition("://")[0] in NEO4J_SCHEMES:
-        from graph.neo4j import open_neo4j
+        from graph.neo4j import Neo4jStore
 
         ca = os.environ.get(CA_VARIABLE, "")
-        return open_neo4j(
+        return Neo4jStore(
             url, shown=shown, namespace=namespace, create=create, readonly=readonly, ca=ca, patience=patience
         )
     if not url.startswith(_SQLITE):

@@ -10,7 +10,7 @@ from typing import Any
 
 from benchmarks.quality import unknown
 from benchmarks.quality.ablation import ablation_sheet, methods
-from benchmarks.quality.markets import ROOT
+from benchmarks.quality.markets import ROOT, case_of
 from benchmarks.quality.mixtures import POOLED, REPORT, TUNING, Mixture
 from benchmarks.quality.ours import ringfence
 from benchmarks.quality.page import publish
@@ -131,6 +131,18 @@ def ablation(asked: Asked, say: Say) -> None:
     wanted = markets_of(asked.buyers or 60_000, asked.seeds or REPORT[:3], asked.mixture, None)
     got = report(Judge(), wanted, methods(), say)
     _finish("ablation", got, {"ablation": ablation_sheet(got)}, asked, say, {})
+
+
+def weights(asked: Asked, say: Say) -> None:
+    """What each detector's word is worth beside the others', on tuning markets of two sizes."""
+    # scikit-learn comes with the extra `bench` only
+    from benchmarks.quality.weights import weights_sheet
+
+    if not set(asked.seeds or ()) <= set(TUNING):
+        raise SystemExit(f"weights are fitted on tuning seeds alone: {TUNING.start} to {TUNING.stop - 1}")
+    large = markets_of(asked.buyers or 60_000, asked.seeds or TUNING[:6], asked.mixture, None)
+    small = [] if asked.buyers else markets_of(6_000, TUNING[:24], asked.mixture, None)
+    say(weights_sheet([case_of(market) for market in (*large, *small)]).rich())
 
 
 def real(asked: Asked, say: Say) -> None:

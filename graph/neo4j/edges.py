@@ -73,9 +73,9 @@ def unconnected(tx: Any, ns: str) -> list[tuple[int, bool]]:
     return [(int(load), bool(first)) for load, first in (record.values() for record in found)]
 
 
-def each(match: str, work: str, given: str, rows: int = ROWS) -> str:
-    """A statement that does `work` for each row of `match`, in transactions of `rows` rows."""
-    return f"{match} CALL ({given}) {{ {work} }} IN TRANSACTIONS OF {rows} ROWS"
+def each(match: str, work: str, given: str, size: int = ROWS) -> str:
+    """A statement that does `work` for each row of `match`, in transactions of `size` rows."""
+    return f"{match} CALL ({given}) {{ {work} }} IN TRANSACTIONS OF {size} ROWS"
 
 
 def _of(names: Collection[str], *told: tuple[str, str]) -> Lane:
@@ -242,5 +242,5 @@ def _seen(kind: str, relationship: str) -> str:
     )
 
 
-_USED: Final = each(_STALE, _orders_used(), "b", rows=1_000)
+_USED: Final = each(_STALE, _orders_used(), "b", size=1_000)
 _SEEN: Final = [each(_STALE, _seen(kind, relationship), "b") for kind, relationship in USED.items()]

@@ -15,6 +15,7 @@ from graph.errors import KeyProblem, NotFound, StoreProblem
 from graph.neo4j import bulk_schema, check, edges, ledger, rows, run_edges
 from graph.neo4j.connection import Connection
 from graph.neo4j.forget import forget
+from graph.neo4j.migrations import bring_up
 from graph.neo4j.model import constraints, label_of, lookups, visible
 from graph.neo4j.sent import Sent
 from graph.schema import BY_NAME, SCHEMA_VERSION, Kind, run_table, versioned
@@ -25,7 +26,8 @@ class Neo4jStore(Store):
     """A store in one database of a Neo4j server. May be used from several threads, processes and hosts.
 
     `url` holds the password, `shown` none. `clock` gives seconds since 1970 and drives lease expiry alone. `ca` names a
-    file of certificates that the server's is checked against. Raises `StoreProblem` where the server does not answer,
+    file of certificates that the server's is checked against; `patience` is how many seconds a server that is away is
+    waited for. Raises `StoreProblem` where the server does not answer,
     refuses, is too old, or holds a store of a newer version."""
 
     def __init__(
@@ -38,9 +40,12 @@ class Neo4jStore(Store):
         readonly: bool = False,
         clock: Callable[[], float] = time.time,
         ca: str = "",
+        patience: float | None = None,
     ) -> None:
         self.url, self.namespace, self._clock = shown, namespace, clock
         self._connection = Connection(url, where=shown, readonly=readonly, ca=ca)
+        if patience is not None:
+            self._connection.patience = patience
         self._sent: Sent | None = None
         try:
             self._open(create=create and not readonly)
@@ -65,7 +70,9 @@ class Neo4jStore(Store):
                 "MERGE (m:StoreMeta {ns: '', key: 'schema_version'}) ON CREATE SET m.value = $version",
                 version=str(SCHEMA_VERSION),
             )
-        elif bulk_schema.OWED in meta and not self._connection.readonly:
+            return
+        bring_up(self._connection, meta)
+        if bulk_schema.OWED in meta and not self._connection.readonly:
             # an offline import makes no constraints
             bulk_schema.settle(self._connection)
 
@@ -221,6 +228,7 @@ class Neo4jStore(Store):
             ).consume()
 
         self._leased(lease, finish)
+        self._sent = None
         self._draw()
 
     def _draw(self) -> None:

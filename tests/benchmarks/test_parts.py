@@ -10,6 +10,7 @@ import pytest
 
 from benchmarks.metrics import Outcome, Ring
 from benchmarks.quality import unknown
+from benchmarks.quality.__main__ import main
 from benchmarks.quality.ablation import methods, silenced
 from benchmarks.quality.markets import Case, case_of, market_of, read_truth, snapshot_of
 from benchmarks.quality.ours import ringfence
@@ -19,7 +20,8 @@ from benchmarks.quality.results import Result
 from benchmarks.quality.retail import SHARE, _door, plant
 from benchmarks.quality.scores import Score
 from benchmarks.quality.tables import Sheet, market_sheet, peer_sheet, target_sheet, total_sheet
-from detectors.registry import ALL
+from benchmarks.quality.weights import weights_sheet
+from detectors.registry import ALL, by_name
 from simulator.unseen import UNSEEN
 
 
@@ -129,3 +131,18 @@ def test_targets_say_the_worst_and_the_median_market_and_whether_the_worst_meets
     assert rows_["average precision of account risk"] == ["≥ 0.95", "0.900", "0.970", "no"]
     assert rows_["honest accounts limited, per 10,000"] == ["≤ 1", "0.5", "0.5", "yes"]
     assert target_sheet([good]).columns == ("measure", "target", "all added up", "met")
+
+
+def test_weights_are_fitted_on_tuning_seeds_alone() -> None:
+    with pytest.raises(SystemExit, match="tuning seeds"):
+        main(["--weights", "--seeds", "1"])
+
+
+def test_weights_name_every_detector_and_what_it_states(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    sheet = weights_sheet([case_of(market_of(1_500, 101))])
+    stated = {row[0]: row[1] for row in sheet.rows}
+    assert stated.keys() == {detector.name for detector in ALL}
+    assert float(stated["lockstep"]) == by_name("lockstep").weight != 1.0
+    fitted = {row[0]: float(row[2]) for row in sheet.rows}
+    assert fitted["claim_excess"] > 0.3, "claims tell abusers from others in every market"

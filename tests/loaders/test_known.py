@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from graph.errors import BadInput
 from graph.leases import held
 from graph.open import open_store
 from graph.store import Store
+from loaders import known
 from loaders import load as loading
 from loaders.keying import Keyer
 from loaders.load import LEASE, load_folder
@@ -103,18 +105,51 @@ def test_a_refund_that_waits_for_its_order_is_tried_again(store: Store, folder: 
     assert again.waiting == 1
 
 
+def test_a_claim_with_picture_files_is_read_again(store: Store, folder: Path) -> None:
+    (folder / "evidence").mkdir()
+    Image.new("RGB", (40, 40), "white").save(folder / "evidence" / "p.png")
+    head, row = REFUNDS.splitlines()
+    (folder / "refunds.csv").write_text(f"{head},evidence\n{row},p.png\n")
+    assert load(store, folder).quarantined == 0
+    assert set(load(store, folder).same) == {"orders.csv"}
+
+
+def test_a_file_that_changes_while_it_is_loaded_is_not_known(
+    store: Store, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finish = loading.Writer.settle
+
+    def late(self: loading.Writer) -> int:
+        (folder / "orders.csv").write_text(FIRST.replace("10.00", "12.00"))
+        return finish(self)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(loading.Writer, "settle", late)
+        load(store, folder)
+    again = load(store, folder)
+    assert not again.same
+    assert amounts(store)["o1"] == 1200
+
+
 def test_who_was_forgotten_is_not_brought_back(store: Store, folder: Path) -> None:
+    (folder / "uses.csv").write_text("buyer_id,kind,value,used_at\nb1,phone,13800000001,2026-01-02T00:00:00Z\n")
     load(store, folder)
     with held(store, LEASE, "test") as lease:
         store.forget(lease, "b1")
     phones = store.find("orders", "order_id", ["o1", "o2"], columns=("phone",)).column("phone").to_pylist()
     assert phones.count(None) == 1
-    assert set(load(store, folder).same) == {"orders.csv", "refunds.csv"}
+    assert set(load(store, folder).same) == {"orders.csv", "refunds.csv", "uses.csv"}
     assert store.find("orders", "order_id", ["o1", "o2"], columns=("phone",)).column("phone").to_pylist() == phones
+    assert not sum(batch.num_rows for batch in store.scan("uses", ("use_id",)))
 
 
-def test_other_code_or_another_mapping_reads_anew(store: Store, folder: Path, tmp_path: Path) -> None:
+def test_other_code_or_another_mapping_reads_anew(
+    store: Store, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     load(store, folder)
+    with monkeypatch.context() as patched:
+        patched.setattr(known, "_code", lambda: "another version")
+        assert not load(store, folder).same
     mapping = tmp_path / "mapping.toml"
     mapping.write_text('[tables.orders]\nfile = "orders.csv"\n')
     mapped = load_folder(store, Keyer("k" * 32), folder, now=NOW, mapping=mapping)

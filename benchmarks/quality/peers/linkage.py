@@ -66,8 +66,7 @@ def cluster(rows: pa.Table) -> Longs:
         ],
         blocking_rules_to_generate_predictions=blocking,
     )
-    # an Arrow table will do, though splink's types don't say so
-    linker = Linker(rows, settings, DuckDBAPI(), set_up_basic_logging=False)  # type: ignore[arg-type]
+    linker = Linker(rows, settings, DuckDBAPI(), set_up_basic_logging=False)  # type: ignore[arg-type]  # takes Arrow too
     linker.training.estimate_u_using_random_sampling(max_pairs=1e6, seed=SEED)
     # lists can't be exploded in training, so the first of each stands for it
     for kind in ("recipient", *(f"{kind}_first" for kind in kinds)):

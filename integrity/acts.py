@@ -1,0 +1,304 @@
+"""The book of acts: everything that people do to accounts, claims and rings, in one hash-chained journal.
+
+A complaint, a verdict, a judgement, an appeal, a step in a case, a published policy: each is one act, appended and
+never changed. What stands now is a fold over the acts (`Fold`), so every state can be had again as it was after any
+act. An act carries the digest of the one before it; with a signing key it also carries a MAC, so that somebody who can
+write to the store but does not hold the key cannot make up a chain of his own. The digest of the last act, kept
+elsewhere, shows a cut-off tail.
+
+Acts are appended one after the other whatever the number of processes: an act is written under its number, the first
+writer of a number wins, and the other looks again at what stands before it tries the next number. So an act was always
+checked against the very state that it follows.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from graph.errors import BadInput, RingfenceError, StoreProblem
+from graph.store import Store
+
+JOURNAL = "acts"
+FIRST = "0" * 64
+"""What the first act names as the digest before it."""
+_PAGE = 1_000
+_TRIES = 10_000
+_MAX_BODY_BYTES = 1 << 20
+
+
+class Tampered(RingfenceError):
+    """The book of acts does not hang together: an act was changed, left out, put in or signed with another key."""
+
+    exit_code = 9
+    code = "TAMPERED"
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Who acts: the person or service, its role, and the store it speaks for (None: the platform)."""
+
+    name: str
+    role: str
+    store_id: str | None = None
+
+
+@dataclass(frozen=True)
+class Draft:
+    """An act before it is written. `kind` is what is done (`complaint.filed`), `subject` to what (an id), `body` plain
+    JSON values; `key` is the client's own name for the request: the same key again answers as the first time."""
+
+    kind: str
+    subject: str
+    body: Mapping[str, Any]
+    key: str = ""
+
+
+@dataclass(frozen=True)
+class Act:
+    """One act. `n` counts from 1, `at` is UTC microseconds and never falls, `digest` is over all but itself and the
+    MAC; `mac` is empty where no key signed."""
+
+    n: int
+    at: int
+    by: str
+    role: str
+    store_id: str | None
+    kind: str
+    subject: str
+    body: Mapping[str, Any]
+    key: str
+    prev: str
+    digest: str
+    mac: str
+
+    @property
+    def actor(self) -> Actor:
+        """Who acted."""
+        return Actor(self.by, self.role, self.store_id)
+
+
+class Fold(Protocol):
+    """What stands after some acts: takes them up in order, and nothing else changes it."""
+
+    def apply(self, act: Act) -> None:
+        """Take up one act; acts of other kinds are passed over."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """An act as it stands in the book; `repeated` says that it stood there already under the client's key."""
+
+    act: Act
+    repeated: bool
+
+
+@dataclass
+class Book:
+    """The acts of one store, read on from where the last reading ended, and the folds over them.
+
+    May be used from several threads. `signing_key` signs what is appended and checks what is read where it is signed.
+    """
+
+    store: Store
+    folds: Sequence[Fold] = ()
+    signing_key: str = ""
+    acts: list[Act] = field(default_factory=list)
+    _after: int = 0
+    _by_key: dict[tuple[str, str, str], Act] = field(default_factory=dict)
+    _lock: threading.RLock = field(default_factory=threading.RLock)
+
+    @property
+    def head(self) -> str:
+        """Digest of the last act read; `FIRST` before any. Keep it elsewhere to notice a cut-off tail."""
+        return self.acts[-1].digest if self.acts else FIRST
+
+    def refresh(self) -> None:
+        """Read what was appended since. Raises `Tampered` at the first act that does not follow from the one before."""
+        with self._lock:
+            while True:
+                rows = self.store.notes(JOURNAL, after=self._after, limit=_PAGE).to_pylist()
+                for row in rows:
+                    self._take_up(read_act(row, self.acts[-1] if self.acts else None, self.signing_key))
+                    self._after = row["seq"]
+                if len(rows) < _PAGE:
+                    return
+
+    def append(self, make: Callable[[], Draft], *, by: Actor, now: int) -> Outcome:
+        """Append the act that `make` drafts, and take it up.
+
+        `make` is called when everything before has been taken up, again whenever another writer was faster, and raises
+        where the act is not allowed to follow. A client's key that was used before by the same actor for the same kind
+        answers with that act; for another subject or body it raises `BadInput`. The act's instant is `now` (UTC
+        microseconds), or the last act's where the clock went backwards. Raises `Tampered`, `StoreProblem`; after the
+        latter the act may stand or not, and the same key again tells."""
+        with self._lock:
+            for _ in range(_TRIES):
+                self.refresh()
+                draft = make()
+                known = self._by_key.get((by.name, draft.kind, draft.key)) if draft.key else None
+                if known is not None:
+                    return Outcome(_same(known, draft), True)
+                act = self._next(draft, by, now)
+                self.store.note(JOURNAL, [_row(act)])
+                self.refresh()
+                if len(self.acts) >= act.n and self.acts[act.n - 1].digest == act.digest:
+                    return Outcome(act, False)
+        raise StoreProblem(
+            f"{_TRIES} others were faster in a row", where="book of acts", do="try again with the same key"
+        )
+
+    def _next(self, draft: Draft, by: Actor, now: int) -> Act:
+        last = self.acts[-1] if self.acts else None
+        n, at = len(self.acts) + 1, max(now, last.at if last else now)
+        prev = last.digest if last else FIRST
+        body = json.loads(_canonical(draft.body))  # what is read back, so that no type differs before and after
+        digest = digest_of(n, at, by, draft.kind, draft.subject, body, draft.key, prev)
+        mac = _mac(self.signing_key, digest)
+        return Act(n, at, by.name, by.role, by.store_id, draft.kind, draft.subject, body, draft.key, prev, digest, mac)
+
+    def _take_up(self, act: Act) -> None:
+        self.acts.append(act)
+        if act.key:
+            self._by_key.setdefault((act.by, act.kind, act.key), act)
+        for fold in self.folds:
+            fold.apply(act)
+
+
+def read_act(row: Mapping[str, Any], before: Act | None, signing_key: str) -> Act:
+    """The act of a journal row, checked against the one before it. Raises `Tampered`.
+
+    A MAC is checked where both it and a key are there."""
+    n = before.n + 1 if before else 1
+    try:
+        told = json.loads(row["body"])
+        act = Act(
+            told["n"],
+            row["at"],
+            told["by"],
+            told["role"],
+            told["store_id"],
+            told["kind"],
+            told["subject"],
+            told["body"],
+            told["key"],
+            told["prev"],
+            told["digest"],
+            told["mac"],
+        )
+    except (ValueError, KeyError, TypeError):
+        raise _tampered(n, "cannot be read") from None
+    if act.n != n or row["id"] != _id(n):
+        raise _tampered(n, f"is followed by act {act.n!r} where {n} is due" if act.n != n else "has another number")
+    if act.prev != (before.digest if before else FIRST):
+        raise _tampered(n, "does not follow from the act before it")
+    if before and act.at < before.at:
+        raise _tampered(n, "is older than the act before it")
+    if act.digest != digest_of(act.n, act.at, act.actor, act.kind, act.subject, act.body, act.key, act.prev):
+        raise _tampered(n, "was changed after it was written")
+    if signing_key and act.mac and not hmac.compare_digest(act.mac, _mac(signing_key, act.digest)):
+        raise _tampered(n, "was signed with another key")
+    return act
+
+
+@dataclass(frozen=True)
+class Checked:
+    """Outcome of `verify`: how many acts, how many of them signed, the head's digest."""
+
+    acts: int
+    signed: int
+    head: str
+
+
+def verify(store: Store, *, signing_key: str = "", head: str = "") -> Checked:
+    """Read the whole book and check every link. With a key every act must be signed by it, once the first one is; with
+    `head` that digest must be among the acts. Raises `Tampered` naming the first act that is wrong."""
+    before: Act | None = None
+    signed, found = 0, not head or head == FIRST
+    for row in _rows(store):
+        before = read_act(row, before, signing_key)
+        if signing_key and signed and not before.mac:
+            raise _tampered(before.n, "is not signed, though acts before it are")
+        signed += bool(before.mac)
+        found = found or before.digest == head
+    if not found:
+        raise Tampered(
+            f"no act has the digest {head}", where="book of acts", do="acts were cut off or replaced since it was noted"
+        )
+    return Checked(before.n if before else 0, signed, before.digest if before else FIRST)
+
+
+def digest_of(n: int, at: int, by: Actor, kind: str, subject: str, body: Mapping[str, Any], key: str, prev: str) -> str:
+    """SHA-256 over the canonical JSON of an act, the digest before it included."""
+    told = [n, at, by.name, by.role, by.store_id, kind, subject, body, key, prev]
+    return hashlib.sha256(_canonical(told).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def fingerprint(value: object) -> str:
+    """First 16 hex digits of the SHA-256 of plain JSON values in canonical form: a short id for what they state."""
+    return hashlib.sha256(_canonical(value).encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def _rows(store: Store) -> Iterator[dict[str, Any]]:
+    after = 0
+    while True:
+        rows = store.notes(JOURNAL, after=after, limit=_PAGE).to_pylist()
+        yield from rows
+        if len(rows) < _PAGE:
+            return
+        after = rows[-1]["seq"]
+
+
+def _row(act: Act) -> dict[str, Any]:
+    told = {
+        "n": act.n,
+        "by": act.by,
+        "role": act.role,
+        "store_id": act.store_id,
+        "kind": act.kind,
+        "subject": act.subject,
+        "body": act.body,
+        "key": act.key,
+        "prev": act.prev,
+        "digest": act.digest,
+        "mac": act.mac,
+    }
+    text = _canonical(told)
+    if len(text.encode("utf-8", "surrogatepass")) > _MAX_BODY_BYTES:
+        raise BadInput(f"one act of more than {_MAX_BODY_BYTES} bytes", where=act.kind, do="split it into smaller ones")
+    return {"at": act.at, "id": _id(act.n), "body": text}
+
+
+def _id(n: int) -> str:
+    return f"{n:012d}"
+
+
+def _mac(key: str, digest: str) -> str:
+    return hmac.new(key.encode(), digest.encode(), hashlib.sha256).hexdigest() if key else ""
+
+
+def _canonical(value: object) -> str:
+    return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+
+def _same(known: Act, draft: Draft) -> Act:
+    if known.subject != draft.subject or _canonical(known.body) != _canonical(draft.body):
+        raise BadInput(
+            f"the key {draft.key!r} was used for another request",
+            where=draft.kind,
+            do="use a new key for a new request; the same key only repeats the same one",
+        )
+    return known
+
+
+def _tampered(n: int, what: str) -> Tampered:
+    return Tampered(
+        f"act {n} {what}",
+        where="book of acts",
+        do="compare with a backup; `ringfence audit verify` tells how far the book holds",
+    )

@@ -18,7 +18,7 @@ import hmac
 import json
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from graph.errors import BadInput, RingfenceError, StoreProblem
@@ -51,18 +51,26 @@ class Actor:
 @dataclass(frozen=True)
 class Draft:
     """An act before it is written. `kind` is what is done (`complaint.filed`), `subject` to what (an id), `body` plain
-    JSON values; `key` is the client's own name for the request: the same key again answers as the first time."""
+    JSON values."""
 
     kind: str
     subject: str
     body: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Request:
+    """A client's own name for what it asks (`key`), and all that it asks in plain JSON values (`asked`). The same key
+    with the same request answers as the first time; without a key every request is a new one."""
+
     key: str = ""
+    asked: object = None
 
 
 @dataclass(frozen=True)
 class Act:
-    """One act. `n` counts from 1, `at` is UTC microseconds and never falls, `digest` is over all but itself and the
-    MAC; `mac` is empty where no key signed."""
+    """One act. `n` counts from 1, `at` is UTC microseconds and never falls, `asked` is the fingerprint of the request
+    where it had a key, `digest` is over all but itself and the MAC; `mac` is empty where no key signed."""
 
     n: int
     at: int
@@ -73,6 +81,7 @@ class Act:
     subject: str
     body: Mapping[str, Any]
     key: str
+    asked: str
     prev: str
     digest: str
     mac: str
@@ -110,7 +119,7 @@ class Book:
     signing_key: str = ""
     acts: list[Act] = field(default_factory=list)
     _after: int = 0
-    _by_key: dict[tuple[str, str, str], Act] = field(default_factory=dict)
+    _by_key: dict[tuple[str, str], Act] = field(default_factory=dict)
     _lock: threading.RLock = field(default_factory=threading.RLock)
 
     @property
@@ -129,22 +138,22 @@ class Book:
                 if len(rows) < _PAGE:
                     return
 
-    def append(self, make: Callable[[], Draft], *, by: Actor, now: int) -> Outcome:
+    def append(self, make: Callable[[], Draft], *, by: Actor, now: int, request: Request = Request()) -> Outcome:
         """Append the act that `make` drafts, and take it up.
 
         `make` is called when everything before has been taken up, again whenever another writer was faster, and raises
-        where the act is not allowed to follow. A client's key that was used before by the same actor for the same kind
-        answers with that act; for another subject or body it raises `BadInput`. The act's instant is `now` (UTC
-        microseconds), or the last act's where the clock went backwards. Raises `Tampered`, `StoreProblem`; after the
-        latter the act may stand or not, and the same key again tells."""
+        where the act is not allowed to follow. Where the actor used the request's key before, that act is the answer;
+        `BadInput` where it was used for another request. The act's instant is `now` (UTC microseconds), or the last
+        act's where the clock went backwards. Raises `Tampered`, `StoreProblem`; after the latter the act may stand or
+        not, and the same key again tells."""
+        asked = fingerprint(request.asked) if request.key else ""
         with self._lock:
             for _ in range(_TRIES):
                 self.refresh()
-                draft = make()
-                known = self._by_key.get((by.name, draft.kind, draft.key)) if draft.key else None
+                known = self._by_key.get((by.name, request.key))
                 if known is not None:
-                    return Outcome(_same(known, draft), True)
-                act = self._next(draft, by, now)
+                    return Outcome(_same(known, asked), True)
+                act = self._next(make(), by, now, request.key, asked)
                 self.store.note(JOURNAL, [_row(act)])
                 self.refresh()
                 if len(self.acts) >= act.n and self.acts[act.n - 1].digest == act.digest:
@@ -153,19 +162,30 @@ class Book:
             f"{_TRIES} others were faster in a row", where="book of acts", do="try again with the same key"
         )
 
-    def _next(self, draft: Draft, by: Actor, now: int) -> Act:
+    def _next(self, draft: Draft, by: Actor, now: int, key: str, asked: str) -> Act:
         last = self.acts[-1] if self.acts else None
-        n, at = len(self.acts) + 1, max(now, last.at if last else now)
-        prev = last.digest if last else FIRST
-        body = json.loads(_canonical(draft.body))  # what is read back, so that no type differs before and after
-        digest = digest_of(n, at, by, draft.kind, draft.subject, body, draft.key, prev)
-        mac = _mac(self.signing_key, digest)
-        return Act(n, at, by.name, by.role, by.store_id, draft.kind, draft.subject, body, draft.key, prev, digest, mac)
+        blank = Act(
+            n=len(self.acts) + 1,
+            at=max(now, last.at if last else now),
+            by=by.name,
+            role=by.role,
+            store_id=by.store_id,
+            kind=draft.kind,
+            subject=draft.subject,
+            body=json.loads(_canonical(draft.body)),  # as it is read back: no type differs before and after
+            key=key,
+            asked=asked,
+            prev=last.digest if last else FIRST,
+            digest="",
+            mac="",
+        )
+        digest = digest_of(blank)
+        return replace(blank, digest=digest, mac=_mac(self.signing_key, digest))
 
     def _take_up(self, act: Act) -> None:
         self.acts.append(act)
         if act.key:
-            self._by_key.setdefault((act.by, act.kind, act.key), act)
+            self._by_key.setdefault((act.by, act.key), act)
         for fold in self.folds:
             fold.apply(act)
 
@@ -176,22 +196,8 @@ def read_act(row: Mapping[str, Any], before: Act | None, signing_key: str) -> Ac
     A MAC is checked where both it and a key are there."""
     n = before.n + 1 if before else 1
     try:
-        told = json.loads(row["body"])
-        act = Act(
-            told["n"],
-            row["at"],
-            told["by"],
-            told["role"],
-            told["store_id"],
-            told["kind"],
-            told["subject"],
-            told["body"],
-            told["key"],
-            told["prev"],
-            told["digest"],
-            told["mac"],
-        )
-    except (ValueError, KeyError, TypeError):
+        act = Act(at=row["at"], **json.loads(row["body"]))
+    except (ValueError, TypeError):
         raise _tampered(n, "cannot be read") from None
     if act.n != n or row["id"] != _id(n):
         raise _tampered(n, f"is followed by act {act.n!r} where {n} is due" if act.n != n else "has another number")
@@ -199,7 +205,7 @@ def read_act(row: Mapping[str, Any], before: Act | None, signing_key: str) -> Ac
         raise _tampered(n, "does not follow from the act before it")
     if before and act.at < before.at:
         raise _tampered(n, "is older than the act before it")
-    if act.digest != digest_of(act.n, act.at, act.actor, act.kind, act.subject, act.body, act.key, act.prev):
+    if act.digest != digest_of(act):
         raise _tampered(n, "was changed after it was written")
     if signing_key and act.mac and not hmac.compare_digest(act.mac, _mac(signing_key, act.digest)):
         raise _tampered(n, "was signed with another key")
@@ -233,9 +239,10 @@ def verify(store: Store, *, signing_key: str = "", head: str = "") -> Checked:
     return Checked(before.n if before else 0, signed, before.digest if before else FIRST)
 
 
-def digest_of(n: int, at: int, by: Actor, kind: str, subject: str, body: Mapping[str, Any], key: str, prev: str) -> str:
-    """SHA-256 over the canonical JSON of an act, the digest before it included."""
-    told = [n, at, by.name, by.role, by.store_id, kind, subject, body, key, prev]
+def digest_of(act: Act) -> str:
+    """SHA-256 over the canonical JSON of all fields of an act, the digest before it among them, but for its own digest
+    and MAC."""
+    told = {name: value for name, value in vars(act).items() if name not in ("digest", "mac")}
     return hashlib.sha256(_canonical(told).encode("utf-8", "surrogatepass")).hexdigest()
 
 
@@ -255,19 +262,7 @@ def _rows(store: Store) -> Iterator[dict[str, Any]]:
 
 
 def _row(act: Act) -> dict[str, Any]:
-    told = {
-        "n": act.n,
-        "by": act.by,
-        "role": act.role,
-        "store_id": act.store_id,
-        "kind": act.kind,
-        "subject": act.subject,
-        "body": act.body,
-        "key": act.key,
-        "prev": act.prev,
-        "digest": act.digest,
-        "mac": act.mac,
-    }
+    told = {name: value for name, value in vars(act).items() if name != "at"}
     text = _canonical(told)
     if len(text.encode("utf-8", "surrogatepass")) > _MAX_BODY_BYTES:
         raise BadInput(f"one act of more than {_MAX_BODY_BYTES} bytes", where=act.kind, do="split it into smaller ones")
@@ -286,11 +281,11 @@ def _canonical(value: object) -> str:
     return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 
-def _same(known: Act, draft: Draft) -> Act:
-    if known.subject != draft.subject or _canonical(known.body) != _canonical(draft.body):
+def _same(known: Act, asked: str) -> Act:
+    if known.asked != asked:
         raise BadInput(
-            f"the key {draft.key!r} was used for another request",
-            where=draft.kind,
+            f"the key {known.key!r} was used for another request",
+            where=known.kind,
             do="use a new key for a new request; the same key only repeats the same one",
         )
     return known

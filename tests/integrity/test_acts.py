@@ -13,7 +13,7 @@ import pytest
 from graph.errors import BadInput
 from graph.open import open_store
 from graph.store import Store
-from integrity.acts import FIRST, JOURNAL, Act, Actor, Book, Draft, Tampered, verify
+from integrity.acts import FIRST, JOURNAL, Act, Actor, Book, Draft, Request, Tampered, verify
 
 ANNA = Actor("anna", "investigator")
 KEY = "a key that signs the book of acts of a test"
@@ -29,8 +29,8 @@ class Count:
         self.total += act.body.get("by", 0) if act.kind == "count" else 0
 
 
-def more(by: int = 1, key: str = "") -> Draft:
-    return Draft("count", "it", {"by": by}, key)
+def more(by: int = 1) -> Draft:
+    return Draft("count", "it", {"by": by})
 
 
 def test_acts_follow_each_other_and_fold(store: Store) -> None:
@@ -48,14 +48,15 @@ def test_acts_follow_each_other_and_fold(store: Store) -> None:
 
 
 def test_a_clients_key_repeats_and_never_means_two_things(store: Store) -> None:
-    book = Book(store)
-    first = book.append(lambda: more(2, "k"), by=ANNA, now=1)
-    again = book.append(lambda: more(2, "k"), by=ANNA, now=2)
+    book, asked = Book(store), Request("k", {"by": 2})
+    first = book.append(lambda: more(2), by=ANNA, now=1, request=asked)
+    # what comes of the request may be something else by now: it is the request that is the same
+    again = book.append(lambda: more(5), by=ANNA, now=2, request=asked)
     assert again.repeated
     assert again.act == first.act
-    assert not book.append(lambda: more(2, "k"), by=Actor("ben", "investigator"), now=2).repeated
+    assert not book.append(lambda: more(2), by=Actor("ben", "investigator"), now=2, request=asked).repeated
     with pytest.raises(BadInput, match="used for another request"):
-        book.append(lambda: more(3, "k"), by=ANNA, now=3)
+        book.append(lambda: more(3), by=ANNA, now=3, request=Request("k", {"by": 3}))
     assert verify(store).acts == 2
 
 

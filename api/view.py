@@ -20,6 +20,7 @@ import pyarrow as pa
 from graph.places import resolve_places
 from graph.store import Head, RunRecord, Store
 from integrity.checkout_view import PublishedRun
+from integrity.columns import frame_of, scan_frame
 
 V = TypeVar("V")
 Row = dict[str, Any]
@@ -108,7 +109,7 @@ class View:
 
         def build() -> Mapping[str, Mapping[str, int]]:
             known_by = self.head.load
-            scan = partial(_scan, self.store, known_by=known_by)
+            scan = partial(scan_frame, self.store, known_by=known_by)
             orders = scan("orders", ("order_id", "buyer_id", "amount", "currency"))
             refunds = scan("refunds", ("refund_id", "order_id", "amount", "initiated_by", "requested_at"))
             refunds = refunds.filter(pl.col("initiated_by") == "buyer")
@@ -226,7 +227,7 @@ class View:
         """Keys under which orders and uses may know the place: itself, its other writings, and what lies in it."""
 
         def build() -> tuple[Mapping[bytes, list[bytes]], Mapping[bytes, list[bytes]]]:
-            places = _scan(self.store, "identifiers", _PLACE_COLUMNS, known_by=self.head.load)
+            places = scan_frame(self.store, "identifiers", _PLACE_COLUMNS, known_by=self.head.load)
             inside: dict[bytes, list[bytes]] = defaultdict(list)
             for child, parent in places.select("key", "within").drop_nulls().iter_rows():
                 inside[parent].append(child)
@@ -280,16 +281,4 @@ def _texts(table: pa.Table, column: str) -> list[str]:
 
 
 def _frame(table: pa.Table, *columns: str) -> pl.DataFrame:
-    frame = pl.from_arrow(table.select(list(columns)))
-    assert isinstance(frame, pl.DataFrame)
-    return frame
-
-
-def _scan(store: Store, table: str, columns: Sequence[str], *, known_by: int) -> pl.DataFrame:
-    from graph.columns import arrow_schema
-    from graph.schema import BY_NAME
-
-    schema = arrow_schema(BY_NAME[table])
-    empty = pa.schema([schema.field(name) for name in columns])
-    batches = list(store.scan(table, columns, known_by=known_by)) if known_by else []
-    return _frame(pa.Table.from_batches(batches, empty), *columns)
+    return frame_of(table.select(list(columns)))

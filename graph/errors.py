@@ -68,3 +68,10 @@ class NotFound(RingfenceError):
 
     exit_code = 8
     code = "NOT_FOUND"
+
+
+class Forbidden(RingfenceError):
+    """Whoever asks may not do this."""
+
+    exit_code = 10
+    code = "FORBIDDEN"

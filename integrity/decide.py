@@ -21,7 +21,7 @@ from graph.columns import arrow_schema
 from graph.schema import BY_NAME
 from graph.snapshot import Snapshot
 from integrity.checkout import Status
-from integrity.columns import rows_of, texts
+from integrity.columns import frame_of, rows_of, texts
 from integrity.instants import DAY, to_iso
 from integrity.policy import Limits, Policy
 
@@ -70,7 +70,7 @@ def decide(snapshot: Snapshot, findings: Findings, policy: Policy) -> pa.Table:
             _decision(row, ring, claimed_at.get(row["buyer"], []), currencies[row["buyer"]], policy, expires_at)
         )
     schema = arrow_schema(BY_NAME["run_decisions"])
-    known = _frame(pa.Table.from_pylist(rows, schema=schema))
+    known = frame_of(pa.Table.from_pylist(rows, schema=schema))
     none = pl.lit([], dtype=pl.List(pl.String))
     return (
         judged.select("buyer_id")
@@ -99,9 +99,9 @@ def _judged(snapshot: Snapshot, findings: Findings, policy: Policy) -> pl.DataFr
     buyers = pl.DataFrame(
         {"buyer_id": pl.Series(snapshot.buyers.ids.tolist(), dtype=pl.String)}, schema={"buyer_id": pl.String}
     ).with_row_index("buyer")
-    accounts = _frame(findings.accounts).select("buyer_id", "risk", "ring_id", "claims", "reasons")
-    members = _frame(findings.members).select("ring_id", "buyer_id", "probability", "role")
-    rings = _frame(findings.rings).select("ring_id", "confidence")
+    accounts = frame_of(findings.accounts).select("buyer_id", "risk", "ring_id", "claims", "reasons")
+    members = frame_of(findings.members).select("ring_id", "buyer_id", "probability", "role")
+    rings = frame_of(findings.rings).select("ring_id", "confidence")
     counts = pl.col("confidence").fill_null(0.0) >= rules.ring_confidence
     acts = (pl.col("role") == "actor").fill_null(False) & (
         pl.col("probability").fill_null(0.0) >= rules.membership_probability
@@ -207,9 +207,3 @@ def _main_currency(snapshot: Snapshot) -> list[str | None]:
     best = counts.argmax(axis=1)
     ordered = counts.sum(axis=1) > 0
     return [snapshot.currencies[c] if any_ else None for c, any_ in zip(best.tolist(), ordered.tolist(), strict=True)]
-
-
-def _frame(table: pa.Table) -> pl.DataFrame:
-    frame = pl.from_arrow(table)
-    assert isinstance(frame, pl.DataFrame)
-    return frame

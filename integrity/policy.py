@@ -166,6 +166,32 @@ class Checkout(_Section):
     when_no_run: Literal["allow", "deny"] = Field(default="allow", description="Before the first published run.")
 
 
+class Complaints(_Section):
+    """What becomes of a complaint at once, and what a person must look at."""
+
+    uphold_from: Share = Field(
+        default=0.98, description="A complaint that is right with at least this probability is upheld at once."
+    )
+    dismiss_below: Share = Field(
+        default=0.02, description="A complaint that is right with less than this probability is dismissed at once."
+    )
+    sample_share: Share = Field(
+        default=0.05,
+        description="Share of what could be decided at once that a person decides all the same, so that its error is "
+        "measured.",
+    )
+    concerted_risk: Share = Field(
+        default=0.5,
+        description="Where several stores report an account of less risk within days, a person must look.",
+    )
+
+    @model_validator(mode="after")
+    def _apart(self) -> Self:
+        if self.dismiss_below > self.uphold_from:
+            raise ValueError("dismiss_below must not be above uphold_from")
+        return self
+
+
 class Publication(_Section):
     """When a run is published, and how long it stays."""
 
@@ -187,6 +213,7 @@ class Policy(_Section):
     limits: Scopes = Field(description="What a limited account may still buy.")
     new_accounts: NewAccounts = Field(default_factory=NewAccounts, description="Accounts that no run has judged.")
     checkout: Checkout = Field(default_factory=Checkout, description="Answers without fresh knowledge.")
+    complaints: Complaints = Field(default_factory=Complaints, description="What is decided of complaints at once.")
     publication: Publication = Field(default_factory=Publication, description="Which runs are held, which are kept.")
     detection: Annotated[DetectionSettings, Field(strict=False)] = Field(
         default_factory=lambda: DetectionSettings.model_validate({}),

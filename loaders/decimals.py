@@ -13,9 +13,9 @@ import polars as pl
 import pyarrow as pa
 
 from graph.currencies import EXPONENTS
+from graph.digests import with_digest
 from graph.schema import BY_NAME
 from graph.store import Lease, Store
-from loaders.shaping import with_digest
 
 ASSUMED = 2
 _WAITERS: Mapping[str, str] = {"refunds": "refund_id", "order_items": "item_id"}

@@ -1,0 +1,331 @@
+"""Complaints: a store reports a claim in one call, triage decides it at once or hands it to a person, a person decides.
+
+Everything but the claim and the type is filled in from the records. What is filed and decided stands in the book of
+acts; `uptake` brings it into the records that detection reads, before the next run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+from graph.errors import BadInput, Forbidden, NotFound
+from graph.store import Store
+from integrity.acts import Act, Actor, Book, Draft, Request, fingerprint
+from integrity.columns import find_frame
+from integrity.policy import Complaints as Rules
+from integrity.triage import Ground, Proposal, Reported, Weighed, cases, ground, weigh
+
+TYPES: Final = ("abnormal_refund_only", "swapped_return", "false_return", "fake_evidence")
+UPHELD, DISMISSED, PENDING = "upheld", "dismissed", "pending"
+FILED, VERDICT = "complaint.filed", "complaint.verdict"
+MOST_AT_ONCE: Final = 500
+MAX_NOTE: Final = 2_000
+MAX_EVIDENCE: Final = 20
+PEOPLE: Final = frozenset({"investigator", "senior_investigator"})
+"""Roles that may give a verdict."""
+TRIAGE: Final = "triage"
+"""Who decides what is decided at once."""
+
+
+@dataclass(frozen=True)
+class Filing:
+    """What a store says. `note` are its words, kept with the complaint and shown to who decides; `evidence` names of
+    its own files or links, as it likes to call them."""
+
+    refund_id: str
+    type: str
+    note: str = ""
+    evidence: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One verdict: `outcome` upheld or dismissed, when, by whom (`triage` at once), and why."""
+
+    outcome: str
+    at: int
+    by: str
+    reason: str
+    n: int
+
+
+@dataclass(frozen=True)
+class Complaint:
+    """A complaint as it stands. `proposal`, `probability`, `reasons`, `why` and `sample` are what triage said when it
+    was filed, resting on `run_id`; `verdicts` in the order given, the last one holds."""
+
+    complaint_id: str
+    refund_id: str
+    store_id: str
+    buyer_id: str
+    type: str
+    filed_at: int
+    by: str
+    note: str
+    evidence: tuple[str, ...]
+    proposal: str
+    probability: float
+    reasons: tuple[str, ...]
+    why: str
+    sample: bool
+    run_id: str | None
+    verdicts: tuple[Verdict, ...] = ()
+
+    @property
+    def outcome(self) -> str:
+        """upheld, dismissed, or pending where nobody has decided."""
+        return self.verdicts[-1].outcome if self.verdicts else PENDING
+
+    @property
+    def outcome_at(self) -> int | None:
+        """When it was decided."""
+        return self.verdicts[-1].at if self.verdicts else None
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A filing of a batch that was not taken, and why."""
+
+    refund_id: str
+    why: str
+
+
+@dataclass
+class ComplaintFold:
+    """What stands: complaints filed here by id, and verdicts on complaints that only the records know."""
+
+    filed: dict[str, Complaint] = field(default_factory=dict)
+    elsewhere: dict[str, tuple[Verdict, ...]] = field(default_factory=dict)
+    of_refund: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def apply(self, act: Act) -> None:
+        """Take up what was filed and decided."""
+        if act.kind == FILED:
+            for told in act.body["complaints"]:
+                self._file(act, told)
+        elif act.kind == VERDICT:
+            given = Verdict(act.body["outcome"], act.at, act.by, act.body["reason"], act.n)
+            known = self.filed.get(act.subject)
+            if known is not None:
+                self.filed[act.subject] = replace(known, verdicts=(*known.verdicts, given))
+            else:
+                self.elsewhere[act.subject] = (*self.elsewhere.get(act.subject, ()), given)
+
+    def _file(self, act: Act, told: Mapping[str, Any]) -> None:
+        fields = {**told, "evidence": tuple(told["evidence"]), "reasons": tuple(told["reasons"])}
+        made = Complaint(**fields, filed_at=act.at, by=act.by)
+        if made.proposal != Proposal.NEEDS_A_PERSON:
+            made = replace(made, verdicts=(Verdict(made.proposal, act.at, TRIAGE, "; ".join(made.reasons), act.n),))
+        self.filed[made.complaint_id] = made
+        self.of_refund[made.refund_id] = (*self.of_refund.get(made.refund_id, ()), made.complaint_id)
+
+    def fates(self) -> dict[str, str]:
+        """Complaint id to outcome, of all that were decided here."""
+        decided = {id_: one.outcome for id_, one in self.filed.items() if one.verdicts}
+        return decided | {id_: verdicts[-1].outcome for id_, verdicts in self.elsewhere.items()}
+
+
+class ComplaintDesk:
+    """Files and decides complaints of one store. `rules` gives the policy's section of the moment."""
+
+    def __init__(self, store: Store, book: Book, fold: ComplaintFold, rules: Callable[[], Rules]) -> None:
+        self._store, self._book, self._fold, self._rules = store, book, fold, rules
+        self._ground: tuple[object, Ground] | None = None
+
+    def file(self, filings: Sequence[Filing], *, by: Actor, now: int, key: str = "") -> list[Complaint | Refused]:
+        """File complaints, each on its own: what cannot be filed is `Refused` with the reason, the others stand.
+
+        One that was filed before, by whatever client, answers as it stands. A store (`by.store_id`) files on claims at
+        itself only, and is told the same of another's claim as of one that does not exist. Triage decides at once
+        where the policy lets it. Raises `BadInput` for too many at once or a key that was used for another request."""
+        if not 0 < len(filings) <= MOST_AT_ONCE:
+            raise BadInput(
+                f"{len(filings)} complaints at once", where="complaints", do=f"file 1 to {MOST_AT_ONCE} in a call"
+            )
+        asked = [[one.refund_id, one.type, one.note, list(one.evidence)] for one in filings]
+        refused: dict[int, Refused] = {}
+        ids: dict[int, str] = {}
+        if by.store_id is None and by.role not in PEOPLE:
+            raise Forbidden(f"the role {by.role} files no complaints", where="complaints", do="ask a store")
+
+        def make() -> Draft:
+            refused.clear()
+            ids.clear()
+            claims = self._claims([one.refund_id for one in filings])
+            recorded = self._reported([one.refund_id for one in filings])
+            fresh: dict[str, tuple[Filing, Mapping[str, Any]]] = {}
+            for number, one in enumerate(filings):
+                claim = claims.get(one.refund_id)
+                why = _refusal(one, claim, by)
+                before = recorded.get((one.refund_id, one.type))
+                if not why and before is not None and before not in self._fold.filed:
+                    why = f"was reported before, as complaint {before}"
+                if why:
+                    refused[number] = Refused(one.refund_id, why)
+                    continue
+                assert claim is not None  # an unknown claim is refused
+                ids[number] = complaint_id(one)
+                if ids[number] not in self._fold.filed:
+                    fresh.setdefault(ids[number], (one, claim))
+            if not fresh:
+                raise _NothingNew
+            return Draft(FILED, by.store_id or "", {"complaints": self._weighed(fresh, now)})
+
+        try:
+            outcome = self._book.append(make, by=by, now=now, request=Request(key, asked))
+            if outcome.repeated:
+                return self._again(filings, by)
+        except _NothingNew:
+            pass
+        return [
+            refused[number] if number in refused else self._fold.filed[ids[number]] for number in range(len(filings))
+        ]
+
+    def decide(
+        self, complaint: str, outcome: str, reason: str, *, by: Actor, now: int, key: str = ""
+    ) -> Complaint | Verdict:
+        """A person's verdict on a complaint, filed here or known from the records only (then the verdict is returned).
+
+        What triage decided, a person may decide otherwise; what a person decided, only a senior investigator. Raises
+        `NotFound`, `Forbidden`, `BadInput`."""
+        if by.role not in PEOPLE:
+            raise Forbidden(f"the role {by.role} gives no verdicts", where=complaint, do="ask an investigator")
+        if outcome not in (UPHELD, DISMISSED):
+            raise BadInput(f"{outcome!r} is no verdict", where=complaint, do=f"give {UPHELD} or {DISMISSED}")
+        if not reason.strip() or len(reason) > MAX_NOTE:
+            raise BadInput(
+                "a verdict needs its reason", where=complaint, do=f"say in 1 to {MAX_NOTE} characters what decided it"
+            )
+
+        def make() -> Draft:
+            known = self._fold.filed.get(complaint)
+            verdicts = known.verdicts if known else self._fold.elsewhere.get(complaint, ())
+            by_person = any(one.by != TRIAGE for one in verdicts)
+            if known is None and not verdicts:
+                by_person = self._recorded(complaint) != PENDING
+            if by_person and by.role != "senior_investigator":
+                raise BadInput(
+                    "was decided already", where=complaint, do="a senior investigator may decide it otherwise"
+                )
+            if verdicts and verdicts[-1].outcome == outcome and by_person:
+                raise BadInput(f"is {outcome} already", where=complaint, do="nothing needs to be done")
+            return Draft(VERDICT, complaint, {"outcome": outcome, "reason": reason})
+
+        self._book.append(make, by=by, now=now, request=Request(key, [complaint, outcome, reason]))
+        found = self._fold.filed.get(complaint)
+        return found if found is not None else self._fold.elsewhere[complaint][-1]
+
+    def weigh_again(self, complaint: str) -> Weighed:
+        """What triage would say of a filed complaint today. Raises `NotFound`."""
+        known = self._fold.filed.get(complaint)
+        if known is None:
+            raise NotFound(f"no complaint {complaint!r} was filed here", do="see the list of complaints")
+        base = self._base()
+        (case,) = cases(base, [Reported(complaint, known.refund_id, known.type, known.filed_at)])
+        return weigh(case, self._rules(), run_id=base.run_id)
+
+    # -- what it rests on --------------------------------------------------------------------------------------
+
+    def _again(self, filings: Sequence[Filing], by: Actor) -> list[Complaint | Refused]:
+        claims = self._claims([one.refund_id for one in filings])
+        answers: list[Complaint | Refused] = []
+        for one in filings:
+            known = self._fold.filed.get(complaint_id(one))
+            why = _refusal(one, claims.get(one.refund_id), by)
+            answers.append(known if known is not None and not why else Refused(one.refund_id, why or "was not filed"))
+        return answers
+
+    def _base(self) -> Ground:
+        """The ground of the store's head, made anew when the head moves."""
+        head = self._store.head()
+        if self._ground is None or self._ground[0] != head:
+            filed = [
+                Reported(one.complaint_id, one.refund_id, one.type, one.filed_at) for one in self._fold.filed.values()
+            ]
+            self._ground = head, ground(self._store, fates=self._fold.fates(), filed=filed)
+        return self._ground[1]
+
+    def _weighed(self, fresh: Mapping[str, tuple[Filing, Mapping[str, Any]]], now: int) -> list[dict[str, Any]]:
+        base = self._base()
+        reported = [Reported(id_, one.refund_id, one.type, now) for id_, (one, _) in fresh.items()]
+        base = base.with_reports([(claim["buyer_id"], now, claim["store_id"]) for _, claim in fresh.values()])
+        weighed = [weigh(case, self._rules(), run_id=base.run_id) for case in cases(base, reported)]
+        return [
+            {
+                "complaint_id": id_,
+                "refund_id": one.refund_id,
+                "store_id": claim["store_id"],
+                "buyer_id": claim["buyer_id"],
+                "type": one.type,
+                "note": one.note,
+                "evidence": list(one.evidence),
+                "proposal": said.proposal.value,
+                "probability": round(said.probability, 6),
+                "reasons": list(said.reasons),
+                "why": said.why,
+                "sample": said.sample,
+                "run_id": said.run_id,
+            }
+            for (id_, (one, claim)), said in zip(fresh.items(), weighed, strict=True)
+        ]
+
+    def _claims(self, refund_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+        """Claims whose order is known: refund, with its order's buyer and store."""
+        load = self._store.head().load
+        columns = ("refund_id", "order_id", "kind", "initiated_by", "outcome", "requested_at")
+        refunds = find_frame(self._store, "refunds", "refund_id", refund_ids, columns, known_by=load)
+        orders = find_frame(
+            self._store,
+            "orders",
+            "order_id",
+            refunds["order_id"].to_list(),
+            ("order_id", "buyer_id", "store_id"),
+            known_by=load,
+        )
+        return {row["refund_id"]: row for row in refunds.join(orders, on="order_id", how="inner").to_dicts()}
+
+    def _reported(self, refund_ids: Sequence[str]) -> dict[tuple[str, str], str]:
+        """(claim, type) to the complaint that the records hold of them."""
+        load, columns = self._store.head().load, ("complaint_id", "refund_id", "type")
+        rows = find_frame(self._store, "complaints", "refund_id", refund_ids, columns, known_by=load)
+        return {(row["refund_id"], row["type"]): row["complaint_id"] for row in rows.to_dicts()}
+
+    def _recorded(self, complaint: str) -> str:
+        load = self._store.head().load
+        rows = find_frame(self._store, "complaints", "complaint_id", [complaint], ("outcome",), known_by=load)
+        if not rows.height:
+            raise NotFound(f"no complaint {complaint!r}", do="see the list of complaints")
+        return str(rows["outcome"][0])
+
+
+class _NothingNew(Exception):
+    """Every complaint of the request stands already."""
+
+
+def complaint_id(filing: Filing) -> str:
+    """The id of a complaint filed here: one a claim and type, however often it is filed."""
+    return "rc-" + fingerprint([filing.refund_id, filing.type])
+
+
+def _refusal(filing: Filing, claim: Mapping[str, Any] | None, by: Actor) -> str:
+    """Why a filing cannot stand, or nothing."""
+    if filing.type not in TYPES:
+        return f"{filing.type!r} is no type of complaint; choose one of {', '.join(TYPES)}"
+    if len(filing.note) > MAX_NOTE:
+        return f"the note has more than {MAX_NOTE} characters"
+    if len(filing.evidence) > MAX_EVIDENCE or any(not 0 < len(one) <= 256 for one in filing.evidence):
+        return f"evidence is up to {MAX_EVIDENCE} names of 1 to 256 characters"
+    if claim is None or (by.store_id is not None and claim["store_id"] != by.store_id):
+        # the same words for both: a store learns nothing of another's claims
+        return "there is no such claim" + (" at this store" if by.store_id is not None else "")
+    if claim["initiated_by"] != "buyer":
+        return f"the {claim['initiated_by']} began this refund: it is no claim of the buyer"
+    if claim["outcome"] == "withdrawn":
+        return "the buyer withdrew this claim"
+    if filing.type == "abnormal_refund_only" and claim["kind"] != "refund_only":
+        return "the goods were sent back: not a refund-only claim"
+    if filing.type in ("swapped_return", "false_return") and claim["kind"] == "refund_only":
+        return "nothing was to be sent back: a refund-only claim"
+    return ""

@@ -1,0 +1,325 @@
+"""Triage of complaints: what the records say at once about a claim that a store reports, or that a person must look.
+
+Each complaint gets the probability that its store is right, by a logistic model over what the records tell: the
+account's risk in the published run and its part in a ring, the weights that went out and came back, a parcel number or
+a picture that other claims gave too, and how far this store's complaints can be believed. The weights are those with
+which a logistic regression explains the truth of simulated markets, tuning seeds alone (`python -m benchmarks.triage
+--fit`, ADR 9); they are the same for every market. The policy's thresholds say from where on nobody need look, and
+were set by the error measured on the same markets; a share of what was decided at once goes to a person all the same,
+so that a platform measures the error on its own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from bisect import bisect_left, bisect_right
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any, Final
+
+import polars as pl
+
+from graph.store import Store
+from integrity.columns import find_frame, frame_of, rows_of, scan_frame
+from integrity.instants import DAY
+from integrity.policy import Complaints
+from integrity.standing import Standing, Standings, standings
+
+SOUND: Final = 0.93
+"""A return of at least this share of what was shipped came back whole: scales and wrappings differ a little."""
+LIGHT: Final = 0.85
+"""Below this share something is missing, or it is something else."""
+DAYS_OF_ACCORD: Final = 3
+STORES_IN_ACCORD: Final = 3
+"""Reports of so many stores within so many days on one buyer look concerted."""
+
+FEATURES: Final = (
+    "certain",
+    "risk",
+    "actor",
+    "refund_only",
+    "light",
+    "sound",
+    "parcel",
+    "picture",
+    "reliability",
+    "eagerness",
+)
+WEIGHTS: Final = (-2.19, 0.70, 0.65, 1.18, 0.19, -1.23, 0.68, 0.38, 1.06, -0.32)
+
+
+class Proposal(StrEnum):
+    """What triage makes of a complaint."""
+
+    UPHELD = "upheld"
+    DISMISSED = "dismissed"
+    NEEDS_A_PERSON = "needs_a_person"
+
+
+@dataclass(frozen=True)
+class Reported:
+    """A complaint to be weighed: what is reported of which claim, when (UTC microseconds)."""
+
+    complaint_id: str
+    refund_id: str
+    type: str
+    filed_at: int
+
+
+@dataclass(frozen=True)
+class Weighed:
+    """What triage says of one complaint. `probability` that the store is right; `reasons` sentences with the evidence,
+    strongest first; `why` names what sends it to a person; `sample` says that a person looks so that the error is
+    known, not because of doubt; `run_id` is the run that the risk is of (None: none published)."""
+
+    complaint_id: str
+    proposal: Proposal
+    probability: float
+    reasons: tuple[str, ...]
+    why: str
+    sample: bool
+    run_id: str | None
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What triage looks things up in, of one load and one published run: made once, used for many complaints.
+
+    `risk` and `actors` by buyer; `pictures` hash to the buyers (at most two) who gave it; `standings` of the stores;
+    `reports` buyer to what stores reported of it, (filed_at, store_id) by time."""
+
+    store: Store
+    known_by: int
+    run_id: str | None
+    risk: Mapping[str, float]
+    actors: frozenset[str]
+    pictures: Mapping[str, frozenset[str]]
+    standings: Standings
+    reports: Mapping[str, Sequence[tuple[int, str]]]
+
+    def with_reports(self, more: Sequence[tuple[str, int, str]]) -> Ground:
+        """The same ground with reports (buyer, instant, store) that are being made."""
+        reports = dict(self.reports)
+        for buyer, at, store in more:
+            reports[buyer] = sorted((*reports.get(buyer, ()), (at, store)))
+        return replace(self, reports=reports)
+
+
+def ground(store: Store, *, fates: Mapping[str, str], filed: Sequence[Reported] = ()) -> Ground:
+    """What stands at the store's head. `fates`: outcomes of complaints that outrank the records'; `filed`: complaints
+    that the records may not hold yet."""
+    head = store.head()
+    risk: dict[str, float] = {}
+    actors: frozenset[str] = frozenset()
+    if head.run is not None:
+        accounts = store.run_rows(head.run, "run_accounts", columns=("buyer_id", "risk"))
+        risk = dict(frame_of(accounts).select("buyer_id", "risk").iter_rows())
+        members = rows_of(store.run_rows(head.run, "run_members", columns=("buyer_id", "role")))
+        actors = frozenset(row["buyer_id"] for row in members if row["role"] == "actor")
+    return Ground(
+        store,
+        head.load,
+        head.run,
+        risk,
+        actors,
+        _pictures(store, head.load),
+        standings(store, known_by=head.load, fates=fates),
+        _reports(store, head.load, filed),
+    )
+
+
+def _reports(store: Store, known_by: int, filed: Sequence[Reported]) -> dict[str, list[tuple[int, str]]]:
+    columns = ("complaint_id", "refund_id", "filed_at")
+    known = scan_frame(store, "complaints", columns, known_by=known_by)
+    more = pl.DataFrame(
+        [(one.complaint_id, one.refund_id, one.filed_at) for one in filed], schema=known.schema, orient="row"
+    )
+    refunds = scan_frame(store, "refunds", ("refund_id", "order_id"), known_by=known_by)
+    orders = scan_frame(store, "orders", ("order_id", "buyer_id", "store_id"), known_by=known_by)
+    reports: dict[str, list[tuple[int, str]]] = {}
+    rows = (
+        pl.concat([known, more])
+        .unique("complaint_id", keep="first", maintain_order=True)
+        .join(refunds, on="refund_id", how="inner")
+        .join(orders, on="order_id", how="inner")
+        .sort("filed_at", "complaint_id")
+    )
+    for buyer, at, store_id in rows.select("buyer_id", "filed_at", "store_id").iter_rows():
+        reports.setdefault(buyer, []).append((at, store_id))
+    return reports
+
+
+def _pictures(store: Store, known_by: int) -> dict[str, frozenset[str]]:
+    refunds = scan_frame(store, "refunds", ("refund_id", "order_id", "pictures"), known_by=known_by)
+    orders = scan_frame(store, "orders", ("order_id", "buyer_id"), known_by=known_by)
+    given = (
+        refunds.explode("pictures", keep_nulls=True, empty_as_null=True)
+        .drop_nulls("pictures")
+        .join(orders, on="order_id", how="inner")
+        .select("pictures", "buyer_id")
+        .unique()
+    )
+    shared = given.filter(pl.len().over("pictures") > 1).sort("pictures", "buyer_id")
+    givers: dict[str, frozenset[str]] = {}
+    for hash_, buyer in shared.select("pictures", "buyer_id").iter_rows():
+        known = givers.get(hash_, frozenset())
+        if len(known) < 2:
+            givers[hash_] = known | {buyer}
+    return givers
+
+
+@dataclass(frozen=True)
+class Case:
+    """What the records say of one reported claim."""
+
+    reported: Reported
+    buyer_id: str
+    store_id: str
+    risk: float
+    actor: bool
+    refund_only: bool
+    ratio: float | None
+    parcel_claims: int
+    picture: bool
+    standing: Standing
+    market: Standing
+    concerted: int
+
+    @property
+    def features(self) -> tuple[float, ...]:
+        """Values in the order of `FEATURES`."""
+        return (
+            1.0,
+            min(max(_logit(self.risk), -7.0), 7.0),
+            float(self.actor),
+            float(self.refund_only),
+            float(self.ratio is not None and self.ratio < LIGHT),
+            float(self.ratio is not None and self.ratio >= SOUND),
+            float(self.parcel_claims > 0),
+            float(self.picture),
+            _logit(self.standing.reliability) - _logit(self.market.reliability),
+            math.log(self.standing.eagerness / self.market.eagerness),
+        )
+
+
+def cases(ground: Ground, reported: Sequence[Reported]) -> list[Case]:
+    """What the records say of these complaints, in the order given; their claims and orders must be known.
+
+    Cost: a few look-ups for all of them together."""
+    store, known_by = ground.store, ground.known_by
+    columns = ("refund_id", "order_id", "kind", "pictures", "parcel", "shipped_weight_g", "return_weight_g")
+    ids = [one.refund_id for one in reported]
+    refunds = {row["refund_id"]: row for row in _find(store, "refunds", "refund_id", ids, columns, known_by)}
+    parcels = [row["parcel"] for row in refunds.values() if row["parcel"] is not None]
+    beside = _find(store, "refunds", "parcel", parcels, ("refund_id", "order_id", "parcel"), known_by)
+    order_ids = [row["order_id"] for row in (*refunds.values(), *beside)]
+    orders = {
+        row["order_id"]: row
+        for row in _find(store, "orders", "order_id", order_ids, ("order_id", "buyer_id", "store_id"), known_by)
+    }
+    buyers = [orders[refunds[id_]["order_id"]]["buyer_id"] for id_ in ids]
+    found = []
+    for one, buyer in zip(reported, buyers, strict=True):
+        refund = refunds[one.refund_id]
+        order = orders[refund["order_id"]]
+        shipped, returned = refund["shipped_weight_g"], refund["return_weight_g"]
+        elsewhere = [
+            orders[row["order_id"]]
+            for row in beside
+            if row["parcel"] == refund["parcel"] and row["refund_id"] != one.refund_id and row["order_id"] in orders
+        ]
+        found.append(
+            Case(
+                reported=one,
+                buyer_id=buyer,
+                store_id=order["store_id"],
+                risk=ground.risk.get(buyer, 0.0),
+                actor=buyer in ground.actors,
+                refund_only=refund["kind"] == "refund_only",
+                ratio=returned / shipped if shipped and returned is not None else None,
+                # two orders of one store in one parcel are what a sparing customer sends
+                parcel_claims=sum(
+                    other["buyer_id"] != buyer or other["store_id"] != order["store_id"] for other in elsewhere
+                ),
+                picture=any(ground.pictures.get(hash_, frozenset()) - {buyer} for hash_ in refund["pictures"] or ()),
+                standing=ground.standings.of(order["store_id"]),
+                market=ground.standings.market,
+                concerted=_concerted(ground, buyer, one.filed_at),
+            )
+        )
+    return found
+
+
+def _concerted(ground: Ground, buyer: str, at: int) -> int:
+    """Stores that reported the buyer within the days of accord around an instant, itself among them."""
+    reports = ground.reports.get(buyer, ())
+    span = DAYS_OF_ACCORD * DAY
+    first = bisect_left(reports, at - span, key=_instant)
+    last = bisect_right(reports, at + span, key=_instant)
+    return len({store for _, store in reports[first:last]})
+
+
+def _instant(report: tuple[int, str]) -> int:
+    return report[0]
+
+
+def probability(case: Case) -> float:
+    """That the store is right."""
+    nats = math.fsum(weight * value for weight, value in zip(WEIGHTS, case.features, strict=True))
+    return 1.0 / (1.0 + math.exp(-nats))
+
+
+def weigh(case: Case, rules: Complaints, *, run_id: str | None) -> Weighed:
+    """The proposal for a complaint, by the policy's thresholds."""
+    p = probability(case)
+    said = case.reported.complaint_id
+    proposal, why, sample = Proposal.NEEDS_A_PERSON, "", False
+    if run_id is None:
+        why = "no run has been published, so nothing is known of the account"
+    elif case.concerted >= STORES_IN_ACCORD and case.risk < rules.concerted_risk:
+        why = f"{case.concerted} stores reported this buyer within {DAYS_OF_ACCORD} days, and little else speaks for it"
+    elif rules.dismiss_below <= p < rules.uphold_from:
+        why = f"probability {p:.3f} lies between {rules.dismiss_below:g} and {rules.uphold_from:g}"
+    elif _drawn(said) < rules.sample_share:
+        why, sample = "drawn by lot, so that the error of what is decided at once is known", True
+    else:
+        proposal = Proposal.UPHELD if p >= rules.uphold_from else Proposal.DISMISSED
+    return Weighed(said, proposal, p, tuple(_reasons(case)), why, sample, run_id)
+
+
+def _drawn(complaint_id: str) -> float:
+    """A number in [0, 1) that depends on the id alone: the same complaint is drawn or not, whoever asks."""
+    return int.from_bytes(hashlib.sha256(f"sample {complaint_id}".encode()).digest()[:6], "big") / 2.0**48
+
+
+def _reasons(case: Case) -> list[str]:
+    weights = dict(zip(FEATURES, WEIGHTS, strict=True))
+    values = dict(zip(FEATURES, case.features, strict=True))
+    share = "" if case.ratio is None else f"{case.ratio:.0%}"
+    told = {
+        "risk": f"the account's risk is {case.risk:.3f}",
+        "actor": "the account acts with a ring",
+        "refund_only": "the claim keeps the goods",
+        "light": f"what came back weighs {share} of what was shipped",
+        "sound": f"what came back weighs {share} of what was shipped: whole",
+        "parcel": f"its return parcel was given for {case.parcel_claims} claims elsewhere",
+        "picture": "one of its pictures was given by another account too",
+        "reliability": f"{case.standing.upheld} of {case.standing.upheld + case.standing.dismissed} decided complaints "
+        f"of this store were upheld",
+        "eagerness": f"the store reports {case.standing.filed} of {case.standing.claims} claims",
+    }
+    pieces = [(weights[name] * values[name], text) for name, text in told.items() if values[name]]
+    return [text for nats, text in sorted(pieces, key=lambda pair: (-abs(pair[0]), pair[1])) if abs(nats) >= 0.1]
+
+
+def _logit(p: float) -> float:
+    p = min(max(p, 1e-6), 1.0 - 1e-6)
+    return math.log(p / (1.0 - p))
+
+
+def _find(
+    store: Store, table: str, column: str, values: Sequence[str | bytes], columns: Sequence[str], known_by: int
+) -> list[dict[str, Any]]:
+    return find_frame(store, table, column, values, columns, known_by=known_by).to_dicts()

@@ -112,11 +112,13 @@ class Book:
     """The acts of one store, read on from where the last reading ended, and the folds over them.
 
     May be used from several threads. `signing_key` signs what is appended and checks what is read where it is signed.
+    With `until`, acts after that number are not taken up and nothing can be appended: what stood then.
     """
 
     store: Store
     folds: Sequence[Fold] = ()
     signing_key: str = ""
+    until: int | None = None
     acts: list[Act] = field(default_factory=list)
     _after: int = 0
     _by_key: dict[tuple[str, str], Act] = field(default_factory=dict)
@@ -133,6 +135,8 @@ class Book:
             while True:
                 rows = self.store.notes(JOURNAL, after=self._after, limit=_PAGE).to_pylist()
                 for row in rows:
+                    if self.until is not None and len(self.acts) >= self.until:
+                        return
                     self._take_up(read_act(row, self.acts[-1] if self.acts else None, self.signing_key))
                     self._after = row["seq"]
                 if len(rows) < _PAGE:
@@ -146,6 +150,8 @@ class Book:
         `BadInput` where it was used for another request. The act's instant is `now` (UTC microseconds), or the last
         act's where the clock went backwards. Raises `Tampered`, `StoreProblem`; after the latter the act may stand or
         not, and the same key again tells."""
+        if self.until is not None:
+            raise BadInput("this is the book as it stood", where=f"act {self.until}", do="act on the book of today")
         asked = fingerprint(request.asked) if request.key else ""
         with self._lock:
             for _ in range(_TRIES):

@@ -165,7 +165,7 @@ def _decision(
     return {
         "buyer_id": row["buyer_id"],
         "status": status.value,
-        **_caps(limits, currency),
+        **caps(limits, currency),
         "limit_store_ids": stores,
         "expires_at": expires_at,
         "reasons": [why, *reasons],
@@ -174,7 +174,8 @@ def _decision(
     }
 
 
-def _caps(limits: Limits, currency: str | None) -> dict[str, Any]:
+def caps(limits: Limits, currency: str | None) -> dict[str, Any]:
+    """The policy's limits as columns of `run_decisions`; amounts are null in a currency without a rule."""
     day, month = limits.minor(currency) if currency is not None else (None, None)
     return {
         "limit_orders_1d": limits.orders_per_day,

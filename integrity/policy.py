@@ -192,6 +192,15 @@ class Complaints(_Section):
         return self
 
 
+class People(_Section):
+    """What people's judgements and appeals need."""
+
+    two_for_platform_limits: bool = Field(
+        default=True, description="A judgement that limits an account everywhere needs a second person."
+    )
+    appeal_days: int = Field(default=7, ge=1, description="Days within which an appeal is to be decided.")
+
+
 class Publication(_Section):
     """When a run is published, and how long it stays."""
 
@@ -214,6 +223,7 @@ class Policy(_Section):
     new_accounts: NewAccounts = Field(default_factory=NewAccounts, description="Accounts that no run has judged.")
     checkout: Checkout = Field(default_factory=Checkout, description="Answers without fresh knowledge.")
     complaints: Complaints = Field(default_factory=Complaints, description="What is decided of complaints at once.")
+    people: People = Field(default_factory=People, description="Judgements and appeals.")
     publication: Publication = Field(default_factory=Publication, description="Which runs are held, which are kept.")
     detection: Annotated[DetectionSettings, Field(strict=False)] = Field(
         default_factory=lambda: DetectionSettings.model_validate({}),

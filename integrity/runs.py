@@ -1,9 +1,10 @@
 """One detection run from snapshot to publication.
 
-A run's id is derived from all that it rests on (snapshot, key, policy, version, parent), so the same run again has
-the same id and the same bytes. It is written under its id where nobody sees it, closed, and then published in one
-switch, or held where it would limit more accounts than the policy allows. Whatever fails on the way, readers go on
-seeing the run they saw before.
+A run's id is derived from all that it rests on (snapshot, key, policy, version, parent, judgements), so the same run
+again has the same id and the same bytes. Before it, what the book of acts says of complaints is taken up into the
+records; what people judged is taken out of the snapshot, and outranks the decisions. The run is written under its id
+where nobody sees it, closed, and then published in one switch, or held where it would limit more accounts than the
+policy allows. Whatever fails on the way, readers go on seeing the run they saw before.
 """
 
 from __future__ import annotations
@@ -17,20 +18,55 @@ from typing import Any, Literal
 import pyarrow as pa
 
 from detectors.settings import DetectionSettings
+from graph.changes import without
 from graph.errors import LeaseHeld
 from graph.leases import held
 from graph.reader import take_snapshot
 from graph.snapshot import Snapshot
 from graph.store import Lease, RunRecord, Store
+from integrity.affairs import stood
 from integrity.columns import texts
 from integrity.decide import Findings, decide, limited_share
+from integrity.judgements import Outranking
+from integrity.outrank import outrank
 from integrity.policy import Policy
 from integrity.policy_journal import remember_policy
 from integrity.publication import RUN_LEASE, drop_old_runs, find_run
+from integrity.uptake import take_up
 from integrity.version import ringfence_version
 
 Detect = Callable[[Snapshot, DetectionSettings], Findings]
 Step = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What a run rests on: the `snapshot` without what people took out, what their judgements make of it, and how many
+    acts had been done (`acts`)."""
+
+    snapshot: Snapshot
+    judged: Outranking
+    acts: int
+
+
+@dataclass(frozen=True)
+class Computed:
+    """What a run says, before it is written."""
+
+    findings: Findings
+    decisions: pa.Table
+
+    def tables(self) -> dict[str, pa.Table]:
+        """Rows by RUN table."""
+        found = self.findings
+        return {
+            "run_accounts": found.accounts,
+            "run_rings": found.rings,
+            "run_members": found.members,
+            "run_evidence": found.evidence,
+            "run_hubs": found.hubs,
+            "run_decisions": self.decisions,
+        }
 
 
 @dataclass(frozen=True)
@@ -61,6 +97,7 @@ def run_detection(
     holder: str,
     as_of: int | None = None,
     known_by: int | None = None,
+    acts: int | None = None,
     publish: bool = True,
     wait: float = 0.0,
     on_wait: Callable[[LeaseHeld], None] | None = None,
@@ -69,25 +106,27 @@ def run_detection(
 ) -> RunOutcome:
     """Take a snapshot, detect, decide, write the run, and publish it unless it is held or `publish` is false.
 
-    `now` is the clock (UTC microseconds), asked for the run's own instants only; `wait` how many seconds to wait for
-    another run to end, of which `on_wait` is told; `detect` defaults to `detectors.pipeline.detect`; `step` is told
-    what is being done, and may raise to end the run. Raises `LeaseHeld`, `BadInput` where the store holds nothing,
-    `StoreProblem`."""
+    `acts` is how many acts of people count (None: all; those on complaints are taken up into the records then, unless
+    `known_by` names an earlier load). `now` is the clock (UTC microseconds), asked for the run's own instants only;
+    `wait` how many seconds to wait for another run to end, of which `on_wait` is told; `detect` defaults to
+    `detectors.pipeline.detect`; `step` is told what is being done, and may raise to end the run. Raises `LeaseHeld`,
+    `BadInput` where the store holds nothing, `StoreProblem`, `Tampered`."""
     tell = step or (lambda _: None)
     with held(store, RUN_LEASE, holder, wait=wait, on_wait=on_wait or (lambda _: None)) as lease:
         tell("reading the snapshot")
         started_at = now()
-        snapshot = take_snapshot(store, as_of=as_of, known_by=known_by)
-        record = _record(store, snapshot, policy, started_at)
+        if acts is None and known_by is None:
+            take_up(
+                store, stood(store)[0], now=started_at, holder=holder, wait=wait, on_wait=on_wait or (lambda _: None)
+            )
+        ground = ground_of(store, as_of=as_of, known_by=known_by, acts=acts)
+        record = _record(store, ground, policy, started_at)
         same = [run for run in store.runs() if run.run_id == record.run_id]
         repeated = bool(same)
         if not repeated:
-            tell("detecting")
-            findings = (detect or _pipeline)(snapshot, policy.detection)
-            tell("deciding")
-            decisions = decide(snapshot, findings, policy)
+            computed = compute(ground, policy, detect=detect, step=tell)
             tell("writing the run")
-            _write(store, lease, record, findings, decisions, policy, now)
+            _write(store, lease, record, computed, ground.acts, policy, now)
         run = find_run(store, record.run_id)
         dropped: list[str] = []
         if publish and run.state != "held":
@@ -97,10 +136,27 @@ def run_detection(
     return _outcome(store, find_run(store, record.run_id), repeated, dropped)
 
 
-def run_id_of(snapshot_digest: str, key_fingerprint: str, policy_digest: str, version: str, parent: str | None) -> str:
-    """`run-` and 12 hex digits of all that a run rests on."""
-    ground = json.dumps([snapshot_digest, key_fingerprint, policy_digest, version, parent])
-    return "run-" + hashlib.sha256(ground.encode()).hexdigest()[:12]
+def ground_of(store: Store, *, as_of: int | None, known_by: int | None, acts: int | None) -> Ground:
+    """Read what a run rests on; arguments as in `run_detection`. Raises `BadInput`, `Tampered`."""
+    _, judged, count = stood(store, acts)
+    return Ground(without(take_snapshot(store, as_of=as_of, known_by=known_by), judged.removals), judged, count)
+
+
+def compute(ground: Ground, policy: Policy, *, detect: Detect | None = None, step: Step = lambda _: None) -> Computed:
+    """Detect and decide. Pure: the same ground and policy give the same bytes."""
+    step("detecting")
+    findings = (detect or _pipeline)(ground.snapshot, policy.detection)
+    step("deciding")
+    decisions = decide(ground.snapshot, findings, policy)
+    return Computed(findings, outrank(decisions, findings, ground.judged, policy, as_of=ground.snapshot.as_of))
+
+
+def run_id_of(
+    snapshot_digest: str, key_fingerprint: str, policy_digest: str, version: str, parent: str | None, judged: str = ""
+) -> str:
+    """`run-` and 12 hex digits of all that a run rests on; `judged` is the digest of the judgements that stand."""
+    ground = [snapshot_digest, key_fingerprint, policy_digest, version, parent, *([judged] if judged else [])]
+    return "run-" + hashlib.sha256(json.dumps(ground).encode()).hexdigest()[:12]
 
 
 def _pipeline(snapshot: Snapshot, settings: DetectionSettings) -> Findings:
@@ -109,9 +165,10 @@ def _pipeline(snapshot: Snapshot, settings: DetectionSettings) -> Findings:
     return detect(snapshot, settings)
 
 
-def _record(store: Store, snapshot: Snapshot, policy: Policy, started_at: int) -> RunRecord:
-    parent, version = store.head().run, ringfence_version()
-    run_id = run_id_of(snapshot.digest, store.meta().get("key_fingerprint", ""), policy.digest, version, parent)
+def _record(store: Store, ground: Ground, policy: Policy, started_at: int) -> RunRecord:
+    parent, version, snapshot = store.head().run, ringfence_version(), ground.snapshot
+    fingerprint = store.meta().get("key_fingerprint", "")
+    run_id = run_id_of(snapshot.digest, fingerprint, policy.digest, version, parent, ground.judged.digest)
     return RunRecord(
         run_id=run_id,
         state="building",
@@ -134,22 +191,15 @@ def _write(
     store: Store,
     lease: Lease,
     record: RunRecord,
-    findings: Findings,
-    decisions: pa.Table,
+    computed: Computed,
+    acts: int,
     policy: Policy,
     now: Callable[[], int],
 ) -> None:
     remember_policy(store, policy, at=record.started_at)
     store.begin_run(lease, record)
-    tables = {
-        "run_accounts": findings.accounts,
-        "run_rings": findings.rings,
-        "run_members": findings.members,
-        "run_evidence": findings.evidence,
-        "run_hubs": findings.hubs,
-        "run_decisions": decisions,
-    }
-    for name, rows in tables.items():
+    findings, decisions = computed.findings, computed.decisions
+    for name, rows in computed.tables().items():
         store.write_run(lease, record.run_id, name, rows)
     limited, share = limited_share(decisions)
     most = policy.publication.max_limited_share
@@ -163,6 +213,7 @@ def _write(
         "accounts": decisions.num_rows,
         "limited": limited,
         "rings": findings.rings.num_rows,
+        "acts": acts,
         "statuses": {one: status.count(one) for one in sorted(set(status))},
         "detection": findings.stats,
     }

@@ -1,8 +1,10 @@
 """Who may ask what: one table from root field to roles. What is not in the table is open to nobody.
 
 Roles are checked on the root fields of an operation, fragments spread, before anything is executed. That is enough
-because the types that a scheduler or the order service can reach from their fields lead to no person; a test walks
-the schema to hold this.
+because the types that a scheduler or the order service can reach from their fields lead to no person, and those that a
+store can reach to its own records only; tests walk the schema to hold this.
+
+An auditor reads what an investigator reads and changes nothing: no mutation may name the role.
 """
 
 from __future__ import annotations
@@ -12,9 +14,10 @@ from collections.abc import Iterable
 from api.errors import ApiError, ErrorCode
 from api.tokens import Role, Token
 
-_READS = frozenset({Role.INVESTIGATOR})
-_RUNS = frozenset({Role.INVESTIGATOR, Role.SCHEDULER})
-_CHECKOUT = frozenset({Role.INVESTIGATOR, Role.ORDER_SERVICE})
+_READS = frozenset({Role.INVESTIGATOR, Role.SENIOR_INVESTIGATOR, Role.AUDITOR})
+_RUNS = _READS | {Role.SCHEDULER}
+_CHECKOUT = _READS | {Role.ORDER_SERVICE}
+_OWN = frozenset({Role.STORE})
 _ANY = frozenset(Role)
 
 FIELD_ROLES: dict[str, frozenset[Role]] = {
@@ -31,6 +34,8 @@ FIELD_ROLES: dict[str, frozenset[Role]] = {
     "Query.evidence": _READS,
     "Query.identifier": _READS,
     "Query.path": _READS,
+    "Query.myStore": _OWN,
+    "Query.myClaim": _OWN,
     "Query.purchaseLimit": _CHECKOUT,
     "Query.purchaseLimits": _CHECKOUT,
     "Mutation.startRun": frozenset({Role.SCHEDULER}),
@@ -41,8 +46,9 @@ FIELD_ROLES: dict[str, frozenset[Role]] = {
 }
 """Root field to the roles that may ask it."""
 
-STORE_SCOPED = frozenset({"Query.purchaseLimit", "Query.purchaseLimits"})
-"""What a token with a `store_id` claim may ask besides introspection, and for that store only."""
+STORE_SCOPED = frozenset({"Query.purchaseLimit", "Query.purchaseLimits", "Query.myStore", "Query.myClaim"})
+"""What a token with a `store_id` claim may ask besides introspection, as far as its role goes, and for that store only:
+their resolvers hold every record against the token's store."""
 
 
 def check_access(token: Token, fields: Iterable[str]) -> None:

@@ -1,10 +1,10 @@
 """Who looked at whom: lines of the store's journal `audit`.
 
-An investigator's look-ups are written before the answer is sent, one line a person or record; where that fails the
-answer is withheld. The order service asks thousands of times a second and must not wait for a disk: its look-ups are
-gathered and written every half second, one line a token with the buyers asked about and how often. A crash loses at
-most that half second, and a shop goes on selling when the journal cannot be written; both are stated in the guide.
-Identifiers stand in the journal by pseudonym.
+An investigator's, auditor's or store's look-ups are written before the answer is sent, one line a person or record;
+where that fails the answer is withheld. The order service asks thousands of times a second and must not wait for a
+disk: its look-ups are gathered and written every half second, one line a token with the buyers asked about and how
+often. A crash loses at most that half second, and a shop goes on selling when the journal cannot be written; both are
+stated in the guide.
 """
 
 from __future__ import annotations

@@ -41,6 +41,13 @@ class Context:
         return self.state.settings
 
     @property
+    def own_store(self) -> str:
+        """The store that the token speaks for; `ApiError` FORBIDDEN where it speaks for none."""
+        if self.token.store_id is None:
+            raise ApiError(ErrorCode.FORBIDDEN, "the token speaks for no store", status=403)
+        return self.token.store_id
+
+    @property
     def view(self) -> View:
         """The one view of this request, taken when first asked for."""
         if self._view is None:

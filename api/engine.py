@@ -153,7 +153,7 @@ class Engine:
         context: Context,
         loop: asyncio.AbstractEventLoop | None = None,
     ) -> Answer:
-        """Run a checked operation to its end and write what an investigator saw to the audit journal.
+        """Run a checked operation to its end and write what a person saw to the audit journal.
 
         `loop` is an idle event loop of this thread, needed where resolvers are asynchronous (all but the inline ones).
         Raises `ApiError` AUDIT_UNAVAILABLE."""
@@ -175,7 +175,7 @@ class Engine:
             return cast(ExecutionResult, await result if isawaitable(result) else result)
 
         result: ExecutionResult = run() if loop is None else loop.run_until_complete(run_to_end())
-        if context.token.role is Role.INVESTIGATOR and context.seen:
+        if context.token.role is not Role.ORDER_SERVICE and context.seen:
             context.state.audit.record(context.token, context.request_id, context.seen, operation.fields)
         answer: Answer = {"data": result.data}
         if result.errors:

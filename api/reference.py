@@ -14,7 +14,7 @@ from graphql import (
     GraphQLUnionType,
 )
 
-from api.access import FIELD_ROLES
+from api.access import FIELD_ROLES, STORE_SCOPED
 from api.schema import core_schema
 from api.settings import ApiSettings
 from api.tokens import Role
@@ -28,16 +28,16 @@ Queries go by `POST /graphql` as JSON (`query`, `variables`, `operationName`) wi
 token. Errors stand in `errors`, each with a code in `extensions.code`. Lists are Relay connections: go on with
 `after: endCursor` while `hasNextPage`.
 
-Every look-up of a person is written to the audit journal. An investigator's is written before the answer is sent, and
-where it cannot be written there is no answer. The order service's are gathered and written twice a second, one line a
-token with the buyers asked about; a crash loses no more than that, and checkout goes on where the journal cannot be
-written.
+Every look-up of a person is written to the audit journal. An investigator's, an auditor's or a store's is written
+before the answer is sent, and where it cannot be written there is no answer. The order service's are gathered and
+written twice a second, one line a token with the buyers asked about; a crash loses no more than that, and checkout goes
+on where the journal cannot be written.
 """
 
 
 def graphql_markdown() -> str:
     """The page as Markdown, ending in a newline."""
-    parts = [_HOW, _roles(), _limits()]
+    parts = [_HOW, "[Who may ask what](roles.md) is a page of its own.\n", _limits()]
     types = [
         one
         for name, one in sorted(core_schema().type_map.items())
@@ -59,14 +59,37 @@ def graphql_markdown() -> str:
     return "\n".join(parts).rstrip() + "\n"
 
 
-def _roles() -> str:
+_ROLES = """# Roles
+
+Each token carries one role. What a role may not ask is refused with FORBIDDEN before anything is executed. Root fields
+are those of the schema; one that no role may ask would stand here with an empty row.
+
+| role | who | |
+|---|---|---|
+| `investigator` | explores accounts, rings and evidence | reads all records of the platform |
+| `senior_investigator` | decides what an investigator may not decide alone | reads the same |
+| `store` | a merchant | its own records only: the token must carry a `store_id` |
+| `auditor` | looks at everything after the fact | reads what an investigator reads, changes nothing |
+| `order_service` | the checkout | purchase limits only |
+| `scheduler` | starts runs by the clock | runs only |
+
+A token of any role that carries a `store_id` asks only what is held against that store: {scoped}.
+
+"""
+
+
+def roles_markdown() -> str:
+    """Every role x every root field of the schema, as a Markdown table, ending in a newline."""
     roles = [role.value for role in Role]
-    lines = ["## Who may ask what\n", f"| root field | {' | '.join(roles)} |", "|---" * (len(roles) + 1) + "|"]
-    for field, allowed in sorted(FIELD_ROLES.items()):
-        marks = " | ".join("yes" if role in allowed else "" for role in Role)
-        lines.append(f"| `{field}` | {marks} |")
-    lines.append("\nA token with a `store_id` claim asks `purchaseLimit` and `purchaseLimits` for that store only.\n")
-    return "\n".join(lines)
+    scoped = ", ".join(f"`{field}`" for field in sorted(STORE_SCOPED))
+    lines = [f"| root field | {' | '.join(roles)} |", "|---" * (len(roles) + 1) + "|"]
+    for kind in ("Query", "Mutation"):
+        one = core_schema().type_map[kind]
+        assert isinstance(one, GraphQLObjectType)
+        for name in sorted([*one.fields, "__typename", *(("__schema", "__type") if kind == "Query" else ())]):
+            allowed = FIELD_ROLES.get(f"{kind}.{name}", frozenset())
+            lines.append(f"| `{kind}.{name}` | {' | '.join('yes' if role in allowed else '' for role in Role)} |")
+    return _ROLES.format(scoped=scoped) + "\n".join(lines) + "\n"
 
 
 def _limits() -> str:

@@ -15,6 +15,7 @@ from strawberry.schema.config import StrawberryConfig
 from api.domains.account import AccountQuery
 from api.domains.evidence import EvidenceQuery
 from api.domains.identifier import IdentifierQuery
+from api.domains.my_store import MyStoreQuery
 from api.domains.order import OrderQuery
 from api.domains.path import PathQuery
 from api.domains.purchase_limit import PurchaseLimitQuery
@@ -38,6 +39,7 @@ class Query(
     IdentifierQuery,
     PathQuery,
     PurchaseLimitQuery,
+    MyStoreQuery,
 ):
     """All root fields that read."""
 

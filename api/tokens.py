@@ -30,6 +30,9 @@ class Role(Enum):
     """Who may ask what: `api.access` has the table."""
 
     INVESTIGATOR = "investigator"
+    SENIOR_INVESTIGATOR = "senior_investigator"
+    STORE = "store"
+    AUDITOR = "auditor"
     ORDER_SERVICE = "order_service"
     SCHEDULER = "scheduler"
 
@@ -61,13 +64,16 @@ def key_from_env(env: Mapping[str, str]) -> str:
 def make_token(key: str, role: Role | str, *, subject: str, now: int, ttl: int, store_id: str | None = None) -> str:
     """A new token for `subject`. `now` in UTC microseconds, `ttl` in seconds.
 
-    Raises `BadInput` for an unknown role, an empty subject or a lifetime below a second, `KeyProblem` for the key."""
+    Raises `BadInput` for an unknown role, an empty subject, a store's token that names no store or a lifetime below a
+    second, `KeyProblem` for the key."""
     check_key(key)
     if isinstance(role, str) and role not in {known.value for known in Role}:
         names = ", ".join(known.value for known in Role)
         raise BadInput(f"{role!r} is no role", where="token", do=f"choose one of {names}")
     if not subject:
         raise BadInput("a token needs a subject", where="token", do="name the person or service that will use it")
+    if Role(role) is Role.STORE and not store_id:
+        raise BadInput("a store's token must name its store", where="token", do="give the store's id")
     if ttl < 1:
         raise BadInput("a token must live at least a second", where="token", do="give a longer lifetime")
     issued = now // 1_000_000
@@ -102,6 +108,8 @@ def decode(key: str, text: str) -> Token:
         expires = claims["exp"]
         if not isinstance(expires, int) or isinstance(expires, bool):
             raise _refused("the token is not valid")
+        if claims["role"] == Role.STORE.value and not claims.get("store_id"):
+            raise _refused("the token is not valid")  # a store's token without its store would see them all
         return Token(
             subject=str(claims["sub"]),
             role=Role(claims["role"]),

@@ -149,6 +149,22 @@ class View:
 
         return self._part("main_currency", build)
 
+    @property
+    def store_claims(self) -> Mapping[str, list[tuple[str, int]]]:
+        """Store to its claims whose order is known, whoever began them: (refund id, requested at), by refund id."""
+
+        def build() -> Mapping[str, list[tuple[str, int]]]:
+            scan = partial(_scan, self.store, known_by=self.head.load)
+            found = scan("refunds", ("refund_id", "order_id", "requested_at")).join(
+                scan("orders", ("order_id", "store_id")), on="order_id", how="inner"
+            )
+            groups: dict[str, list[tuple[str, int]]] = defaultdict(list)
+            for store, refund, at in found.select("store_id", "refund_id", "requested_at").iter_rows():
+                groups[store].append((refund, at))
+            return {store: sorted(claims) for store, claims in groups.items()}
+
+        return self._part("store_claims", build)
+
     # -- rings -------------------------------------------------------------------------------------------------
 
     @property

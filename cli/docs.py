@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from api.reference import graphql_markdown
+from api.reference import graphql_markdown, roles_markdown
 from cli.reference import commands_markdown, exit_codes_markdown
 from cli.settings import settings_markdown
 from detectors.registry import reference as detectors_markdown
@@ -19,6 +19,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "exit-codes.md": exit_codes_markdown,
     "graphql.md": graphql_markdown,
     "policy.md": policy_markdown,
+    "roles.md": roles_markdown,
     "schema.md": schema_markdown,
     "settings.md": settings_markdown,
 }

@@ -47,6 +47,9 @@ class RoleName(Enum):
     """Who a token is for."""
 
     INVESTIGATOR = "investigator"
+    SENIOR_INVESTIGATOR = "senior_investigator"
+    STORE = "store"
+    AUDITOR = "auditor"
     ORDER_SERVICE = "order_service"
     SCHEDULER = "scheduler"
 
@@ -150,7 +153,9 @@ def token(
     role: Annotated[RoleName, typer.Option(help="What the token may be used for.")],
     subject: Annotated[str, typer.Option(help="The person or service that will use it; stands in the audit journal.")],
     ttl: Annotated[str, typer.Option(metavar="TIME", help="How long it holds: 30m, 8h, 30d.")] = "8h",
-    store_id: Annotated[str | None, typer.Option(help="The one store that the token speaks for.")] = None,
+    store_id: Annotated[
+        str | None, typer.Option(help="The one store that the token speaks for; role `store` needs it.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Make a bearer token, signed with RINGFENCE_TOKEN_KEY, and print it."""

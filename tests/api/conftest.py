@@ -30,6 +30,8 @@ class Asked:
     started: list[int | None]
 
     def token(self, role: str, **more: Any) -> str:
+        if role == "store":
+            more = {"store_id": "s-1"} | more
         return make_token(TOKEN_KEY, role, subject=f"test {role}", **({"now": self.clock[0], "ttl": 60} | more))
 
     def post(self, body: Any, *, token: str | None, **more: Any) -> Any:

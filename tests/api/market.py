@@ -78,8 +78,8 @@ def hashed(name: str, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]
     return [{**row, "digest": number + 1, "file": 0, "line": number + 1} for number, row in enumerate(rows)]
 
 
-def fill(store: Store, *, more_orders: Sequence[Mapping[str, Any]] = ()) -> None:
-    """One finished load of the whole market."""
+def fill(store: Store, *, more_orders: Sequence[Mapping[str, Any]] = (), **more: Sequence[Mapping[str, Any]]) -> None:
+    """One finished load of the whole market; `more` holds further rows by table."""
     tables: dict[str, Sequence[Mapping[str, Any]]] = {
         "identifiers": [
             {"id": f"{kind}:{key.hex()}", "kind": kind, "key": key, "masked": masked, "within": within, "bare": bare}
@@ -136,7 +136,7 @@ def fill(store: Store, *, more_orders: Sequence[Mapping[str, Any]] = ()) -> None
     lease = store.acquire("load", "test")
     load = store.begin_load(lease, source="test", at=NOW - DAY // 48)
     for name, rows in tables.items():
-        store.write(lease, load, name, table(name, hashed(name, rows)))
+        store.write(lease, load, name, table(name, hashed(name, [*rows, *more.get(name, ())])))
     store.finish_load(lease, load, report="{}", at=NOW)
     store.release(lease)
 

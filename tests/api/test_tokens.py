@@ -10,7 +10,8 @@ import jwt
 import pytest
 from graphql import GraphQLObjectType, GraphQLUnionType, get_named_type
 
-from api.access import FIELD_ROLES
+from api.access import FIELD_ROLES, STORE_SCOPED
+from api.reference import roles_markdown
 from api.schema import core_schema
 from api.tokens import Role, decode, make_token, revoke
 from graph.errors import BadInput, KeyProblem
@@ -65,6 +66,8 @@ def unsigned() -> str:
         forged("HS512", TOKEN_KEY),
         forged("HS256", TOKEN_KEY, role="admin"),
         forged("HS256", TOKEN_KEY, role=None),
+        forged("HS256", TOKEN_KEY, role="store"),
+        forged("HS256", TOKEN_KEY, role="store", store_id=""),
         forged("HS256", TOKEN_KEY, exp=None),
         forged("HS256", TOKEN_KEY, jti=None),
         forged("HS256", TOKEN_KEY, sub=None),
@@ -118,6 +121,8 @@ def test_tokens_are_made_with_all_claims_and_refused_without_sense() -> None:
         make_token(TOKEN_KEY, "root", subject="s", now=NOW, ttl=60)
     with pytest.raises(BadInput, match="subject"):
         make_token(TOKEN_KEY, "scheduler", subject="", now=NOW, ttl=60)
+    with pytest.raises(BadInput, match="must name its store"):
+        make_token(TOKEN_KEY, "store", subject="s", now=NOW, ttl=60)
     with pytest.raises(BadInput, match="second"):
         make_token(TOKEN_KEY, "scheduler", subject="s", now=NOW, ttl=0)
 
@@ -141,12 +146,19 @@ QUESTIONS = {
     "Query.evidence": "{ evidence { totalCount } }",
     "Query.identifier": '{ identifier(kind: PHONE, value: "13800138000") { id } }',
     "Query.path": '{ path(a: "b-01", b: "b-02") { exhaustive } }',
+    "Query.myStore": "{ myStore { id } }",
+    "Query.myClaim": '{ myClaim(id: "r-0") { id } }',
     "Query.purchaseLimit": '{ purchaseLimit(buyerId: "b-01", storeId: "s-1") { verdict } }',
     "Query.purchaseLimits": '{ purchaseLimits(requests: [{buyerId: "b-01", storeId: "s-1"}]) { verdict } }',
     "Mutation.startRun": "mutation { startRun { __typename } }",
 }
+STORES = {"Query.myStore", "Query.myClaim"}
+READS = {field for field in QUESTIONS if field.startswith("Query.")} - STORES
 ALLOWED = {
-    "investigator": set(QUESTIONS) - {"Mutation.startRun"},
+    "investigator": READS,
+    "senior_investigator": READS,
+    "auditor": READS,
+    "store": STORES,
     "order_service": {"Query.purchaseLimit", "Query.purchaseLimits"},
     "scheduler": {"Query.run", "Query.runs", "Mutation.startRun"},
 }
@@ -157,6 +169,31 @@ def test_every_root_field_is_in_the_table_of_roles() -> None:
     fields = {f"{kind}.{name}" for kind in ("Query", "Mutation") for name in schema.type_map[kind].fields}  # type: ignore[attr-defined]  # both are object types
     assert fields == set(QUESTIONS)
     assert fields == {field for field in FIELD_ROLES if "__" not in field}
+    assert set(ALLOWED) == {role.value for role in Role}
+
+
+def test_the_page_of_roles_says_of_every_role_and_root_field_what_is_tested_here() -> None:
+    rows = [
+        line.strip("| ").split("|")
+        for line in roles_markdown().splitlines()
+        if line.startswith(("| root", "| `Q", "| `M"))
+    ]
+    roles = [name.strip() for name in rows[0][1:]]
+    told = {
+        (row[0].strip(" `"), role)
+        for row in rows[1:]
+        for role, mark in zip(roles, row[1:], strict=False)
+        if mark.strip() == "yes"
+    }
+    assert {one for one in told if "__" not in one[0]} == {(field, role) for role in ALLOWED for field in ALLOWED[role]}
+    assert len(rows) - 1 == len(QUESTIONS) + 4
+
+
+def test_an_auditor_changes_nothing_and_a_store_asks_only_what_is_held_against_its_token() -> None:
+    for field, roles in FIELD_ROLES.items():
+        if "__" not in field:
+            assert not (field.startswith("Mutation.") and Role.AUDITOR in roles), field
+            assert Role.STORE not in roles or field in STORE_SCOPED, field
 
 
 @pytest.mark.parametrize("role", sorted(ALLOWED))

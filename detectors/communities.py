@@ -1,10 +1,9 @@
 """Communities: from probabilities to candidate rings.
 
-Accounts that act (risk of one half or more) are joined where they share a guilty key, neighbours in a building aside;
-keys that only one of them has carry nothing. A bridge alone joins nobody: an account takes part with conduct of its
-own, or with two kinds of evidence. Connected components come first; inside large ones Leiden cuts along thin places,
-on the bipartite graph of accounts and keys in canonical order with a fixed seed. Linked accounts that do not act become
-bystanders.
+Accounts that act (risk of one half or more) are joined where they share a guilty key; keys that only one of them has
+carry nothing. A bridge alone joins nobody: an account takes part with conduct of its own, or with two kinds of
+evidence. Connected components come first; inside large ones Leiden cuts along thin places, on the bipartite graph of
+accounts and keys in canonical order with a fixed seed. Linked accounts that do not act become bystanders.
 Source: Leiden, Traag, Waltman & van Eck (2019), doi:10.1038/s41598-019-41695-z.
 """
 
@@ -44,7 +43,7 @@ def gather(web: Web, own: Floats, risk: Floats, guilt: Floats, settings: Detecti
     """Candidate rings of acting accounts, numbered by their first account."""
     nobody = Candidates(np.full(web.n, -1, np.int32), 0, np.empty(0, np.int64))
     acting = risk >= ACTS
-    rows = np.flatnonzero((web.joins & (guilt >= ACTS))[web.key] & acting[web.buyer])
+    rows = np.flatnonzero((guilt >= ACTS)[web.key] & acting[web.buyer])
     rows = _held(web, own, rows)
     if not len(rows):
         return nobody

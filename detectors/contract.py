@@ -180,8 +180,8 @@ class Detector:
     `weight` is how much of what such a key says to an account counts beside all else that is known of it: facts about
     one household repeat each other (below 1), claims made together are told more timidly than they deserve (above 1).
     The weights lie between 1 and those with which a logistic regression explains the truth of simulated markets, tuning
-    seeds alone (`python -m benchmarks.quality --weights`, ADR 7); they are the same for every market. `joins` says
-    whether such a key can put accounts into one ring, `pairs` whether it can do so with two alone."""
+    seeds alone (`python -m benchmarks.quality --weights`, ADR 7); they are the same for every market. `pairs`
+    says whether such a key can make a ring of two accounts alone."""
 
     name: str
     title: str
@@ -192,5 +192,4 @@ class Detector:
     prior: float = 0.0
     ceiling: float = 0.0
     weight: float = 1.0
-    joins: bool = True
     pairs: bool = False

@@ -20,10 +20,8 @@ from graph.snapshot import OUTCOMES, Floats, Ints, Longs
 _NOUNS: Final = {
     "shared_device": ("device", "devices"),
     "shared_door": ("door", "doors"),
-    "shared_building": ("building", "buildings"),
     "shared_phone": ("phone number", "phone numbers"),
     "shared_payment": ("payment instrument", "payment instruments"),
-    "shared_recipient_building": ("recipient name in one building", "recipient names in one building"),
     "shared_ip": ("IP address", "IP addresses"),
     "shared_picture": ("evidence picture", "evidence pictures"),
     "shared_parcel": ("return parcel", "return parcels"),

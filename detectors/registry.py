@@ -10,7 +10,6 @@ from detectors.links import (
     comeback,
     lockstep,
     same_targets,
-    shared_building,
     shared_device,
     shared_door,
     shared_ip,
@@ -18,17 +17,14 @@ from detectors.links import (
     shared_payment,
     shared_phone,
     shared_picture,
-    shared_recipient_building,
 )
 from detectors.settings import DetectionSettings
 
 PLAIN: Final[tuple[Detector, ...]] = (
     shared_device.DETECTOR,
     shared_door.DETECTOR,
-    shared_building.DETECTOR,
     shared_phone.DETECTOR,
     shared_payment.DETECTOR,
-    shared_recipient_building.DETECTOR,
     shared_ip.DETECTOR,
     shared_picture.DETECTOR,
     shared_parcel.DETECTOR,

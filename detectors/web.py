@@ -25,8 +25,8 @@ class Web:
     """All shared keys of all link detectors, keys with equal members merged into one.
 
     Rows (m,) sorted by key, then buyer: `key`, `buyer`. Keys (k,): `detector`, index into the link detectors; `family`;
-    `size`, accounts that share it; `weight`, how much of what it says counts; `joins` and `pairs`, whether it can put
-    accounts, and two alone, into one ring; `klass`, within which shares of guilt are learned; `prior`, stated log odds
+    `size`, accounts that share it; `weight`, how much of what it says counts; `pairs`, whether it can put two
+    accounts alone into one ring; `klass`, within which shares of guilt are learned; `prior`, stated log odds
     that it is abusive; `base`, those of its kind whatever the size. `alias` gives the kept key of every key before
     merging, detector after detector. `slot` groups rows by buyer and family, `slot_rank` (m,) lists rows slot by slot.
     `n` accounts."""
@@ -37,7 +37,6 @@ class Web:
     family: Ints
     size: Longs
     weight: Floats
-    joins: Bools
     pairs: Bools
     klass: Longs
     prior: Floats
@@ -89,7 +88,6 @@ def weave(detectors: Sequence[Detector], found: Sequence[Evidence], n: int, grad
         family=family[keep],
         size=size[keep],
         weight=np.array([detector.weight for detector in detectors])[kind[keep]],
-        joins=np.array([detector.joins for detector in detectors])[kind[keep]],
         pairs=np.array([detector.pairs for detector in detectors])[kind[keep]],
         klass=klass[keep],
         prior=prior[keep],

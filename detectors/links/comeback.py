@@ -13,8 +13,7 @@ from typing import Final
 
 import numpy as np
 
-from detectors.contract import PAST, Context, Detector, Evidence, Family, Keys, evidence, nothing
-from detectors.links.shared_recipient_building import sight
+from detectors.contract import ORDERS, PAST, Context, Detector, Evidence, Family, Keys, evidence, nothing
 from detectors.links.sharing import Sightings, sightings
 from detectors.numerics import group
 from graph.snapshot import DECISIONS, NEVER, Ints, Longs
@@ -41,7 +40,7 @@ def run(ctx: Context) -> Evidence:
     tables = np.zeros(ctx.n, np.int8)
     before = np.full(ctx.n, -1, np.int32)
     for kind, weight in KIND_WEIGHTS.items():
-        seen = sight(ctx)[0] if kind == "recipient" else sightings(ctx, kind)
+        seen = _recipients(ctx) if kind == "recipient" else sightings(ctx, kind)
         newcomer, source, origin = _newcomers(ctx, seen, decided)
         grade[newcomer] += weight
         fresh = shown[newcomer] < 0
@@ -84,6 +83,21 @@ def _standing(ctx: Context) -> tuple[Longs, Ints]:
         elif at[buyer] == NEVER:
             at[buyer], row[buyer] = past.at[number], number
     return at, row
+
+
+def _recipients(ctx: Context) -> Sightings:
+    """Orders that name both a recipient and a building; a key is such a pair: common names are in many buildings."""
+    orders = ctx.snapshot.orders
+    recipient, building = orders.used["recipient"], orders.used["building"]
+    both = np.flatnonzero((recipient >= 0) & (building >= 0)).astype(np.int32)
+    pairs = group(recipient[both], building[both])
+    return Sightings(
+        key=pairs.of,
+        buyer=orders.buyer[both],
+        at=orders.at[both],
+        table=np.full(len(both), ORDERS, np.int8),
+        row=both,
+    )
 
 
 def _newcomers(ctx: Context, seen: Sightings, decided: Longs) -> tuple[Ints, Longs, Ints]:

@@ -25,8 +25,8 @@ from graph.snapshot import Floats, Ints, Longs
 MONTH: Final = 28 * 86_400_000_000
 MOST: Final = 50
 """Keys of more accounts than this name no group."""
-CROWDS: Final = frozenset({"shared_building", "shared_ip", "shared_picture"})
-"""Detectors whose keys name no group. Of the many strangers in a building or behind an IP some meet at a store by
+CROWDS: Final = frozenset({"shared_ip", "shared_picture"})
+"""Detectors whose keys name no group. Of the many strangers behind an IP some meet at a store by
 chance, and who files the shop's own picture claims at that shop: such a meeting is no second fact."""
 MOST_CELLS: Final = 400
 """An account that claims in more cells than this meets everybody and is left out."""

@@ -81,11 +81,9 @@ def test_its_rows_point_to_records_that_exist_and_its_keys_are_shared(detector: 
 LINK_FIELDS = {
     "shared_device": {"device": "d1"},
     "shared_door": {"door": "b1/101"},
-    "shared_building": {"door": "b1/9"},
     "shared_phone": {"phone": "p1"},
     "shared_payment": {"payment": "c1"},
     "shared_ip": {"ip": "i1"},
-    "shared_recipient_building": {"recipient": "li", "door": "b1/4"},
     "shared_parcel": {"parcel": "t1", "door": "b9/1", "claims": 1},
     "shared_picture": {"pictures": ["ff00ff00aa55aa55"], "claims": 1},
     "lockstep": {"orders": 4, "claims": 4, "start": 3, "every": 20, "stores": ["q1", "q2", "q3", "q4"], "minute": 40},

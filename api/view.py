@@ -178,6 +178,15 @@ class View:
         return self._part("ring_by_id", lambda: {row["ring_id"]: row for row in self.rings})
 
     @property
+    def lineage(self) -> Mapping[str, Row]:
+        """Ring id to what became of it since the parent run; rings of the parent that are gone among them."""
+
+        def build() -> Mapping[str, Row]:
+            return {row["ring_id"]: row for row in (self.table("run_lineage").to_pylist() if self.run else ())}
+
+        return self._part("lineage", build)
+
+    @property
     def _members(self) -> Mapping[str, Mapping[str, list[Row]]]:
         def build() -> Mapping[str, Mapping[str, list[Row]]]:
             by: dict[str, dict[str, list[Row]]] = {"ring_id": defaultdict(list), "buyer_id": defaultdict(list)}

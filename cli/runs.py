@@ -233,10 +233,13 @@ def _print_diff(found: RunDiff) -> None:
         typer.echo(f"ring appeared: {ring}")
     for ring in found.rings_disappeared:
         typer.echo(f"ring disappeared: {ring}")
+    for split in found.rings_split:
+        typer.echo(f"ring split: {split.ring} comes from {split.other}")
+    for merged in found.rings_merged:
+        typer.echo(f"ring merged: {merged.ring} went into {merged.other}")
     for change in found.rings_changed:
-        typer.echo(
-            f"ring changed: {change.before} -> {change.after}, {len(change.joined)} joined, {len(change.left)} left"
-        )
+        name = change.before if change.before == change.after else f"{change.before} -> {change.after}"
+        typer.echo(f"ring changed: {name}, {len(change.joined)} joined, {len(change.left)} left")
 
 
 def _risk(value: float | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -17,6 +18,7 @@ from detectors.fusion import Beliefs, believe, sharpened
 from detectors.judge import confidence
 from detectors.ledger import enter
 from detectors.links.same_targets import grades, meet
+from detectors.names import Known, name_rings
 from detectors.numerics import logit
 from detectors.reasons import Teller
 from detectors.registry import ACCOUNTS, JOINT, LINKS, PLAIN
@@ -27,8 +29,8 @@ from detectors.tables import (
     evidence_table,
     hubs_table,
     known,
+    lineage_table,
     members_table,
-    ring_id,
     rings_table,
 )
 from detectors.web import Web, weave
@@ -39,19 +41,21 @@ DEFAULTS: Final = DetectionSettings()
 
 @dataclass(frozen=True)
 class Findings:
-    """What one run found, as tables of the declared RUN schema (`run_accounts`, `run_rings`, `run_members`,
-    `run_evidence`, `run_hubs`), each sorted by its id; `stats` counts and names absent evidence."""
+    """What one run found, as tables of the declared RUN schema (`run_accounts`, `run_rings`, `run_lineage`,
+    `run_members`, `run_evidence`, `run_hubs`), each sorted by its id; `stats` counts and names absent evidence."""
 
     accounts: pa.Table
     rings: pa.Table
+    lineage: pa.Table
     members: pa.Table
     evidence: pa.Table
     hubs: pa.Table
     stats: dict[str, int | float | list[str]]
 
 
-def detect(snapshot: Snapshot, settings: DetectionSettings = DEFAULTS) -> Findings:
-    """Find rings and judge every account of `snapshot`. Equal snapshots and settings give equal bytes."""
+def detect(snapshot: Snapshot, settings: DetectionSettings = DEFAULTS, *, former: Sequence[Known] = ()) -> Findings:
+    """Find rings and judge every account of `snapshot`; rings go on under the ids of the `former` ones that they are.
+    Equal snapshots, settings and former rings give equal bytes."""
     ctx, web, beliefs, links, accounts = weigh(snapshot, settings)
     candidates = gather(web, beliefs.own, beliefs.risk, beliefs.guilt, settings)
     sure, score = confidence(ctx, web, beliefs, candidates, settings)
@@ -61,9 +65,9 @@ def detect(snapshot: Snapshot, settings: DetectionSettings = DEFAULTS) -> Findin
     for number in np.flatnonzero(sure >= settings.ring_confidence).tolist():
         actors = np.flatnonzero(candidates.ring == number).astype(np.int32)
         beside = np.unique(web.buyer[rows[near == number]])
-        name = ring_id(snapshot.buyers.ids[np.concatenate([actors, beside])].tolist())
-        rings.append(Ring(name, actors, beside, float(sure[number]), float(score[number])))
-    rings.sort(key=lambda ring: ring.ring_id)
+        rings.append(Ring("", actors, beside, float(sure[number]), float(score[number])))
+    names, lineage = name_rings([snapshot.buyers.ids[ring.members].tolist() for ring in rings], former, snapshot.as_of)
+    rings = sorted((replace(ring, ring_id=name) for ring, name in zip(rings, names, strict=True)), key=_id)
     chosen = risk >= settings.account_evidence_risk
     for ring in rings:
         chosen[ring.members] = True
@@ -72,6 +76,7 @@ def detect(snapshot: Snapshot, settings: DetectionSettings = DEFAULTS) -> Findin
     return Findings(
         accounts=accounts_table(teller, risk, rings),
         rings=rings_table(teller, rings),
+        lineage=lineage_table(lineage),
         members=members_table(teller, rings, risk),
         evidence=evidence_table(teller, rings),
         hubs=hubs_table(hubs),
@@ -85,6 +90,10 @@ def detect(snapshot: Snapshot, settings: DetectionSettings = DEFAULTS) -> Findin
             "absent": list(snapshot.absent),
         },
     )
+
+
+def _id(ring: Ring) -> str:
+    return ring.ring_id
 
 
 def prepare(snapshot: Snapshot, settings: DetectionSettings) -> tuple[Context, Strata]:

@@ -12,6 +12,7 @@ import pyarrow as pa
 from detectors.context.hubs import Hub
 from detectors.contract import SOURCES, Context
 from detectors.ledger import Ledger
+from detectors.names import Lineage
 from detectors.reasons import Teller, ring_reasons
 from detectors.registry import ALL
 from graph.columns import arrow_schema
@@ -35,12 +36,6 @@ class Ring:
     def members(self) -> Ints:
         """All of them in canonical order."""
         return np.sort(np.concatenate([self.actors, self.bystanders]))
-
-
-def ring_id(ids: list[str]) -> str:
-    """The id that a ring of these members has: the same members, the same id."""
-    digest = hashlib.blake2b("\x1f".join(sorted(ids)).encode(), digest_size=6).hexdigest()
-    return f"ring-{digest}"
 
 
 def _table(name: str, columns: dict[str, list[Any]], order: list[int] | None = None) -> pa.Table:
@@ -168,6 +163,22 @@ def evidence_table(teller: Teller, rings: list[Ring]) -> pa.Table:
         columns["identifier"].append(label or None)
         columns["text"].append(text)
     return _table("run_evidence", columns, _order(columns["evidence_id"]))
+
+
+def lineage_table(lineage: list[Lineage]) -> pa.Table:
+    """`run_lineage`, given in order of ring id."""
+    return _table(
+        "run_lineage",
+        {
+            "ring_id": [one.ring_id for one in lineage],
+            "state": [one.state for one in lineage],
+            "splits_from": [one.splits_from for one in lineage],
+            "merges": [list(one.merges) for one in lineage],
+            "into": [one.into for one in lineage],
+            "gone_at": [one.gone_at for one in lineage],
+            "members": [list(one.members) for one in lineage],
+        },
+    )
 
 
 def hubs_table(hubs: list[Hub]) -> pa.Table:

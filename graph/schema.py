@@ -16,7 +16,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 class Type(Enum):
@@ -311,7 +311,9 @@ TABLES: tuple[Table, ...] = (
         Kind.RUN,
         "ring_id",
         (
-            _c("ring_id", _T, "derived from its members", required=True),
+            _c(
+                "ring_id", _T, "kept from run to run while most members stay, derived from them at first", required=True
+            ),
             _c("members", _L, "buyer ids", required=True),
             _c("stores", _L, "ids of the stores it claimed at", required=True),
             _c("amount", _M, "claimed by its members in `currency`", required=True),
@@ -322,6 +324,22 @@ TABLES: tuple[Table, ...] = (
             _c("reasons", _L, "plain sentences, strongest first", required=True),
         ),
         "Accounts that act together.",
+    ),
+    Table(
+        "run_lineage",
+        "Lineage",
+        Kind.RUN,
+        "ring_id",
+        (
+            _c("ring_id", _T, "a ring of this run, or one that its parent knew", required=True),
+            _c("state", _T, "`new`, `continues`, `returns`, `splits`, `merged` or `dissolved`", required=True),
+            _c("splits_from", _T, "the ring of the parent run that most of its members were in"),
+            _c("merges", _L, "rings of the parent run that went into it", required=True),
+            _c("into", _T, "the ring that it went into"),
+            _c("gone_at", _AT, "dissolved: as_of of the first run that no longer found it"),
+            _c("members", _L, "dissolved: who was in it, so that it has its id when it is found again", required=True),
+        ),
+        "What became of each ring since the parent run.",
     ),
     Table(
         "run_members",

@@ -38,6 +38,10 @@ class Findings(Protocol):
         """Rows of `run_rings`."""
 
     @property
+    def lineage(self) -> pa.Table:
+        """Rows of `run_lineage`."""
+
+    @property
     def members(self) -> pa.Table:
         """Rows of `run_members`."""
 

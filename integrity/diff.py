@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from detectors.names import Known, name_rings
 from graph.store import Store
 from integrity.columns import rows_of
 from integrity.publication import find_run
@@ -40,7 +42,7 @@ class AccountChange:
 
 @dataclass(frozen=True)
 class RingChange:
-    """A ring with other members: most of one is most of the other, so it is the same people under another id."""
+    """A ring with other members, under one id or, where the runs are no parent and child, under two."""
 
     before: str
     after: str
@@ -49,8 +51,17 @@ class RingChange:
 
 
 @dataclass(frozen=True)
+class RingMove:
+    """A ring of which most members were in, or went to, another one: `ring` is in one run, `other` in the other."""
+
+    ring: str
+    other: str
+
+
+@dataclass(frozen=True)
 class RunDiff:
-    """All changes from run `before` to run `after`; every list sorted by id."""
+    """All changes from run `before` to run `after`; every list sorted by id. `rings_split` are rings that appeared out
+    of another one, `rings_merged` rings that disappeared into another one."""
 
     before: str
     after: str
@@ -58,6 +69,8 @@ class RunDiff:
     rings_appeared: tuple[str, ...]
     rings_disappeared: tuple[str, ...]
     rings_changed: tuple[RingChange, ...]
+    rings_split: tuple[RingMove, ...]
+    rings_merged: tuple[RingMove, ...]
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for `--json`."""
@@ -83,8 +96,7 @@ def diff_runs(store: Store, before: str, after: str, *, risk_step: float = RISK_
         change = _compare(buyer, old.get(buyer), new.get(buyer), risk_step)
         if change is not None:
             changes.append(change)
-    appeared, disappeared, changed = _match(_rings(store, first), _rings(store, second))
-    return RunDiff(first, second, tuple(changes), appeared, disappeared, changed)
+    return RunDiff(first, second, tuple(changes), *_match(_rings(store, first), _rings(store, second)))
 
 
 def _compare(
@@ -126,30 +138,32 @@ def _rings(store: Store, run_id: str) -> dict[str, frozenset[str]]:
 
 def _match(
     old: Mapping[str, frozenset[str]], new: Mapping[str, frozenset[str]]
-) -> tuple[tuple[str, ...], tuple[str, ...], tuple[RingChange, ...]]:
-    """Pair rings that are not the same but share most of their members, the most alike first."""
+) -> tuple[tuple[str, ...], tuple[str, ...], tuple[RingChange, ...], tuple[RingMove, ...], tuple[RingMove, ...]]:
+    """Pair rings by id, the others by their members as a run does with those of its parent."""
     gone, come = sorted(old.keys() - new.keys()), sorted(new.keys() - old.keys())
-    where: dict[str, list[str]] = {}
-    for ring in come:
-        for member in new[ring]:
-            where.setdefault(member, []).append(ring)
-    alike = []
-    for ring in gone:
-        for other in {other for member in old[ring] for other in where.get(member, ())}:
-            likeness = len(old[ring] & new[other]) / len(old[ring] | new[other])
-            if likeness >= 0.5:
-                alike.append((-likeness, ring, other))
-    changed: dict[str, RingChange] = {}
-    taken: set[str] = set()
-    for _, ring, other in sorted(alike):
-        if ring not in changed and other not in taken:
-            taken.add(other)
-            changed[ring] = RingChange(ring, other, _sorted(new[other] - old[ring]), _sorted(old[ring] - new[other]))
-    return (
-        tuple(ring for ring in come if ring not in taken),
-        tuple(ring for ring in gone if ring not in changed),
-        tuple(changed[ring] for ring in sorted(changed)),
-    )
+    names, _ = name_rings([new[ring] for ring in come], [Known(ring, old[ring]) for ring in gone], 0)
+    before = {ring: name for ring, name in zip(come, names, strict=True) if name in gone and ring != name}
+    pairs = {ring: ring for ring in old.keys() & new.keys()} | {name: ring for ring, name in before.items()}
+    changed = [
+        RingChange(one, other, _sorted(new[other] - old[one]), _sorted(old[one] - new[other]))
+        for one, other in sorted(pairs.items())
+        if one != other or old[one] != new[other]
+    ]
+    appeared = tuple(ring for ring in come if ring not in before)
+    disappeared = tuple(ring for ring in gone if ring not in pairs)
+    return appeared, disappeared, tuple(changed), _moves(appeared, new, old), _moves(disappeared, old, new)
+
+
+def _moves(
+    rings: Iterable[str], here: Mapping[str, frozenset[str]], there: Mapping[str, frozenset[str]]
+) -> tuple[RingMove, ...]:
+    """Rings of one run, each with the ring of the other run that has most of its members."""
+    where = {buyer: ring for ring, members in there.items() for buyer in members}
+    found = []
+    for ring in rings:
+        counts = Counter(where[buyer] for buyer in here[ring] if buyer in where)
+        found += [RingMove(ring, other) for other, count in counts.items() if 2 * count > len(here[ring])]
+    return tuple(found)
 
 
 def _sorted(ids: Iterable[str]) -> tuple[str, ...]:

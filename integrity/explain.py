@@ -65,6 +65,7 @@ def explain_ring(store: Store, ring_id: str, *, run_id: str | None = None) -> di
         "as_of": to_iso(run.as_of),
         "policy": run.policy,
         **_ring(ring, None),
+        "lineage": _lineage(store, run, ring_id),
         "members": [
             {
                 "buyer_id": row["buyer_id"],
@@ -106,6 +107,7 @@ def ring_text(told: Mapping[str, Any]) -> str:
         f"{told['ring_id']}: {told['size']} accounts, confidence {told['confidence']:.3f}, {told['amount']} claimed at "
         f"{len(told['stores'])} stores from {told['first_at']} to {told['last_at']}",
         f"  by {told['run_id']} as of {told['as_of']}, policy {told['policy']}",
+        *_lineage_text(told["lineage"]),
         *_listed("Because", told["reasons"]),
         "Members",
     ]
@@ -162,6 +164,25 @@ def _ring(row: Mapping[str, Any], member: Mapping[str, Any] | None) -> dict[str,
     if member is not None:
         told |= {"role": member["role"], "probability": member["probability"]}
     return told
+
+
+def _lineage(store: Store, run: RunRecord, ring_id: str) -> dict[str, Any] | None:
+    """Where a ring comes from; None in runs that did not record it."""
+    row = _one(store, run, "run_lineage", "ring_id", ring_id)
+    return None if row is None else {name: row[name] for name in ("state", "splits_from", "merges")}
+
+
+def _lineage_text(told: Mapping[str, Any] | None) -> list[str]:
+    if told is None:
+        return []
+    states = {
+        "new": "found for the first time",
+        "continues": "found in the run before, too",
+        "returns": "found again: the run before did not find it",
+        "splits": f"split from {told['splits_from']}",
+    }
+    merges = f"; {', '.join(told['merges'])} went into it" if told["merges"] else ""
+    return [f"  {states[told['state']]}{merges}"]
 
 
 def _evidence(store: Store, run: RunRecord, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

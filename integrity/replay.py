@@ -82,8 +82,20 @@ def replay(
 def computed_again(store: Store, run: RunRecord, policy: Policy, *, detect: Detect | None = None) -> Computed:
     """What the run computes from its recorded ground."""
     acts = json.loads(run.stats).get("acts")
-    ground = ground_of(store, as_of=run.as_of, known_by=run.known_by, acts=acts)
+    if run.parent is not None:
+        _need_parent(store, run)
+    ground = ground_of(store, run.parent, as_of=run.as_of, known_by=run.known_by, acts=acts)
     return compute(ground, policy, detect=detect)
+
+
+def _need_parent(store: Store, run: RunRecord) -> None:
+    """Raise `BadInput` where the run before, whose rings the run carries on, was let go of."""
+    if all(known.run_id != run.parent for known in store.runs()):
+        raise BadInput(
+            f"its parent {run.parent} was dropped",
+            where=run.run_id,
+            do="keep more runs (`keep_published_runs` of the policy) to replay older ones",
+        )
 
 
 def digest_of(rows: pa.Table) -> str:

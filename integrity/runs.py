@@ -11,12 +11,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any, Literal
 
 import pyarrow as pa
 
+from detectors.names import Known, known_rings
 from detectors.settings import DetectionSettings
 from graph.changes import without
 from graph.errors import LeaseHeld
@@ -35,18 +37,20 @@ from integrity.publication import RUN_LEASE, drop_old_runs, find_run
 from integrity.uptake import take_up
 from integrity.version import ringfence_version
 
+_CARRIED = ("rings", "lineage")
 Detect = Callable[[Snapshot, DetectionSettings], Findings]
 Step = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class Ground:
-    """What a run rests on: the `snapshot` without what people took out, what their judgements make of it, and how many
-    acts had been done (`acts`)."""
+    """What a run rests on: the `snapshot` without what people took out, what their judgements make of it, how many acts
+    had been done (`acts`), and the rings of the parent run, whose names it carries on (`former`)."""
 
     snapshot: Snapshot
     judged: Outranking
     acts: int
+    former: Sequence[Known]
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,7 @@ class Computed:
         return {
             "run_accounts": found.accounts,
             "run_rings": found.rings,
+            "run_lineage": found.lineage,
             "run_members": found.members,
             "run_evidence": found.evidence,
             "run_hubs": found.hubs,
@@ -116,10 +121,11 @@ def run_detection(
         tell("reading the snapshot")
         started_at = now()
         if acts is None and known_by is None:
-            take_up(
-                store, stood(store)[0], now=started_at, holder=holder, wait=wait, on_wait=on_wait or (lambda _: None)
-            )
-        ground = ground_of(store, as_of=as_of, known_by=known_by, acts=acts)
+            try:
+                take_up(store, stood(store)[0], now=started_at, holder=holder, wait=wait)
+            except LeaseHeld:
+                tell("a load is under way: complaints filed here are taken up by the next run")
+        ground = ground_of(store, store.head().run, as_of=as_of, known_by=known_by, acts=acts)
         record = _record(store, ground, policy, started_at)
         same = [run for run in store.runs() if run.run_id == record.run_id]
         repeated = bool(same)
@@ -136,16 +142,17 @@ def run_detection(
     return _outcome(store, find_run(store, record.run_id), repeated, dropped)
 
 
-def ground_of(store: Store, *, as_of: int | None, known_by: int | None, acts: int | None) -> Ground:
-    """Read what a run rests on; arguments as in `run_detection`. Raises `BadInput`, `Tampered`."""
+def ground_of(store: Store, parent: str | None, *, as_of: int | None, known_by: int | None, acts: int | None) -> Ground:
+    """Read what a run after `parent` rests on; arguments as in `run_detection`. Raises `BadInput`, `Tampered`."""
     _, judged, count = stood(store, acts)
-    return Ground(without(take_snapshot(store, as_of=as_of, known_by=known_by), judged.removals), judged, count)
+    snapshot = without(take_snapshot(store, as_of=as_of, known_by=known_by), judged.removals)
+    return Ground(snapshot, judged, count, _former(store, parent))
 
 
 def compute(ground: Ground, policy: Policy, *, detect: Detect | None = None, step: Step = lambda _: None) -> Computed:
     """Detect and decide. Pure: the same ground and policy give the same bytes."""
     step("detecting")
-    findings = (detect or _pipeline)(ground.snapshot, policy.detection)
+    findings = (detect or _pipeline(ground.former))(ground.snapshot, policy.detection)
     step("deciding")
     decisions = decide(ground.snapshot, findings, policy)
     return Computed(findings, outrank(decisions, findings, ground.judged, policy, as_of=ground.snapshot.as_of))
@@ -159,10 +166,15 @@ def run_id_of(
     return "run-" + hashlib.sha256(json.dumps(ground).encode()).hexdigest()[:12]
 
 
-def _pipeline(snapshot: Snapshot, settings: DetectionSettings) -> Findings:
+def _former(store: Store, parent: str | None) -> Sequence[Known]:
+    """What the parent run says of rings: the only thing of it that is carried over."""
+    return () if parent is None else known_rings(*(store.run_rows(parent, f"run_{name}") for name in _CARRIED))
+
+
+def _pipeline(former: Sequence[Known]) -> Detect:
     from detectors.pipeline import detect
 
-    return detect(snapshot, settings)
+    return partial(detect, former=former)
 
 
 def _record(store: Store, ground: Ground, policy: Policy, started_at: int) -> RunRecord:

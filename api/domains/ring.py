@@ -91,11 +91,32 @@ class Member:
         return await load_account(info.context, self.account_id)
 
 
+@strawberry.enum(description="What a ring is to the rings of the run before.")
+class RingState(Enum):
+    """How a ring stands to those of the parent run."""
+
+    NEW = choice("new", "No ring of the run before had most of its members.")
+    CONTINUES = choice("continues", "It is a ring of the run before, under its id.")
+    RETURNS = choice("returns", "It was found earlier, not in the run before, and has its id again.")
+    SPLITS = choice("splits", "Most of its members were in a ring that goes on without them: `splitsFrom`.")
+
+
+@strawberry.type(description="Where a ring comes from: the run before is the one named as the parent of this run.")
+class RingLineage:
+    """One row of run_lineage, of a ring that the run found."""
+
+    state: RingState = strawberry.field(description="What it is to the rings of the run before.")
+    splits_from: strawberry.ID | None = strawberry.field(description="The ring that most of its members were in.")
+    merges: list[strawberry.ID] = strawberry.field(description="Rings of the run before that went into it, by id.")
+
+
 @strawberry.type(description="Accounts that act together.")
 class Ring:
     """One row of run_rings."""
 
-    id: strawberry.ID = strawberry.field(description="Derived from its members.")
+    id: strawberry.ID = strawberry.field(
+        description="Kept from run to run while most members stay; derived from its members when it was first found."
+    )
     confidence: float = strawberry.field(description="Probability that the ring is real.")
     amount: Money | None = strawberry.field(description="Claimed by its members, in the currency most claims are in.")
     member_count: int = strawberry.field(description="Number of members, bystanders left out.")
@@ -104,6 +125,18 @@ class Ring:
     reasons: list[str] = strawberry.field(description="Why it is one, in plain sentences, strongest first.")
     run_id: strawberry.ID = strawberry.field(description="The run that found it.")
     store_ids: strawberry.Private[list[str]]
+
+    @resolver("Where it comes from; null in runs of an earlier version, which did not record it.")
+    def lineage(self, info: Info) -> RingLineage | None:
+        """The ring's row of run_lineage."""
+        row = info.context.view.lineage.get(self.id)
+        if row is None:
+            return None
+        return RingLineage(
+            state=RingState(row["state"]),
+            splits_from=row["splits_from"],
+            merges=[strawberry.ID(r) for r in row["merges"]],
+        )
 
     @resolver("Its members and those who stand by.")
     def members(

@@ -20,6 +20,7 @@ from graph.errors import LeaseHeld
 from graph.store import RunRecord
 from integrity.diff import AccountChange as ChangedAccount
 from integrity.diff import RingChange as ChangedRing
+from integrity.diff import RingMove as MovedRing
 from integrity.diff import RunDiff as Difference
 from integrity.diff import diff_runs
 from integrity.publication import RUN_LEASE
@@ -96,7 +97,7 @@ class AccountChange:
     limits_changed: bool = strawberry.field(description="Whether its limits differ.")
 
 
-@strawberry.type(description="A ring that goes on under another id, with other members.")
+@strawberry.type(description="A ring that goes on with other members; under another id where no run led to the other.")
 class RingChange:
     """One changed ring."""
 
@@ -104,6 +105,14 @@ class RingChange:
     after: strawberry.ID = strawberry.field(description="Its id in the second run.")
     joined: list[strawberry.ID] = strawberry.field(description="Accounts that came to it.")
     left: list[strawberry.ID] = strawberry.field(description="Accounts that left it.")
+
+
+@strawberry.type(description="A ring of one run of which most members are in another ring in the other run.")
+class RingMove:
+    """A ring that came out of another one, or went into it."""
+
+    ring: strawberry.ID = strawberry.field(description="The ring that only one of the two runs has.")
+    other: strawberry.ID = strawberry.field(description="The ring of the other run that most of its members are in.")
 
 
 @strawberry.type(description="A ring that only one of the two runs has.")
@@ -149,6 +158,16 @@ class RunDiff:
             for buyer in (*row["one"].joined, *row["one"].left):
                 info.context.saw("account", buyer)
         return page.of([_ring_change(row["one"]) for row in cut])
+
+    @resolver("Rings that appeared out of another one, by id.")
+    def rings_split(self, info: Info, first: First = DEFAULT_PAGE, after: After = None) -> Connection[RingMove]:
+        """Split rings, paged."""
+        return _ring_moves(info.context, f"split:{self.a}:{self.b}", self.difference.rings_split, first, after)
+
+    @resolver("Rings that disappeared into another one, by id.")
+    def rings_merged(self, info: Info, first: First = DEFAULT_PAGE, after: After = None) -> Connection[RingMove]:
+        """Merged rings, paged."""
+        return _ring_moves(info.context, f"merged:{self.a}:{self.b}", self.difference.rings_merged, first, after)
 
 
 @strawberry.type(description="A detection run was started; it goes on after this answer.")
@@ -243,6 +262,14 @@ def _ring_change(one: ChangedRing) -> RingChange:
 def _ring_ids(context: Context, name: str, ids: tuple[str, ...], first: int, after: str | None) -> Connection[RingId]:
     cut, page = page_rows(context, name, [{"id": id_} for id_ in ids], "id", first=first, after=after)
     return page.of([RingId(id=row["id"]) for row in cut])
+
+
+def _ring_moves(
+    context: Context, name: str, moves: tuple[MovedRing, ...], first: int, after: str | None
+) -> Connection[RingMove]:
+    rows = [{"id": one.ring, "other": one.other} for one in moves]
+    cut, page = page_rows(context, name, rows, "id", first=first, after=after)
+    return page.of([RingMove(ring=row["id"], other=row["other"]) for row in cut])
 
 
 def _record(context: Context, run_id: str) -> RunRecord | None:

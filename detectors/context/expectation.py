@@ -20,7 +20,7 @@ from detectors.numerics import Groups, group, shrink_strength
 from graph.snapshot import NEVER, Floats, Ints, Snapshot
 
 MONTH = 30 * 86_400_000_000
-"""Length of a season stratum in microseconds, counted back from `as_of`."""
+"""Length of a season stratum in microseconds, counted from 1970."""
 
 
 def find_claims(snapshot: Snapshot) -> Claims:
@@ -90,7 +90,7 @@ def stratify(snapshot: Snapshot, claims: Claims) -> Strata:
     """Group the orders once; `expect` uses the groups in every round."""
     orders = snapshot.orders
     category = claims.category + 1
-    month = (snapshot.as_of - orders.at) // MONTH
+    month = orders.at // MONTH  # by the calendar, not back from as_of: tomorrow's run must have the same strata
     item = orders.sku + 1
     return Strata(
         category=group(category),

@@ -41,10 +41,10 @@ class Surge:
     def of(snapshot: Snapshot) -> Surge:
         """The cells of a snapshot's orders."""
         orders = snapshot.orders
-        ago = snapshot.as_of - orders.at
-        ago = ago - min(int(ago.min(initial=0)), 0)
+        week = orders.at // WEEK
+        week = week - week.min(initial=0)
         return Surge(
-            (group(orders.store, orders.sku + 1, ago // (2 * WEEK)), group(orders.store, ago // WEEK)),
+            (group(orders.store, orders.sku + 1, week // 2), group(orders.store, week)),
             ("item", "store"),
         )
 

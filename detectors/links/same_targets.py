@@ -56,7 +56,8 @@ def meet(ctx: Context) -> Meetings:
     usable = np.flatnonzero(ctx.expectation.surge[claims.order] < 0) if len(claims.row) else none
     if not len(key) or not len(usable):
         return Meetings(np.zeros(base), np.full(base, -1), none, none.astype(np.int32), none)
-    month = (ctx.snapshot.as_of - claims.at[usable]) // MONTH
+    # by the calendar, not back from as_of: tomorrow's run must lay the same claims into the same cells
+    month = claims.at[usable] // MONTH
     cells = group(claims.store[usable], month - month.min())
     once = group(claims.buyer[usable], cells.of)
     who, cell, first = claims.buyer[usable][once.first], cells.of[once.first], usable[once.first]

@@ -211,6 +211,11 @@ def run_tables(*, risk_shift: float = 0.0, mark: str = "") -> dict[str, list[dic
                 "reasons": ["weak"],
             },
         ],
+        "run_lineage": [
+            {"ring_id": RING, "state": "splits", "splits_from": "ring-old", "merges": [], "members": []},
+            {"ring_id": "ring-0b", "state": "continues", "merges": ["ring-gone"], "members": []},
+            {"ring_id": "ring-gone", "state": "merged", "into": "ring-0b", "merges": [], "members": []},
+        ],
         "run_members": [
             {
                 "member_id": f"{ring}\x1f{buyer}",

@@ -184,13 +184,24 @@ def test_runs_are_listed_compared_and_told_apart(store: Store, serve: Serve) -> 
     assert runs[0]["node"]["heldReason"] == "too many"
     diff = api.data(
         """{ runDiff(a: "run-1", b: "run-2") { a b accounts { edges { node { accountId riskBefore riskAfter } } }
-        ringsAppeared { totalCount } ringsDisappeared { totalCount } ringsChanged { totalCount } } }"""
+        ringsAppeared { totalCount } ringsDisappeared { totalCount } ringsChanged { totalCount }
+        ringsSplit { edges { node { ring other } } } ringsMerged { totalCount } } }"""
     )["runDiff"]
+    assert diff["ringsSplit"]["edges"] == []
     assert [edge["node"]["accountId"] for edge in diff["accounts"]["edges"]] == list(market.ACTORS)
     assert diff["accounts"]["edges"][0]["node"]["riskAfter"] == pytest.approx(0.65)
     assert api.code('{ runDiff(a: "run-1", b: "nope") { a } }') == "NOT_FOUND"
     assert api.data("{ run { id } }") == {"run": {"id": "run-2"}}
     assert api.data('{ run(id: "nope") { id } }') == {"run": None}
+
+
+def test_a_ring_says_where_it_comes_from(api: Asked) -> None:
+    asked = "{ rings { edges { node { id lineage { state splitsFrom merges } } } } }"
+    told = {edge["node"]["id"]: edge["node"]["lineage"] for edge in api.data(asked)["rings"]["edges"]}
+    assert told == {
+        market.RING: {"state": "SPLITS", "splitsFrom": "ring-old", "merges": []},
+        "ring-0b": {"state": "CONTINUES", "splitsFrom": None, "merges": ["ring-gone"]},
+    }
 
 
 def test_without_a_run_lists_say_so_and_accounts_are_there(store: Store, serve: Serve) -> None:

@@ -164,7 +164,7 @@ def test_a_bad_batch_makes_nobody_suspicious() -> None:
     before = {f"before-{n:02d}": {**lamp, "start": n} for n in range(40)}
     batch = {f"batch-{n:02d}": {**lamp, "claims": 1, "start": 60, "device": f"b{n}"} for n in range(25)}
     findings = detect(snapshot({"crowd": 300, "accounts": before | batch}), QUICK)
-    assert findings.stats["surges"] == 1
+    assert findings.stats["surges"] >= 1
     assert all(row["risk"] < 0.05 for row in findings.accounts.to_pylist())
 
 

@@ -77,6 +77,7 @@ class HandFindings:
 
     accounts: pa.Table
     rings: pa.Table
+    lineage: pa.Table
     members: pa.Table
     evidence: pa.Table
     hubs: pa.Table
@@ -126,6 +127,13 @@ def findings(
                     "last_at": NOW - DAY,
                     "reasons": ["share one device", "claim in the same hours"],
                 }
+                for ring in sorted(rings, key=lambda ring: ring.ring_id)
+            ],
+        ),
+        lineage=run_table(
+            "run_lineage",
+            [
+                {"ring_id": ring.ring_id, "state": "new", "merges": [], "members": []}
                 for ring in sorted(rings, key=lambda ring: ring.ring_id)
             ],
         ),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -112,9 +113,8 @@ def test_an_identifier_that_mostly_honest_accounts_use_speaks_against_nobody(mar
 @pytest.mark.parametrize(("verdict", "reason"), [("abusive", Reason.KNOWN_IDENTIFIER), ("benign", Reason.NEW_ACCOUNT)])
 def test_a_hub_speaks_by_its_verdict_alone(market: Store, desk: CheckoutDesk, verdict: str, reason: Reason) -> None:
     hub = {"identifier": f"device:{DEVICE.hex()}", "kind": "device", "buyers": 40, "claims": 9, "expected_claims": 8.0}
-    made = market_findings()
     hubs = run_table("run_hubs", [hub | {"nats": 1.0, "verdict": verdict, "text": "a kiosk"}])
-    publish(market, type(made)(made.accounts, made.rings, made.members, made.evidence, hubs))
+    publish(market, replace(market_findings(), hubs=hubs))
     desk.refresh()
     assert desk.answer(ask("newcomer", identifiers=(f"device:{DEVICE.hex()}",)), now=NOW).reason is reason
 

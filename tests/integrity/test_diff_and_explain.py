@@ -8,7 +8,7 @@ import pytest
 
 from graph.errors import NotFound
 from graph.store import Store
-from integrity.diff import diff_runs
+from integrity.diff import RingMove, diff_runs
 from integrity.explain import account_text, explain_account, explain_ring, ring_text
 from integrity.runs import run_detection
 from tests.integrity.hand import NOW, Account, Ring, findings, market_findings, policy
@@ -51,6 +51,25 @@ def test_a_ring_with_mostly_the_same_members_has_changed_and_others_come_and_go(
     assert (change.before, change.after, change.joined, change.left) == ("ring-1", "ring-2", ("shopper",), ("mother",))
     gone = diff_runs(market, two, three)
     assert (gone.rings_appeared, gone.rings_disappeared, gone.rings_changed) == (("ring-3",), ("ring-2",), ())
+
+
+def test_a_ring_that_keeps_its_id_is_told_with_who_joined_and_splits_and_mergers_by_name(market: Store) -> None:
+    one = detect(market, ring("ring-1", "actor", "lone", "mother", "shopper"))
+    two = detect(market, ring("ring-1", "actor", "lone", "mother"), NOW + 1)
+    (change,) = diff_runs(market, one, two).rings_changed
+    assert (change.before, change.after, change.joined, change.left) == ("ring-1", "ring-1", (), ("shopper",))
+    apart = [Account(b, 0.5, 1, f"ring-{1 + (b == 'shopper')}") for b in ("actor", "lone", "mother", "shopper")]
+    three = detect(market, findings(apart, [Ring("ring-1"), Ring("ring-2")]), NOW + 2)
+    assert diff_runs(market, one, three).rings_split == (RingMove("ring-2", "ring-1"),)
+    assert diff_runs(market, three, one).rings_merged == (RingMove("ring-2", "ring-1"),)
+
+
+def test_a_run_goes_on_from_the_rings_of_its_parent_and_of_no_other_run(market: Store) -> None:
+    detect(market, findings([Account("actor", 0.9, 3, "ring-1")], [Ring("ring-1")]))
+    seen = run_detection(market, policy=policy(), now=lambda: NOW + 1, holder="test", as_of=NOW)
+    assert seen.run.parent is not None
+    (row,) = market.run_rows(seen.run.run_id, "run_lineage").to_pylist()
+    assert (row["ring_id"], row["state"], row["members"], row["gone_at"]) == ("ring-1", "dissolved", ["actor"], NOW)
 
 
 def test_an_account_is_explained_down_to_the_source_record(market: Store) -> None:

@@ -16,11 +16,13 @@ Rules that every implementation keeps:
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import pyarrow as pa
+
+from graph.reserving import Act, Outcome
 
 
 @dataclass(frozen=True)
@@ -269,8 +271,22 @@ class Store(ABC):
         """Release a take; False where there was none."""
 
     @abstractmethod
-    def taken(self, keys: Sequence[tuple[str, str]], *, now: int) -> list[int]:
-        """Live sums for (key, window) pairs, in the order asked."""
+    def taken(
+        self, keys: Sequence[tuple[str, str]], *, now: int, loaded: Sequence[Collection[str]] | None = None
+    ) -> list[int]:
+        """Live sums for (key, window) pairs, in the order asked; of each pair the orders in its entry of `loaded` are
+        left out."""
+
+    @abstractmethod
+    def reserve(self, acts: Sequence[Act], *, now: int) -> list[Outcome]:
+        """Reserve, confirm and release, one act after the other, in one transaction; see `graph.reserving`.
+
+        All parts of a reservation are taken or none. Exact under any concurrency: the sum of live takes never passes a
+        part's cap. Repeating an act changes nothing more."""
+
+    @abstractmethod
+    def sweep_reservations(self, *, now: int, limit: int = 1000) -> int:
+        """Drop up to `limit` records of reservations whose `keep_until` has come, and their takes; how many."""
 
     # -- journal -----------------------------------------------------------------------------------------------
 

@@ -77,7 +77,7 @@ FOUND: Final = (
 )
 """Of a run; made before it is published."""
 
-KEPT: Final = (Edge("Counter", "HOLDS", "Take", "reservations of an allowance"),)
+KEPT: Final = (Edge("Counter", "HOLDS", "Take", "what an allowance has given out"),)
 """The store's own."""
 
 EDGES: Final = (*EXPORTED, *FOUND, *KEPT)

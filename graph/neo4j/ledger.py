@@ -6,7 +6,7 @@ is what others are about to change.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
@@ -211,16 +211,19 @@ def give_back(tx: Any, ns: str, key: str, period: str, order_id: str) -> bool:
     return bool(record and record[0])
 
 
-def taken(tx: Any, ns: str, keys: Sequence[tuple[str, str]], now: int) -> list[int]:
-    """Live sums, in the order asked."""
+def taken(
+    tx: Any, ns: str, keys: Sequence[tuple[str, str]], now: int, loaded: Sequence[Collection[str]] | None = None
+) -> list[int]:
+    """Live sums, in the order asked, without the orders of each pair's entry in `loaded`."""
     found = tx.run(
         "UNWIND range(0, size($keys) - 1) AS i "
         "OPTIONAL MATCH (:Counter {ns: $ns, key: $keys[i], period: $periods[i]})-[:HOLDS]->(t:Take) "
-        "WHERE t.expires_at > $now RETURN i, coalesce(sum(t.amount), 0) ORDER BY i",
+        "WHERE t.expires_at > $now AND NOT t.order_id IN $loaded[i] RETURN i, coalesce(sum(t.amount), 0) ORDER BY i",
         ns=ns,
         keys=[key for key, _ in keys],
         periods=[period for _, period in keys],
         now=now,
+        loaded=[sorted(one) for one in loaded] if loaded is not None else [[]] * len(keys),
     )
     return [int(record[1]) for record in found]
 

@@ -44,6 +44,7 @@ INTERNAL: Final = {
     "Run": ("ns", "run_id"),
     "Counter": ("ns", "key", "period"),
     "Note": ("ns", "journal", "id"),
+    "Reservation": ("ns", "order_id"),
 }
 """Labels of the store's own nodes, and what identifies one."""
 
@@ -78,6 +79,7 @@ def constraints() -> list[str]:
         columns = ", ".join(f"n.{name}" for name in key)
         found.append(f"CREATE CONSTRAINT ringfence_{label} IF NOT EXISTS FOR (n:{label}) REQUIRE ({columns}) IS UNIQUE")
     found.append("CREATE INDEX ringfence_Note_seq IF NOT EXISTS FOR (n:Note) ON (n.ns, n.journal, n.seq)")
+    found.append("CREATE INDEX ringfence_Reservation_keep IF NOT EXISTS FOR (n:Reservation) ON (n.ns, n.keep_until)")
     return found
 
 

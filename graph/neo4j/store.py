@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -12,12 +12,13 @@ import pyarrow as pa
 
 from graph.columns import QUARANTINE, QUARANTINED, conform, to_table
 from graph.errors import KeyProblem, NotFound, StoreProblem
-from graph.neo4j import bulk_schema, check, edges, ledger, rows, run_edges
+from graph.neo4j import bulk_schema, check, edges, ledger, reserving, rows, run_edges
 from graph.neo4j.connection import Connection
 from graph.neo4j.forget import forget
 from graph.neo4j.migrations import bring_up
 from graph.neo4j.model import constraints, label_of, lookups, visible
 from graph.neo4j.sent import Sent
+from graph.reserving import Act, Outcome
 from graph.schema import BY_NAME, SCHEMA_VERSION, Kind, run_table, versioned
 from graph.store import Check, Head, Lease, LoadRecord, RunRecord, Store, Take
 
@@ -439,8 +440,16 @@ class Neo4jStore(Store):
     def give_back(self, key: str, window: str, order_id: str) -> bool:
         return self._connection.write(lambda tx: ledger.give_back(tx, self.namespace, key, window, order_id))
 
-    def taken(self, keys: Sequence[tuple[str, str]], *, now: int) -> list[int]:
-        return self._connection.read(lambda tx: ledger.taken(tx, self.namespace, keys, now))
+    def taken(
+        self, keys: Sequence[tuple[str, str]], *, now: int, loaded: Sequence[Collection[str]] | None = None
+    ) -> list[int]:
+        return self._connection.read(lambda tx: ledger.taken(tx, self.namespace, keys, now, loaded))
+
+    def reserve(self, acts: Sequence[Act], *, now: int) -> list[Outcome]:
+        return self._connection.write(lambda tx: reserving.reserve(tx, self.namespace, acts, now=now))
+
+    def sweep_reservations(self, *, now: int, limit: int = 1000) -> int:
+        return self._connection.write(lambda tx: reserving.sweep(tx, self.namespace, now=now, limit=limit))
 
     # -- journal -------------------------------------------------------------------------------------------------------
 

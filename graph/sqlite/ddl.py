@@ -37,6 +37,9 @@ CREATE TABLE IF NOT EXISTS runs(namespace TEXT, run_id TEXT, state TEXT NOT NULL
 CREATE TABLE IF NOT EXISTS takes(namespace TEXT, key TEXT, period TEXT, order_id TEXT, amount INTEGER NOT NULL,
     remaining INTEGER NOT NULL, expires_at INTEGER NOT NULL, PRIMARY KEY(namespace, key, period, order_id))
     WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS reservations(namespace TEXT, order_id TEXT, keep_until INTEGER NOT NULL, body TEXT NOT NULL,
+    PRIMARY KEY(namespace, order_id)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS reservations_by ON reservations(namespace, keep_until);
 CREATE TABLE IF NOT EXISTS journal(seq INTEGER PRIMARY KEY AUTOINCREMENT, namespace TEXT, journal TEXT,
     at INTEGER NOT NULL, id TEXT NOT NULL, body TEXT NOT NULL, UNIQUE(namespace, journal, id));
 CREATE INDEX IF NOT EXISTS journal_by ON journal(namespace, journal, seq);

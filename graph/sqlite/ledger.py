@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -111,9 +111,21 @@ def _live(connection: sqlite3.Connection, namespace: str, key: str, period: str,
     return int(total)
 
 
-def taken(connection: sqlite3.Connection, namespace: str, keys: Sequence[tuple[str, str]], now: int) -> list[int]:
-    """Live sums, in the order asked."""
-    return [_live(connection, namespace, key, period, now) for key, period in keys]
+def taken(
+    connection: sqlite3.Connection,
+    namespace: str,
+    keys: Sequence[tuple[str, str]],
+    now: int,
+    loaded: Sequence[Collection[str]] | None = None,
+) -> list[int]:
+    """Live sums, in the order asked, without the orders of each pair's entry in `loaded`."""
+    if loaded is None:
+        return [_live(connection, namespace, key, period, now) for key, period in keys]
+    query = "SELECT order_id, amount FROM takes WHERE namespace = ? AND key = ? AND period = ? AND expires_at > ?"
+    return [
+        sum(amount for order, amount in connection.execute(query, (namespace, *key, now)) if order not in left_out)
+        for key, left_out in zip(keys, loaded, strict=True)
+    ]
 
 
 def note(connection: sqlite3.Connection, namespace: str, journal: str, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,8 +13,9 @@ import pyarrow as pa
 
 from graph.columns import QUARANTINE, QUARANTINED, conform, to_table
 from graph.errors import KeyProblem, LeaseLost, StoreProblem
+from graph.reserving import Act, Outcome
 from graph.schema import Table, run_table, versioned
-from graph.sqlite import blocks, check, forget, ledger, loads, postings, runs
+from graph.sqlite import blocks, check, forget, ledger, loads, postings, reserving, runs
 from graph.sqlite.connection import Connections, explained
 from graph.sqlite.ddl import MIGRATIONS, Migration
 from graph.store import Check, Head, Lease, LoadRecord, RunRecord, Store, Take
@@ -330,9 +331,19 @@ class SqliteStore(Store):
         with self._connections.write() as connection:
             return ledger.give_back(connection, self.namespace, key, window, order_id)
 
-    def taken(self, keys: Sequence[tuple[str, str]], *, now: int) -> list[int]:
+    def taken(
+        self, keys: Sequence[tuple[str, str]], *, now: int, loaded: Sequence[Collection[str]] | None = None
+    ) -> list[int]:
         with self._connections.read() as connection:
-            return ledger.taken(connection, self.namespace, keys, now)
+            return ledger.taken(connection, self.namespace, keys, now, loaded)
+
+    def reserve(self, acts: Sequence[Act], *, now: int) -> list[Outcome]:
+        with self._connections.write() as connection:
+            return reserving.reserve(connection, self.namespace, acts, now=now)
+
+    def sweep_reservations(self, *, now: int, limit: int = 1000) -> int:
+        with self._connections.write() as connection:
+            return reserving.sweep(connection, self.namespace, now=now, limit=limit)
 
     # -- journal -----------------------------------------------------------------------------------------------
 

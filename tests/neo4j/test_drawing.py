@@ -15,6 +15,7 @@ from graph.neo4j import Neo4jStore
 from graph.neo4j.drawing import EDGES
 from graph.neo4j.model import ENTITIES, INTERNAL, KIND_LABELS, label_of
 from graph.open import masked_url
+from graph.reserving import Part, Reserve
 from graph.schema import BY_NAME, TABLES
 from tests.conformance.support import account, key, leased, load, order, publish, run, table
 
@@ -64,7 +65,7 @@ def fill(store: Neo4jStore) -> None:
             store.write_run(lease, "r", name, table(name, [row]))
         store.finish_run(lease, "r", state="complete", at=20)
     publish(store, "r")
-    store.take("k", "1d", 1, 2, "o1", now=1, expires_at=2)
+    store.reserve([Reserve("o1", {}, (Part("k", "1d", 1, 2, until=9),), hold_until=2, keep_until=9)], now=1)
 
 
 @pytest.fixture(scope="module")

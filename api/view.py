@@ -154,7 +154,7 @@ class View:
         """Store to its claims whose order is known, whoever began them: (refund id, requested at), by refund id."""
 
         def build() -> Mapping[str, list[tuple[str, int]]]:
-            scan = partial(_scan, self.store, known_by=self.head.load)
+            scan = partial(scan_frame, self.store, known_by=self.head.load)
             found = scan("refunds", ("refund_id", "order_id", "requested_at")).join(
                 scan("orders", ("order_id", "store_id")), on="order_id", how="inner"
             )

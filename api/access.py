@@ -18,6 +18,7 @@ _READS = frozenset({Role.INVESTIGATOR, Role.SENIOR_INVESTIGATOR, Role.AUDITOR})
 _RUNS = _READS | {Role.SCHEDULER}
 _CHECKOUT = _READS | {Role.ORDER_SERVICE}
 _OWN = frozenset({Role.STORE})
+_PEOPLE = frozenset({Role.INVESTIGATOR, Role.SENIOR_INVESTIGATOR})
 _ANY = frozenset(Role)
 
 FIELD_ROLES: dict[str, frozenset[Role]] = {
@@ -34,11 +35,29 @@ FIELD_ROLES: dict[str, frozenset[Role]] = {
     "Query.evidence": _READS,
     "Query.identifier": _READS,
     "Query.path": _READS,
+    "Query.complaints": _READS,
+    "Query.complaintCounts": _READS,
+    "Query.judgements": _READS,
+    "Query.appeals": _READS,
+    "Query.acts": _READS,
+    "Query.checkActs": _READS,
+    "Query.myComplaints": _OWN,
+    "Query.myComplaintCounts": _OWN,
     "Query.myStore": _OWN,
     "Query.myClaim": _OWN,
     "Query.purchaseLimit": _CHECKOUT,
     "Query.purchaseLimits": _CHECKOUT,
     "Mutation.startRun": frozenset({Role.SCHEDULER}),
+    "Mutation.fileComplaint": _PEOPLE | _OWN,
+    "Mutation.fileComplaints": _PEOPLE | _OWN,
+    "Mutation.decideComplaint": _PEOPLE,
+    "Mutation.judge": _PEOPLE,
+    "Mutation.secondJudgement": _PEOPLE,
+    "Mutation.withdrawJudgement": _PEOPLE,
+    "Mutation.decideAnew": _PEOPLE,
+    "Mutation.openAppeal": _PEOPLE,
+    "Mutation.upholdAppeal": _PEOPLE,
+    "Mutation.closeAppeal": _PEOPLE,
     "Query.__schema": _ANY,
     "Query.__type": _ANY,
     "Query.__typename": _ANY,
@@ -46,7 +65,18 @@ FIELD_ROLES: dict[str, frozenset[Role]] = {
 }
 """Root field to the roles that may ask it."""
 
-STORE_SCOPED = frozenset({"Query.purchaseLimit", "Query.purchaseLimits", "Query.myStore", "Query.myClaim"})
+STORE_SCOPED = frozenset(
+    {
+        "Query.purchaseLimit",
+        "Query.purchaseLimits",
+        "Query.myStore",
+        "Query.myClaim",
+        "Query.myComplaints",
+        "Query.myComplaintCounts",
+        "Mutation.fileComplaint",
+        "Mutation.fileComplaints",
+    }
+)
 """What a token with a `store_id` claim may ask besides introspection, as far as its role goes, and for that store only:
 their resolvers hold every record against the token's store."""
 

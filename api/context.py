@@ -16,6 +16,7 @@ from api.settings import ApiSettings
 from api.state import State
 from api.tokens import Token
 from api.view import Row, View
+from integrity.acts import Actor
 
 StartRun = Callable[..., str | None]
 """`start_run(as_of=…)` begins a detection run outside this process's way and returns its reference, or None where one
@@ -46,6 +47,11 @@ class Context:
         if self.token.store_id is None:
             raise ApiError(ErrorCode.FORBIDDEN, "the token speaks for no store", status=403)
         return self.token.store_id
+
+    @property
+    def actor(self) -> Actor:
+        """Who acts, for the book of acts."""
+        return Actor(self.token.subject, self.token.role.value, self.token.store_id)
 
     @property
     def view(self) -> View:

@@ -15,7 +15,7 @@ import structlog
 from graphql import GraphQLError
 
 from api.describe import choice
-from graph.errors import BadInput, LeaseHeld, NotFound, RingfenceError, StoreProblem
+from graph.errors import BadInput, Forbidden, LeaseHeld, NotFound, RingfenceError, RunHeld, StoreProblem, Tampered
 
 log = structlog.get_logger("ringfence.api")
 
@@ -36,6 +36,8 @@ class ErrorCode(Enum):
     NO_KEY = choice("NO_KEY", "The server holds no pseudonymisation key, so raw identifiers can't be looked up.")
     AUDIT_UNAVAILABLE = choice("AUDIT_UNAVAILABLE", "The look-up could not be recorded, so its answer is withheld.")
     STORE_UNAVAILABLE = choice("STORE_UNAVAILABLE", "The store cannot be read or written now; try again.")
+    TAMPERED = choice("TAMPERED", "The book of acts was changed from outside; nothing can be done or read of it now.")
+    RUN_HELD = choice("RUN_HELD", "The run would limit more accounts than the policy allows; a person must look.")
     INTERNAL = choice("INTERNAL", "A defect; the message names the correlation id that the log explains.")
 
 
@@ -50,6 +52,9 @@ class ApiError(GraphQLError):
 _KNOWN: tuple[tuple[type[RingfenceError], ErrorCode], ...] = (
     (BadInput, ErrorCode.BAD_INPUT),
     (NotFound, ErrorCode.NOT_FOUND),
+    (Forbidden, ErrorCode.FORBIDDEN),
+    (Tampered, ErrorCode.TAMPERED),
+    (RunHeld, ErrorCode.RUN_HELD),
     (LeaseHeld, ErrorCode.STORE_UNAVAILABLE),
     (StoreProblem, ErrorCode.STORE_UNAVAILABLE),
 )

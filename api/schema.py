@@ -13,8 +13,11 @@ from graphql import GraphQLSchema
 from strawberry.schema.config import StrawberryConfig
 
 from api.domains.account import AccountQuery
+from api.domains.acts import ActsQuery
+from api.domains.complaint import ComplaintMutation, ComplaintQuery
 from api.domains.evidence import EvidenceQuery
 from api.domains.identifier import IdentifierQuery
+from api.domains.judgement import JudgementMutation, JudgementQuery
 from api.domains.my_store import MyStoreQuery
 from api.domains.order import OrderQuery
 from api.domains.path import PathQuery
@@ -40,12 +43,15 @@ class Query(
     PathQuery,
     PurchaseLimitQuery,
     MyStoreQuery,
+    ComplaintQuery,
+    JudgementQuery,
+    ActsQuery,
 ):
     """All root fields that read."""
 
 
-@strawberry.type(description="What can be started.")
-class Mutation(RunMutation):
+@strawberry.type(description="What can be done.")
+class Mutation(RunMutation, ComplaintMutation, JudgementMutation):
     """All root fields that act."""
 
 

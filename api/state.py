@@ -17,23 +17,27 @@ from api.audit import AuditLog
 from api.settings import ApiSettings
 from api.tokens import Revocations
 from api.view import View
-from graph.errors import RingfenceError
+from graph.errors import RingfenceError, Tampered
 from graph.store import Head, Store
+from integrity.affairs import Affairs
 from integrity.checkout_view import CheckoutDesk, PublishedRun
 from integrity.policy import Policy
 from integrity.publication import last_good_run
 from integrity.version import ringfence_version
 
+WHOLE = "whole"
 log = structlog.get_logger("ringfence.api")
 
 
 @dataclass(frozen=True)
 class Health:
-    """What `/healthz` says. `last_good_run_age_seconds` is null before any run."""
+    """What `/healthz` says. `last_good_run_age_seconds` is null before any run; `book_of_acts` is `whole`, or what was
+    found to be wrong with it: then nobody can act, and checkout goes on."""
 
     ok: bool
     store: str
     last_good_run_age_seconds: float | None
+    book_of_acts: str
     version: str
 
 
@@ -49,15 +53,18 @@ class State:
         now: Callable[[], int],
         clock: Callable[[], int],
         settings: ApiSettings,
+        audit_key: str = "",
     ) -> None:
-        self.store, self.settings, self.now, self._clock = store, settings, now, clock
+        self.store, self.settings, self.policy, self.now, self.clock = store, settings, policy, now, clock
         self.desk = CheckoutDesk(store, policy)
         self.audit = AuditLog(store, now=clock)
+        self.affairs = Affairs(store, lambda: policy, signing_key=audit_key)
         self._revocations = Revocations(store)
         self._view = View(store, Head(0, None), None)
         self._view_lock = threading.Lock()
         self._last_good: int | None = None
         self._reachable = False
+        self._book = WHOLE
         self._stop = threading.Event()
         self._threads: list[threading.Thread] = []
 
@@ -84,18 +91,25 @@ class State:
                 return head, published
 
     def refresh(self) -> None:
-        """Look at the store once: a new head, newly revoked tokens, the last good run. Raises `StoreProblem`."""
+        """Look at the store once: a new head, revoked tokens, the last good run, new acts. Raises `StoreProblem`."""
         self._revocations.refresh()
         self.desk.refresh()
         last = last_good_run(self.store)
         self._last_good = None if last is None else last.finished_at
+        try:
+            self.affairs.book.refresh()
+            self._book = WHOLE
+        except Tampered as error:
+            if self._book == WHOLE:
+                log.error("the book of acts was tampered with", error=error.what)
+            self._book = error.what
         self._reachable = True
 
     def health(self) -> Health:
         """How the server is, by what the background thread last saw."""
-        age = None if self._last_good is None else max(0, self._clock() - self._last_good) / 1_000_000
+        age = None if self._last_good is None else max(0, self.clock() - self._last_good) / 1_000_000
         store = "reachable" if self._reachable else "unreachable"
-        return Health(self._reachable, store, None if age is None else round(age, 3), ringfence_version())
+        return Health(self._reachable, store, None if age is None else round(age, 3), self._book, ringfence_version())
 
     def start(self) -> None:
         """Refresh now, and in the background until `stop`."""

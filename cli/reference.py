@@ -10,7 +10,18 @@ import typer.main
 
 from cli.main import DEFECT, INTERRUPTED, TERMINATED, application
 from cli.settings import settings_markdown
-from graph.errors import BadInput, KeyProblem, LeaseHeld, LeaseLost, NotFound, RingfenceError, RunHeld, StoreProblem
+from graph.errors import (
+    BadInput,
+    Forbidden,
+    KeyProblem,
+    LeaseHeld,
+    LeaseLost,
+    NotFound,
+    RingfenceError,
+    RunHeld,
+    StoreProblem,
+    Tampered,
+)
 
 EXIT_CODES: tuple[tuple[int, str], ...] = (
     (0, "Done."),
@@ -22,6 +33,8 @@ EXIT_CODES: tuple[tuple[int, str], ...] = (
     (StoreProblem.exit_code, (StoreProblem.__doc__ or "").strip()),
     (RunHeld.exit_code, (RunHeld.__doc__ or "").strip()),
     (NotFound.exit_code, (NotFound.__doc__ or "").strip()),
+    (Tampered.exit_code, (Tampered.__doc__ or "").strip()),
+    (Forbidden.exit_code, (Forbidden.__doc__ or "").strip()),
     (DEFECT, "Something unexpected: a defect of Ringfence. `RINGFENCE_DEBUG=1` shows where."),
     (INTERRUPTED, "Interrupted (Ctrl-C); nothing unfinished is visible."),
     (TERMINATED, "Ended by SIGTERM; nothing unfinished is visible. `serve` and `detect --every` end with 0."),

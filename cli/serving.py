@@ -30,7 +30,7 @@ from cli.common import (
     say,
 )
 from cli.duration import seconds
-from cli.settings import KEY, NAMESPACE, STORE
+from cli.settings import AUDIT_KEY, KEY, NAMESPACE, STORE
 from graph.errors import BadInput
 from graph.open import default_url
 from integrity.instants import from_iso, to_iso
@@ -137,6 +137,7 @@ def serve(
             start_run=starter,
             now=clock,
             settings=settings,
+            audit_key=os.environ.get(AUDIT_KEY, ""),
         )
         config = uvicorn.Config(
             app, log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=5

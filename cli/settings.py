@@ -21,6 +21,7 @@ STORE = "RINGFENCE_STORE"
 NAMESPACE = "RINGFENCE_NAMESPACE"
 KEY = "RINGFENCE_KEY"
 TOKEN_KEY = "RINGFENCE_TOKEN_KEY"
+AUDIT_KEY = "RINGFENCE_AUDIT_KEY"
 POLICY = "RINGFENCE_POLICY"
 LOG = "RINGFENCE_LOG"
 DEBUG = "RINGFENCE_DEBUG"
@@ -38,6 +39,12 @@ SETTINGS = (
         TOKEN_KEY,
         "none; needed by `serve` and `token`",
         "Key that signs bearer tokens: any text of at least 32 bytes.",
+        secret=True,
+    ),
+    Setting(
+        AUDIT_KEY,
+        "none; acts are then chained and not signed",
+        "Key that signs the acts of people: any text; keep it from whoever may write to the store.",
         secret=True,
     ),
     Setting(

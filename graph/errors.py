@@ -70,6 +70,14 @@ class NotFound(RingfenceError):
     code = "NOT_FOUND"
 
 
+class Tampered(RingfenceError):
+    """What is recorded was changed from outside: an act was changed, left out, put in or signed with another key, or a
+    run's rows are not what its recorded ground gives."""
+
+    exit_code = 9
+    code = "TAMPERED"
+
+
 class Forbidden(RingfenceError):
     """Whoever asks may not do this."""
 

@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
-from graph.errors import BadInput, RingfenceError, StoreProblem
+from graph.errors import BadInput, StoreProblem, Tampered
 from graph.store import Store
 
 JOURNAL = "acts"
@@ -30,13 +30,6 @@ FIRST = "0" * 64
 _PAGE = 1_000
 _TRIES = 10_000
 _MAX_BODY_BYTES = 1 << 20
-
-
-class Tampered(RingfenceError):
-    """The book of acts does not hang together: an act was changed, left out, put in or signed with another key."""
-
-    exit_code = 9
-    code = "TAMPERED"
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from graphql import GraphQLEnumType, GraphQLInputObjectType, GraphQLNamedType, G
 import api as api_room
 from api import graphiql_assets
 from api.graphiql_assets import Npm
-from api.reference import graphql_markdown
+from api.reference import graphql_markdown, roles_markdown
 from api.schema import core_schema, sdl
 from graph.errors import BadInput, StoreProblem
 from graph.store import Store
@@ -79,7 +79,7 @@ def test_health_needs_no_token_and_tells_no_secret(api: Asked) -> None:
     assert (body["ok"], body["store"]) == (True, "reachable")
     # the run was finished a second after it was started, a 25th of a day ago
     assert body["last_good_run_age_seconds"] == pytest.approx(DAY / 25 / 1e6 - 1)
-    assert set(body) == {"ok", "store", "last_good_run_age_seconds", "version"}
+    assert set(body) == {"ok", "store", "last_good_run_age_seconds", "book_of_acts", "version"}
 
 
 def test_health_before_any_run(serve: Serve) -> None:
@@ -211,12 +211,24 @@ def test_every_list_of_objects_is_a_connection_but_for_short_ones_of_known_lengt
         if isinstance(core_schema().type_map[str(field.type).strip("[]!")], GraphQLObjectType)
     }
     lists = {name for name in lists if not name.endswith("Connection.edges")}
-    # one per currency, per status, per question asked, and at most six steps
-    assert lists == {"Account.claimed", "Run.statuses", "Query.purchaseLimits", "Path.steps"}
+    # one per currency, per status, per question asked, at most six steps, at most 500 filings, a verdict a person, a row
+    # a month and type, as many acts as asked for, and whom one appeal healed
+    assert lists == {
+        "Account.claimed",
+        "Run.statuses",
+        "Query.purchaseLimits",
+        "Path.steps",
+        "Mutation.fileComplaints",
+        "WeighedComplaint.verdicts",
+        "Query.complaintCounts",
+        "Query.myComplaintCounts",
+        "Query.acts",
+        "Appeal.healed",
+    }
 
 
 def test_the_reference_page_tells_of_every_field_role_limit_and_error() -> None:
-    page = graphql_markdown()
+    page = graphql_markdown() + roles_markdown()
     for name, _ in described():
         assert f"`{name.partition('.')[2].partition('(')[0] or name}`" in page or f"### {name}" in page, name
     for word in ("order_service", "max_cost", "AUDIT_UNAVAILABLE", "purchaseLimit"):

@@ -38,4 +38,4 @@ def test_the_page_names_every_command_and_setting() -> None:
         assert f"`{setting.name}`" in page
         assert setting.doc in page
     assert "| 7 |" in page
-    assert "One of `investigator`, `order_service`, `scheduler`." in page
+    assert "One of `investigator`, `senior_investigator`, `store`" in page

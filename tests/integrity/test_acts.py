@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from graph.errors import BadInput
+from graph.errors import BadInput, Tampered
 from graph.open import open_store
 from graph.store import Store
-from integrity.acts import FIRST, JOURNAL, Act, Actor, Book, Draft, Request, Tampered, verify
+from integrity.acts import FIRST, JOURNAL, Act, Actor, Book, Draft, Request, verify
 
 ANNA = Actor("anna", "investigator")
 KEY = "a key that signs the book of acts of a test"

@@ -1,0 +1,32 @@
+"""Deciding anew: the published run once more, over the same data and policy, with the judgements that stand now."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from graph.errors import RunHeld
+from graph.store import Store
+from integrity.policy import Policy
+from integrity.policy_journal import policy_of
+from integrity.publication import find_run
+from integrity.runs import run_detection
+
+
+def decide_anew(store: Store, *, policy: Policy, now: Callable[[], int], holder: str, wait: float = 30.0) -> str:
+    """Run again at the published run's `as_of` and `known_by`, publish, and return the new run's id.
+
+    Nothing but judgements made or withdrawn since can change anything by it. `policy` stands in where the run's own is
+    not known any more. Raises `NotFound` without a published run, `RunHeld` where too many would be limited."""
+    current = find_run(store, None)
+    outcome = run_detection(
+        store,
+        policy=policy_of(store, current) or policy,
+        now=now,
+        holder=holder,
+        as_of=current.as_of,
+        known_by=current.known_by,
+        wait=wait,
+    )
+    if outcome.state != "published":
+        raise RunHeld(outcome.run.held_reason, where=outcome.run.run_id, do="look at it, then publish or withdraw")
+    return outcome.run.run_id

@@ -161,7 +161,8 @@ QUESTIONS = {
     "Mutation.fileComplaint": 'mutation { fileComplaint(refundId: "r-0", type: FAKE_EVIDENCE) { id } }',
     "Mutation.fileComplaints": "mutation { fileComplaints(complaints: []) { refused } }",
     "Mutation.decideComplaint": 'mutation { decideComplaint(id: "rc-0", outcome: UPHELD, reason: "so") { by } }',
-    "Mutation.judge": """mutation { judge(judgement: {target: ACCOUNT, id: "nobody", said: HONEST}, reason: "so") { id } }""",
+    "Mutation.judge": """mutation {
+        judge(judgement: {target: ACCOUNT, id: "nobody", said: HONEST}, reason: "so") { id } }""",
     "Mutation.secondJudgement": 'mutation { secondJudgement(id: "j-0") { id } }',
     "Mutation.withdrawJudgement": 'mutation { withdrawJudgement(id: "j-0", reason: "so") { id } }',
     "Mutation.decideAnew": "mutation { decideAnew }",

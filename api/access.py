@@ -19,6 +19,7 @@ _RUNS = _READS | {Role.SCHEDULER}
 _CHECKOUT = _READS | {Role.ORDER_SERVICE}
 _OWN = frozenset({Role.STORE})
 _PEOPLE = frozenset({Role.INVESTIGATOR, Role.SENIOR_INVESTIGATOR})
+_ORDERS = frozenset({Role.ORDER_SERVICE})
 _ANY = frozenset(Role)
 
 FIELD_ROLES: dict[str, frozenset[Role]] = {
@@ -58,6 +59,9 @@ FIELD_ROLES: dict[str, frozenset[Role]] = {
     "Mutation.openAppeal": _PEOPLE,
     "Mutation.upholdAppeal": _PEOPLE,
     "Mutation.closeAppeal": _PEOPLE,
+    "Mutation.reservePurchase": _ORDERS,
+    "Mutation.confirmPurchase": _ORDERS,
+    "Mutation.releasePurchase": _ORDERS,
     "Query.__schema": _ANY,
     "Query.__type": _ANY,
     "Query.__typename": _ANY,
@@ -77,6 +81,10 @@ STORE_SCOPED = frozenset(
         "Mutation.fileComplaints",
     }
 )
+RESERVING = frozenset({"Mutation.reservePurchase", "Mutation.confirmPurchase", "Mutation.releasePurchase"})
+"""What waits for a shared transaction rather than for a thread."""
+
+STORE_SCOPED = RESERVING | {"Query.purchaseLimit", "Query.purchaseLimits", "Query.myStore", "Query.myClaim"}
 """What a token with a `store_id` claim may ask besides introspection, as far as its role goes, and for that store only:
 their resolvers hold every record against the token's store."""
 

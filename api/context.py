@@ -69,6 +69,11 @@ class Context:
             )
         return self._keyer
 
+    @property
+    def has_key(self) -> bool:
+        """Whether raw identifiers can be keyed."""
+        return self._keyer is not None
+
     def saw(self, kind: str, what: str) -> None:
         """Note for the audit that a person or a person's record was shown."""
         self.seen.add((kind, what))

@@ -25,7 +25,7 @@ from graphql import (
     validate,
 )
 
-from api.access import check_access
+from api.access import RESERVING, check_access
 from api.context import Context
 from api.errors import ApiError, ErrorCode, formatted
 from api.limits import Cost, check_size, root_fields
@@ -38,13 +38,15 @@ _MOST_ERRORS = 5
 
 @dataclass
 class Operation:
-    """One operation of a document, ready to be judged and run. `inline` operations touch little and run at once."""
+    """One operation of a document, ready to be judged and run. `inline` operations touch little and run at once;
+    `awaited` ones wait on the event loop."""
 
     node: OperationDefinitionNode
     fields: frozenset[str]
     roots: int
     cost: Cost
     inline: bool
+    awaited: bool
     fixed_cost: int | None = None
 
 
@@ -124,7 +126,8 @@ class Engine:
         names = frozenset(f"{parent}.{one.name.value}" for one in fields)
         distinct = {one.alias.value if one.alias else one.name.value for one in fields}
         inline = names <= {"Query.purchaseLimit", "Query.__typename"}
-        return Operation(node, names, len(distinct), Cost(self.schema, document, node), inline)
+        awaited = names <= {*RESERVING, "Mutation.__typename"}
+        return Operation(node, names, len(distinct), Cost(self.schema, document, node), inline, awaited)
 
     def check(self, operation: Operation, token: Token, variables: Mapping[str, Any]) -> None:
         """Raise `ApiError` FORBIDDEN or TOO_EXPENSIVE where the token may not ask this or it costs too much."""
@@ -157,30 +160,41 @@ class Engine:
 
         `loop` is an idle event loop of this thread, needed where resolvers are asynchronous (all but the inline ones).
         Raises `ApiError` AUDIT_UNAVAILABLE."""
-        # The validated operation is known, so its name is passed on even where the client left it out.
-        name = operation.node.name.value if operation.node.name else None
-
-        def run() -> Any:
-            return execute(
-                self.schema,
-                prepared.document,
-                context_value=context,
-                variable_values=variables,
-                operation_name=name,
-                hide_suggestions=False,
-            )
 
         async def run_to_end() -> ExecutionResult:
-            result = run()
+            result = self._begun(prepared, operation, variables, context)
             return cast(ExecutionResult, await result if isawaitable(result) else result)
 
-        result: ExecutionResult = run() if loop is None else loop.run_until_complete(run_to_end())
+        begun: Any = self._begun(prepared, operation, variables, context) if loop is None else None
+        result: ExecutionResult = begun if loop is None else loop.run_until_complete(run_to_end())
         if context.token.role is not Role.ORDER_SERVICE and context.seen:
             context.state.audit.record(context.token, context.request_id, context.seen, operation.fields)
-        answer: Answer = {"data": result.data}
-        if result.errors:
-            answer["errors"] = [formatted(error) for error in result.errors]
-        return answer
+        return _answer(result)
+
+    async def execute_here(
+        self, prepared: Prepared, operation: Operation, variables: dict[str, Any], context: Context
+    ) -> Answer:
+        """Run a checked, `awaited` operation to its end on the present event loop; it shows nobody to anyone."""
+        result = self._begun(prepared, operation, variables, context)
+        return _answer(cast(ExecutionResult, await result if isawaitable(result) else result))
+
+    def _begun(self, prepared: Prepared, operation: Operation, variables: dict[str, Any], context: Context) -> Any:
+        return execute(
+            self.schema,
+            prepared.document,
+            context_value=context,
+            variable_values=variables,
+            # The validated operation is known, so its name is passed on even where the client left it out.
+            operation_name=operation.node.name.value if operation.node.name else None,
+            hide_suggestions=False,
+        )
+
+
+def _answer(result: ExecutionResult) -> Answer:
+    answer: Answer = {"data": result.data}
+    if result.errors:
+        answer["errors"] = [formatted(error) for error in result.errors]
+    return answer
 
 
 class _Invalid(ApiError):

@@ -27,6 +27,7 @@ class ErrorCode(Enum):
     BAD_REQUEST = choice("BAD_REQUEST", "The HTTP request is no GraphQL request.")
     BAD_QUERY = choice("BAD_QUERY", "The query does not parse or does not fit the schema.")
     BAD_INPUT = choice("BAD_INPUT", "An argument's value makes no sense.")
+    CONFLICT = choice("CONFLICT", "The order id is reserved already, with another content.")
     BAD_CURSOR = choice("BAD_CURSOR", "`after` is no cursor of this list in this order; start without it.")
     TOO_EXPENSIVE = choice("TOO_EXPENSIVE", "The query passes a limit: size, depth, aliases, cost, page or batch.")
     UNAUTHENTICATED = choice("UNAUTHENTICATED", "No bearer token, or one that is invalid, expired or revoked.")

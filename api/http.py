@@ -1,7 +1,8 @@
 """POST /graphql as a bare ASGI endpoint: token, body, engine, JSON.
 
 A purchase limit that memory alone answers (an account that was judged and is not limited: nearly all of them) is
-answered on the event loop at once; one that may read the store runs on a thread kept for checkout. All else (parsing a
+answered on the event loop at once; one that may read the store runs on a thread kept for checkout. Reservations wait on
+the loop for a transaction that they share. All else (parsing a
 new query included) runs on a few worker threads, each with an event loop of its own for batched reads, so that an
 investigator's large page does not stand in the way of checkout.
 """
@@ -114,6 +115,9 @@ class GraphQLEndpoint:
             prepared = await _on(self._pool, self._engine.prepare, text)
         operation = prepared.operation(name)
         self._engine.check(operation, token, variables)
+        if operation.awaited:
+            context = Context(self._state, token, keyer=self._keyer, start_run=self._start_run)
+            return await self._engine.execute_here(prepared, operation, variables, context)
         # An investigator's look-up waits for its audit line, so it never runs on the loop.
         if not operation.inline or token.role is not Role.ORDER_SERVICE:
             return await _on(self._pool, self._run_in_worker, prepared, operation, variables, token)

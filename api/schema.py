@@ -23,6 +23,7 @@ from api.domains.order import OrderQuery
 from api.domains.path import PathQuery
 from api.domains.purchase_limit import PurchaseLimitQuery
 from api.domains.refund import RefundQuery
+from api.domains.reservation import ReservationMutation
 from api.domains.ring import RingQuery
 from api.domains.run import RunMutation, RunQuery
 from api.domains.store import StoreQuery
@@ -52,6 +53,8 @@ class Query(
 
 @strawberry.type(description="What can be done.")
 class Mutation(RunMutation, ComplaintMutation, JudgementMutation):
+@strawberry.type(description="What can be started.")
+class Mutation(RunMutation, ReservationMutation):
     """All root fields that act."""
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import structlog
@@ -23,6 +23,8 @@ from integrity.affairs import Affairs
 from integrity.checkout_view import CheckoutDesk, PublishedRun
 from integrity.policy import Policy
 from integrity.publication import last_good_run
+from integrity.reservations import ReservationDesk
+from integrity.reservations_till import Till
 from integrity.version import ringfence_version
 
 WHOLE = "whole"
@@ -32,13 +34,15 @@ log = structlog.get_logger("ringfence.api")
 @dataclass(frozen=True)
 class Health:
     """What `/healthz` says. `last_good_run_age_seconds` is null before any run; `book_of_acts` is `whole`, or what was
-    found to be wrong with it: then nobody can act, and checkout goes on."""
+    found to be wrong with it: then nobody can act, and checkout goes on; `checkout` counts since the start, by
+    `integrity.checkout_bounds.COUNTED`."""
 
     ok: bool
     store: str
     last_good_run_age_seconds: float | None
     book_of_acts: str
     version: str
+    checkout: Mapping[str, int]
 
 
 class State:
@@ -57,6 +61,8 @@ class State:
     ) -> None:
         self.store, self.settings, self.policy, self.now, self.clock = store, settings, policy, now, clock
         self.desk = CheckoutDesk(store, policy)
+        self._till = Till(store, self.desk.counts)
+        self.reservations = ReservationDesk(self.desk, self._till)
         self.audit = AuditLog(store, now=clock)
         self.affairs = Affairs(store, lambda: policy, signing_key=audit_key)
         self._revocations = Revocations(store)
@@ -109,7 +115,8 @@ class State:
         """How the server is, by what the background thread last saw."""
         age = None if self._last_good is None else max(0, self.clock() - self._last_good) / 1_000_000
         store = "reachable" if self._reachable else "unreachable"
-        return Health(self._reachable, store, None if age is None else round(age, 3), self._book, ringfence_version())
+        shown = None if age is None else round(age, 3)
+        return Health(self._reachable, store, shown, self._book, ringfence_version(), self.desk.counts.snapshot())
 
     def start(self) -> None:
         """Refresh now, and in the background until `stop`."""
@@ -129,6 +136,7 @@ class State:
         for thread in self._threads:
             thread.join(timeout=10)
         self._threads.clear()
+        self._till.close()
         self._flush()
 
     def _repeat(self, work: Callable[[], None], every: float) -> None:

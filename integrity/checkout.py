@@ -1,8 +1,9 @@
 """What a buyer may buy now: the pure part of the checkout answer.
 
-`purchase_limit` looks at nothing but its arguments, `now` included, so that every defined situation can be tried on
-paper: no run yet, a stale run, a buyer never judged, limits elsewhere, expired limits, a currency without a rule.
-`checkout_view` brings the arguments from the store.
+`standing` says which limits hold, or answers where none does; `judge` answers from what they leave. Both look at
+nothing but their arguments, `now` included, so that every defined situation can be tried on paper: no run yet, a stale
+run, a buyer never judged, limits elsewhere, expired limits, a currency without a rule. `allowances` says what each
+limit leaves, `checkout_view` brings the arguments from the store.
 
 Windows roll: `per day` is the last 24 hours up to `now`, `per 30 days` the last 30 times 24 hours. An order counts
 from the moment it was placed, whatever became of it. The order that is asked about never counts against itself.
@@ -10,7 +11,7 @@ from the moment it was placed, whatever became of it. The order that is asked ab
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
@@ -66,11 +67,13 @@ class Reason(StrEnum):
     AMOUNT_LIMIT = "AMOUNT_LIMIT"
     """More is asked for than the window leaves, or no amount was named."""
     QUANTITY_LIMIT = "QUANTITY_LIMIT"
-    """More pieces are asked for than one order may hold."""
+    """More pieces are asked for than one order may hold, or than the window leaves."""
     NO_RUN = "NO_RUN"
     """No run has been published yet; the policy's `when_no_run` answers."""
     STALE_RUN = "STALE_RUN"
     """The published run is older than the policy allows; its `when_stale` answers."""
+    STORE_UNREACHABLE = "STORE_UNREACHABLE"
+    """What was bought before could not be read or counted in time; the policy's `when_unreachable` answers."""
 
 
 class Measure(StrEnum):
@@ -81,6 +84,24 @@ class Measure(StrEnum):
     AMOUNT_PER_DAY = "AMOUNT_PER_DAY"
     AMOUNT_PER_30_DAYS = "AMOUNT_PER_30_DAYS"
     QUANTITY_PER_ITEM = "QUANTITY_PER_ITEM"
+    UNITS_PER_DAY = "UNITS_PER_DAY"
+    UNITS_PER_30_DAYS = "UNITS_PER_30_DAYS"
+
+
+class Whose(StrEnum):
+    """Whose allowance a limit is: the account's own, or one that limited accounts share."""
+
+    ACCOUNT = "ACCOUNT"
+    DOOR = "DOOR"
+    RING = "RING"
+
+
+class Left(NamedTuple):
+    """What one limit leaves of a purchase, before it; never below zero."""
+
+    measure: Measure
+    whose: Whose
+    left: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +122,9 @@ class PurchaseRequest:
 @dataclass(frozen=True, slots=True)
 class PurchaseAnswer:
     """What is answered. `remaining_*` are what the limits leave before this purchase (None: no limit), in orders and
-    in minor units of `currency`; `max_quantity` is the pieces of one item that the order may hold. `expires_at` is
-    when the limit ends; `run_id` what it rests on; `counted_until` the instant up to which files were taken in."""
+    in minor units of `currency`; `max_quantity` is the pieces that the order may hold. `binding` is the limit that
+    leaves least, `binding_of` whose it is. `expires_at` is when the limit ends; `run_id` what it rests on;
+    `counted_until` the instant up to which files were taken in."""
 
     verdict: Verdict
     reason: Reason
@@ -117,6 +139,7 @@ class PurchaseAnswer:
     run_id: str | None = None
     stale: bool = False
     counted_until: int | None = None
+    binding_of: Whose | None = None
 
 
 class AccountDecision(NamedTuple):
@@ -159,43 +182,20 @@ class Caps:
     stale: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """What was bought in the windows where the limits hold, the order asked about left out; amounts in minor units of
-    the request's currency."""
-
-    orders_1d: int = 0
-    orders_30d: int = 0
-    amount_1d: int = 0
-    amount_30d: int = 0
-
-
 class CountedOrder(NamedTuple):
-    """One order of the buyer, as far as limits look at it."""
+    """One order, as far as limits look at it. `items` are (sku, pieces) where the order has rows of its own for them;
+    else `sku` and `quantity` stand for it."""
 
     order_id: str
     store_id: str
     placed_at: int
     amount: int
     currency: str
-
-
-def count_usage(orders: Iterable[CountedOrder], caps: Caps, request: PurchaseRequest, *, now: int) -> Usage:
-    """What these orders use up of `caps` at `now`. Amounts of other currencies are never added."""
-    orders_1d = orders_30d = amount_1d = amount_30d = 0
-    for order in orders:
-        age = now - order.placed_at
-        if not 0 <= age < 30 * DAY or order.order_id == request.order_id:
-            continue
-        if caps.stores is not None and order.store_id not in caps.stores:
-            continue
-        spent = order.amount if order.currency == request.currency else 0
-        orders_30d += 1
-        amount_30d += spent
-        if age < DAY:
-            orders_1d += 1
-            amount_1d += spent
-    return Usage(orders_1d, orders_30d, amount_1d, amount_30d)
+    quantity: int = 1
+    sku: str | None = None
+    address: bytes | None = None
+    items: tuple[tuple[str, int], ...] = ()
+    buyer_id: str = ""
 
 
 def standing(
@@ -263,71 +263,65 @@ def standing(
     )
 
 
-def allowance(request: PurchaseRequest, caps: Caps, usage: Usage, run: RunFacts) -> PurchaseAnswer:
-    """What limits in force leave of a request."""
-    orders, orders_by = _least(
-        (caps.orders_1d, usage.orders_1d, Measure.ORDERS_PER_DAY),
-        (caps.orders_30d, usage.orders_30d, Measure.ORDERS_PER_30_DAYS),
-    )
-    amount, amount_by = _least(
-        (caps.amount_1d, usage.amount_1d, Measure.AMOUNT_PER_DAY),
-        (caps.amount_30d, usage.amount_30d, Measure.AMOUNT_PER_30_DAYS),
-    )
+_ORDERS = (Measure.ORDERS_PER_DAY, Measure.ORDERS_PER_30_DAYS)
+_AMOUNTS = (Measure.AMOUNT_PER_DAY, Measure.AMOUNT_PER_30_DAYS)
+_UNITS = (Measure.UNITS_PER_DAY, Measure.UNITS_PER_30_DAYS)
+
+
+def judge(request: PurchaseRequest, caps: Caps, limits: Sequence[Left], run: RunFacts) -> PurchaseAnswer:
+    """The answer to a request where limits are in force, from what each of them leaves."""
+    orders, amount, units = (_tightest(limits, measures) for measures in (_ORDERS, _AMOUNTS, _UNITS))
+    pieces = Left(Measure.QUANTITY_PER_ITEM, Whose.ACCOUNT, caps.quantity) if caps.quantity is not None else None
+    if units is not None and (pieces is None or units.left < pieces.left):
+        pieces = units
     asked = request.amount
-    if orders == 0:
-        verdict, reason, binding = Verdict.DENY, Reason.ORDER_LIMIT, orders_by
-    elif amount is not None and (asked is None or asked > amount):
-        verdict = Verdict.ALLOW_UP_TO if amount > 0 else Verdict.DENY
-        reason, binding = Reason.AMOUNT_LIMIT, amount_by
-    elif caps.quantity is not None and request.quantity > caps.quantity:
-        verdict = Verdict.ALLOW_UP_TO if caps.quantity > 0 else Verdict.DENY
-        reason, binding = Reason.QUANTITY_LIMIT, Measure.QUANTITY_PER_ITEM
+    binding: Left | None
+    if orders is not None and orders.left == 0:
+        verdict, reason, binding = Verdict.DENY, Reason.ORDER_LIMIT, orders
+    elif amount is not None and (asked is None or asked > amount.left):
+        verdict = Verdict.ALLOW_UP_TO if amount.left > 0 else Verdict.DENY
+        reason, binding = Reason.AMOUNT_LIMIT, amount
+    elif pieces is not None and request.quantity > pieces.left:
+        verdict = Verdict.ALLOW_UP_TO if pieces.left > 0 else Verdict.DENY
+        reason, binding = Reason.QUANTITY_LIMIT, pieces
     else:
-        verdict, binding = Verdict.ALLOW, orders_by or amount_by
+        verdict, binding = Verdict.ALLOW, orders or amount or units
         if amount is None:
             reason = Reason.CURRENCY_WITHOUT_RULE
         else:
             reason = Reason.KNOWN_IDENTIFIER if caps.status is None else Reason.WITHIN_LIMIT
-    if verdict is Verdict.ALLOW_UP_TO and caps.quantity == 0:
-        verdict, reason, binding = Verdict.DENY, Reason.QUANTITY_LIMIT, Measure.QUANTITY_PER_ITEM
+    if verdict is Verdict.ALLOW_UP_TO and pieces is not None and pieces.left == 0:
+        verdict, reason, binding = Verdict.DENY, Reason.QUANTITY_LIMIT, pieces
     return PurchaseAnswer(
         verdict=verdict,
         reason=reason,
         scope=caps.scope,
         status=caps.status,
         currency=request.currency,
-        remaining_orders=orders,
-        remaining_amount=amount,
-        max_quantity=caps.quantity,
-        binding=binding,
+        remaining_orders=None if orders is None else orders.left,
+        remaining_amount=None if amount is None else amount.left,
+        max_quantity=None if pieces is None else pieces.left,
+        binding=None if binding is None else binding.measure,
+        binding_of=None if binding is None else binding.whose,
         expires_at=caps.expires_at,
         run_id=run.run_id,
         stale=caps.stale,
     )
 
 
-def purchase_limit(
-    request: PurchaseRequest,
-    decision: AccountDecision | None,
-    usage: Usage,
-    policy: Policy,
-    run: RunFacts | None,
-    *,
-    now: int,
-    suspect: bool = False,
-) -> PurchaseAnswer:
-    """The whole answer from its parts: `standing`, then `allowance` where limits are in force."""
-    found = standing(request, decision, run, policy.checkout, now=now, suspect=suspect)
-    if isinstance(found, PurchaseAnswer) or run is None:
-        assert isinstance(found, PurchaseAnswer)  # without a run there are no limits
-        return found
-    return allowance(request, found, usage, run)
+def unreachable(request: PurchaseRequest, checkout: Checkout, run: RunFacts | None) -> PurchaseAnswer:
+    """The answer where what was bought before can't be told in time."""
+    if checkout.when_unreachable == "by_amount":
+        most = checkout.unreachable_minor(request.currency)
+        allow = most is not None and request.amount is not None and request.amount <= most
+    else:
+        allow = checkout.when_unreachable == "allow"
+    return _settled(request, allow, Reason.STORE_UNREACHABLE, run_id=None if run is None else run.run_id)
 
 
-def _least(*limits: tuple[int | None, int, Measure]) -> tuple[int | None, Measure | None]:
-    """What the tightest of some limits leaves, never below zero, and which it is; (None, None) without any."""
-    left = [(max(cap - used, 0), measure) for cap, used, measure in limits if cap is not None]
-    return min(left, key=lambda pair: pair[0]) if left else (None, None)
+def _tightest(limits: Sequence[Left], measures: tuple[Measure, ...]) -> Left | None:
+    """Of the limits of these measures the one that leaves least; the first named where several do."""
+    return min((one for one in limits if one.measure in measures), key=lambda one: one.left, default=None)
 
 
 def _settled(

@@ -3,15 +3,16 @@
 `PublishedRun` is built once from the store's run tables and never changes; `CheckoutDesk` keeps the current one,
 notices a new head within a second (in the background once `start` was called, else by `refresh`) and swaps it in one
 assignment, so that whoever holds one sees one run only. An account that is not limited is answered without touching
-the store; for a limited one its orders are read once a load, and reservations (`Store.taken`) every time.
+the store; for a limited one its orders are read once a load, and reservations (`Store.taken`) every time, for no
+longer than the policy's deadline.
 """
 
 from __future__ import annotations
 
 import threading
 from bisect import bisect_right
-from collections import OrderedDict
-from collections.abc import Sequence
+from collections import OrderedDict, defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
@@ -19,8 +20,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import structlog
 
-from graph.errors import RingfenceError
+from graph.errors import RingfenceError, StoreProblem
 from graph.store import Head, RunRecord, Store
+from integrity.allowances import Group, Line, holds, own_lines, shared_lines
 from integrity.checkout import (
     AccountDecision,
     Caps,
@@ -29,21 +31,21 @@ from integrity.checkout import (
     PurchaseRequest,
     RunFacts,
     Status,
-    Usage,
-    allowance,
-    count_usage,
+    Verdict,
+    Whose,
+    judge,
     standing,
+    unreachable,
 )
+from integrity.checkout_bounds import Bounded, CheckoutCounts, Late
+from integrity.checkout_orders import NotRead, OrderMemory, Orders, remember
 from integrity.columns import keys, rows_of, texts
 from integrity.instants import DAY
-from integrity.policy import Policy
+from integrity.policy import Allowance, Checkout, Policy
 from integrity.policy_journal import policy_of
 from integrity.publication import find_run
 
-K = TypeVar("K")
-V = TypeVar("V")
-_SEPARATOR = "\x1f"  # ids hold no control characters
-_KEYS = ("device", "ip", "payment", "phone", "recipient", "address")
+T = TypeVar("T")
 _READ_AHEAD, _PAGE = 5_000, 25
 """Limited accounts whose orders are read before they are asked for, and how many at a time."""
 _HUB_LOOK = 500
@@ -61,6 +63,9 @@ class PublishedRun:
     limited: frozenset[str]
     hubs: dict[str, str]
     store: Store = field(repr=False)
+    rings: dict[str, str] = field(default_factory=dict, repr=False)
+    """Limited account to its ring, where the policy has an allowance that rings share."""
+    ring_members: dict[str, list[str]] = field(default_factory=dict, repr=False)
     _tables: dict[str, pa.Table] = field(default_factory=dict, repr=False)
 
     def table(self, name: str) -> pa.Table:
@@ -71,7 +76,7 @@ class PublishedRun:
 
 
 def published_run(store: Store, run_id: str, fallback: Policy) -> PublishedRun:
-    """Build the view of a whole run; `fallback` stands in where the store does not know the run's policy.
+    """Build the view of a whole run; `fallback`, the policy in force, stands in where the run's is unknown.
 
     Raises `NotFound` for an unknown run id."""
     record = find_run(store, run_id)
@@ -95,36 +100,41 @@ def published_run(store: Store, run_id: str, fallback: Policy) -> PublishedRun:
             row["expires_at"],
         )
     hubs = store.run_rows(run_id, "run_hubs", columns=("identifier", "verdict"))
+    held_by = frozenset(texts(limited, "buyer_id"))
+    rings: dict[str, str] = {}
+    members: dict[str, list[str]] = defaultdict(list)
+    if any(rule.of == "ring" for rule in fallback.checkout.allowances):
+        for row in rows_of(store.run_rows(run_id, "run_accounts", columns=("buyer_id", "ring_id"))):
+            if row["ring_id"] is not None and row["buyer_id"] in held_by:
+                rings[row["buyer_id"]] = row["ring_id"]
+                members[row["ring_id"]].append(row["buyer_id"])
     return PublishedRun(
         record=record,
         facts=RunFacts(
             run_id, record.as_of, record.finished_at or record.started_at, policy_of(store, record) or fallback
         ),
         decisions=decisions,
-        limited=frozenset(texts(limited, "buyer_id")),
+        limited=held_by,
         hubs=dict(zip(texts(hubs, "identifier"), texts(hubs, "verdict"), strict=True)),
         store=store,
+        rings=rings,
+        ring_members=dict(members),
     )
 
 
-def reservation_keys(request: PurchaseRequest, caps: Caps) -> list[tuple[str, str]]:
-    """The (key, window) pairs of `Store.take` under which reservations count against `caps`, in the order orders a
-    day, orders 30 days, amount a day, amount 30 days for each place.
+@dataclass(frozen=True)
+class Weighed:
+    """A purchase that limits hold for: the limits, each with its counter, and the run that they come from."""
 
-    Whoever reserves takes 1 under `orders` and the amount under the currency, once for the buyer (platform-wide) and
-    once for the buyer at the store, in windows `1d` and `30d` that expire as long after; and gives back when the order
-    has been loaded, since loaded orders count on their own."""
-    places = [""] if caps.stores is None else sorted(caps.stores)
-    keys = []
-    for place in places:
-        for measure in ("orders", request.currency):
-            key = _SEPARATOR.join((request.buyer_id, place, measure))
-            keys += [(key, "1d"), (key, "30d")]
-    return keys
+    request: PurchaseRequest
+    caps: Caps
+    lines: tuple[Line, ...]
+    facts: RunFacts
 
-
-def _placed_at(order: CountedOrder) -> int:
-    return order.placed_at
+    def judge(self, taken: Sequence[int]) -> PurchaseAnswer:
+        """The answer where so much of each line is reserved by other orders."""
+        left = [line.left(used) for line, used in zip(self.lines, taken, strict=True)]
+        return judge(self.request, self.caps, left, self.facts)
 
 
 class CheckoutDesk:
@@ -137,12 +147,25 @@ class CheckoutDesk:
         self._store, self._policy, self._remembered = store, policy, remembered
         self._state: tuple[Head, PublishedRun | None, int | None] = (Head(0, None), None, None)
         self._touched: tuple[Head, frozenset[bytes] | None] = (Head(0, None), None)
-        self._orders: OrderedDict[tuple[int, str], tuple[CountedOrder, ...]] = OrderedDict()
+        rules = policy.checkout.allowances
+        self._shares_doors = any(rule.of == "door" for rule in rules)
+        pieces = any(
+            rule.units_per_day is not None or rule.units_per_30_days is not None or rule.within == "item"
+            for rule in rules
+        )
+        self._orders = OrderMemory(store, items=pieces, remembered=remembered)
         self._suspects: OrderedDict[tuple[str, int, str], bool] = OrderedDict()
         self._lock, self._memory_lock = threading.Lock(), threading.Lock()
+        self._bounded = Bounded()
+        self.counts = CheckoutCounts()
         self._stop = threading.Event()
         self._watcher: threading.Thread | None = None
         self._log = structlog.get_logger("ringfence.checkout")
+
+    @property
+    def checkout(self) -> Checkout:
+        """The section of the policy that holds for every answer."""
+        return self._policy.checkout
 
     @property
     def published(self) -> PublishedRun | None:
@@ -171,8 +194,7 @@ class CheckoutDesk:
             self._state = (head, run, counted_until)
             with self._memory_lock:
                 self._suspects.clear()
-                for known in [key for key in self._orders if key[0] != head.load]:
-                    del self._orders[known]
+            self._orders.forget_before(head)
             return True
 
     def start(self, *, every: float = 0.5) -> None:
@@ -199,33 +221,121 @@ class CheckoutDesk:
                 self._log.warning("refresh failed; the last state is kept", error=str(error), exc_info=not known)
 
     def answer(self, request: PurchaseRequest, *, now: int, published: PublishedRun | None = None) -> PurchaseAnswer:
-        """The answer at `now`, resting on `published` (default: the current run)."""
-        head, current, counted_until = self._state
+        """The answer at `now`, resting on `published` (default: the current run).
+
+        Where the store has to be asked and does not answer within the policy's deadline, the policy says what then."""
+        at_once = self.at_once(request, now=now, published=published)
+        if at_once is not None:
+            return at_once
+
+        def ask() -> PurchaseAnswer:
+            found = self.weigh(request, now=now, published=published)
+            if isinstance(found, PurchaseAnswer):
+                return found
+            own = () if request.order_id is None else (request.order_id,)
+            loaded = [line.loaded.union(own) for line in found.lines]
+            taken = self._store.taken([line.place for line in found.lines], now=now, loaded=loaded)
+            return self.dated(found.judge(taken), now)
+
+        try:
+            answer = self.within_deadline(ask)
+        except (Late, StoreProblem):
+            return self.unreachable(request, now=now, published=published)
+        self.counts.add("asked_of_store")
+        return answer
+
+    def within_deadline(self, work: Callable[[], T]) -> T:
+        """What `work` returns. Raises `Late` where it takes longer than the policy's deadline, and what it raises."""
+        return self._bounded.call(work, self.checkout.deadline_ms / 1_000)
+
+    def unreachable(
+        self, request: PurchaseRequest, *, now: int, published: PublishedRun | None = None
+    ) -> PurchaseAnswer:
+        """What the policy answers where the store is not reached in time; counted."""
+        run = published or self.published
+        answer = unreachable(request, self.checkout, run.facts if run is not None else None)
+        self.counts.add("unreachable_denied" if answer.verdict is Verdict.DENY else "unreachable_allowed")
+        return self.dated(answer, now)
+
+    def dated(self, answer: PurchaseAnswer, now: int) -> PurchaseAnswer:
+        """The answer with the instant up to which files were counted."""
+        counted_until = self._state[2]
+        return replace(answer, counted_until=None if counted_until is None else min(counted_until, now))
+
+    def needs_door(self, buyer_id: str, published: PublishedRun) -> bool:
+        """Whether the door that a purchase of a judged account goes to could change the answer."""
+        return self._shares_doors and buyer_id in published.limited
+
+    def at_once(
+        self, request: PurchaseRequest, *, now: int, published: PublishedRun | None = None
+    ) -> PurchaseAnswer | None:
+        """The answer where memory alone gives it, or None: for accounts that are not limited, nearly all of them."""
+        run = published or self._state[1]
+        decision = run.decisions.get(request.buyer_id) if run is not None else None
+        if run is not None and decision is None and request.identifiers:
+            return None
+        facts = run.facts if run is not None else None
+        found = standing(request, decision, facts, self.checkout, now=now)
+        if not isinstance(found, PurchaseAnswer):
+            return None
+        self.counts.add("answered_from_memory")
+        return self.dated(found, now)
+
+    def weigh(
+        self, request: PurchaseRequest, *, now: int, published: PublishedRun | None = None, reading: bool = True
+    ) -> Weighed | PurchaseAnswer:
+        """The limits that hold for a purchase and what is used of them, or the answer where none does.
+
+        May read the store: the orders of an account that was not read ahead, and what identifiers say of a new one.
+        Raises `NotRead` in place of that where `reading` is false."""
+        head, current, _ = self._state
         run = published or current
         facts = run.facts if run is not None else None
         decision = run.decisions.get(request.buyer_id) if run is not None else None
         suspect = (
             run is not None
             and decision is None
-            and any(self._speaks_against(identifier, run, head) for identifier in request.identifiers)
+            and any(self._speaks_against(identifier, run, head, reading) for identifier in request.identifiers)
         )
-        found = standing(request, decision, facts, self._policy.checkout, now=now, suspect=suspect)
+        found = standing(request, decision, facts, self.checkout, now=now, suspect=suspect)
         if isinstance(found, PurchaseAnswer):
-            answer = found
-        else:
-            assert facts is not None  # limits come from a run
-            usage = count_usage(self._recent(request.buyer_id, head, now), found, request, now=now)
-            answer = allowance(request, found, self._with_reservations(usage, request, found, now), facts)
-        return replace(answer, counted_until=None if counted_until is None else min(counted_until, now))
+            return self.dated(found, now)
+        assert run is not None  # limits come from a run
+        orders = self._orders.of(request.buyer_id, head, reading=reading)
+        lines = own_lines(request, found, _recent(orders, now), now=now)
+        for rule in self.checkout.allowances:
+            group = self._group(rule, request, orders, run, head, now, reading) if holds(rule, found, request) else None
+            if group is not None:
+                lines += shared_lines(request, group, now=now)
+        return Weighed(request, found, tuple(lines), run.facts)
 
-    def _recent(self, buyer_id: str, head: Head, now: int) -> tuple[CountedOrder, ...]:
-        """The buyer's orders of the 30 days up to `now`."""
-        orders = self._orders_of(buyer_id, head)
-        return orders[bisect_right(orders, now - 30 * DAY, key=_placed_at) : bisect_right(orders, now, key=_placed_at)]
-
-    def _orders_of(self, buyer_id: str, head: Head) -> tuple[CountedOrder, ...]:
-        known = self._orders.get((head.load, buyer_id))
-        return known if known is not None else self._read_orders([buyer_id], head)[buyer_id]
+    def _group(
+        self,
+        rule: Allowance,
+        request: PurchaseRequest,
+        orders: Orders,
+        run: PublishedRun,
+        head: Head,
+        now: int,
+        reading: bool,
+    ) -> Group | None:
+        """Whose allowance a rule speaks of for this purchase, with its orders; None where nobody's."""
+        if rule.of == "account":
+            return Group(rule, Whose.ACCOUNT, request.buyer_id, _recent(orders, now))
+        if rule.of == "ring":
+            ring = run.rings.get(request.buyer_id)
+            if ring is None:
+                return None
+            members = run.ring_members[ring]
+            bought = (self._orders.of(buyer, head, reading=reading) for buyer in members)
+            everyone = [order for orders_ in bought for order in _recent(orders_, now)]
+            return Group(rule, Whose.RING, ring, [one for one in everyone if _limited_there(one, rule, run)])
+        named = [text.partition(":")[2] for text in request.identifiers if text.startswith("door:")]
+        door = named[0] if named else self._orders.door_of(orders, head, reading=reading)
+        if door is None or run.hubs.get(f"door:{door}", "abusive") != "abusive":
+            return None
+        sent = _recent(self._orders.at_door(door, run.limited, head, reading=reading), now)
+        return Group(rule, Whose.DOOR, door, [one for one in sent if _limited_there(one, rule, run)])
 
     def _read_ahead(self, run: PublishedRun, head: Head) -> None:
         """Read the orders of limited accounts before they are asked for: many at once cost little more than one.
@@ -236,39 +346,21 @@ class CheckoutDesk:
         touched: set[bytes] = set()
         for start in range(0, len(buyers), _PAGE):
             page = buyers[start : start + _PAGE]
-            self._read_orders(page, head, touched)
+            read = self._orders.read(page, head, touched)
             uses = self._store.find("uses", "buyer_id", page, columns=("key",), known_by=head.load)
             touched |= keys(uses, "key")
+            if self._shares_doors:
+                self._read_doors(read, run, head)
         self._touched = head, frozenset(touched) if len(buyers) == len(run.limited) else None
 
-    def _read_orders(
-        self, buyers: Sequence[str], head: Head, touched: set[bytes] | None = None
-    ) -> dict[str, tuple[CountedOrder, ...]]:
-        """All orders of these buyers at this head, by the time they were placed; remembered. The identifiers that they
-        used are added to `touched`."""
-        columns = ("buyer_id", *CountedOrder._fields)
-        rows = self._store.find("orders", "buyer_id", buyers, columns=(*columns, *_KEYS), known_by=head.load)
-        found: dict[str, list[CountedOrder]] = {buyer: [] for buyer in buyers}
-        if touched is not None:
-            for column in _KEYS:
-                touched |= keys(rows, column)
-        for row in rows_of(rows.select(columns)):
-            found[row.pop("buyer_id")].append(CountedOrder(**row))
-        done = {buyer: tuple(sorted(orders, key=_placed_at)) for buyer, orders in found.items()}
-        for buyer, orders in done.items():
-            self._remember(self._orders, (head.load, buyer), orders)
-        return done
+    def _read_doors(self, read: Mapping[str, Orders], run: PublishedRun, head: Head) -> None:
+        latest = [[one.address for one in orders if one.address is not None][-1:] for orders in read.values()]
+        self._orders.read_kinds((address for one in latest for address in one), head)
+        doors = {self._orders.door_of(orders, head) for orders in read.values()}
+        wanted = [door for door in doors if door is not None and f"door:{door}" not in run.hubs]
+        self._orders.read_doors(sorted(wanted), head)
 
-    def _with_reservations(self, usage: Usage, request: PurchaseRequest, caps: Caps, now: int) -> Usage:
-        taken = self._store.taken(reservation_keys(request, caps), now=now)
-        return Usage(
-            usage.orders_1d + sum(taken[0::4]),
-            usage.orders_30d + sum(taken[1::4]),
-            usage.amount_1d + sum(taken[2::4]),
-            usage.amount_30d + sum(taken[3::4]),
-        )
-
-    def _speaks_against(self, identifier: str, run: PublishedRun, head: Head) -> bool:
+    def _speaks_against(self, identifier: str, run: PublishedRun, head: Head, reading: bool) -> bool:
         """Whether an identifier is an abusive hub, or no hub and used by limited accounts for the policy's share."""
         kind, _, text = identifier.partition(":")
         rules = run.facts.policy.new_accounts
@@ -283,9 +375,11 @@ class CheckoutDesk:
         key = (run.facts.run_id, head.load, identifier)
         known = self._suspects.get(key)
         if known is None:
+            if not reading:
+                raise NotRead
             users = self._users(kind, bytes.fromhex(text), run, head)
             known = bool(users) and len(users & run.limited) >= rules.limited_share * len(users)
-            self._remember(self._suspects, key, known)
+            remember(self._suspects, key, known, self._remembered, self._memory_lock)
         return known
 
     def _users(self, kind: str, key: bytes, run: PublishedRun, head: Head) -> frozenset[str]:
@@ -297,8 +391,21 @@ class CheckoutDesk:
             found.update(texts(rows, "buyer_id"))
         return frozenset(buyer for buyer in found if buyer in run.decisions)
 
-    def _remember(self, memory: OrderedDict[K, V], key: K, value: V) -> None:
-        with self._memory_lock:
-            memory[key] = value
-            while len(memory) > self._remembered:
-                memory.popitem(last=False)
+
+def _recent(orders: Orders, now: int) -> Orders:
+    """The orders of the 31 days up to `now`: what can count in a window, or has a take that can."""
+    start = bisect_right(orders, now - 31 * DAY, key=_placed_at)
+    return orders[start : bisect_right(orders, now, key=_placed_at)]
+
+
+def _placed_at(order: CountedOrder) -> int:
+    return order.placed_at
+
+
+def _limited_there(order: CountedOrder, rule: Allowance, run: PublishedRun) -> bool:
+    """Whether an order of a limited account counts in an allowance that it shares: those of accounts limited at some
+    stores count at these alone."""
+    decision = run.decisions[order.buyer_id]
+    if decision.status is Status.STORE_LIMITED:
+        return rule.within != "platform" and order.store_id in decision.store_ids
+    return True

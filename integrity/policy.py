@@ -154,8 +154,46 @@ class NewAccounts(_Section):
     )
 
 
+class Allowance(_Section):
+    """What a limited account may buy besides its own limits, or what limited accounts of one door or one ring may buy
+    together. Each pair of `of` and `within` may have one such section."""
+
+    of: Literal["account", "door", "ring"] = Field(
+        description="Whose: each account's own, or shared by the limited accounts behind one door (a hub that is not "
+        "abusive is no such door) or of one ring."
+    )
+    within: Literal["platform", "store", "item"] = Field(
+        default="platform",
+        description="Where: over all stores, for accounts that are limited on the platform; at the store of the "
+        "purchase; or of its item.",
+    )
+    orders_per_day: int | None = Field(default=None, ge=0, description="Orders in any 24 hours; absent is no limit.")
+    orders_per_30_days: int | None = Field(default=None, ge=0, description="Orders in any 30 days; absent is no limit.")
+    units_per_day: int | None = Field(default=None, ge=0, description="Pieces in any 24 hours; absent is no limit.")
+    units_per_30_days: int | None = Field(default=None, ge=0, description="Pieces in any 30 days; absent is no limit.")
+    amounts: dict[Annotated[str, Field(pattern="^[A-Z]{3}$")], AmountRule] = Field(
+        default_factory=dict, description="A table a currency; in a currency without one the amount is not limited."
+    )
+
+    @model_validator(mode="after")
+    def _sensible(self) -> Self:
+        for currency in self.amounts:
+            self.minor(currency)
+        numbers = (self.orders_per_day, self.orders_per_30_days, self.units_per_day, self.units_per_30_days)
+        if all(number is None for number in numbers) and not self.amounts:
+            raise ValueError("an allowance limits orders, units or amounts")
+        return self
+
+    def minor(self, currency: str) -> tuple[int | None, int | None]:
+        """Amounts a day and a 30 days in minor units of the currency; None is no limit."""
+        rule = self.amounts.get(currency)
+        found = (None, None) if rule is None else (rule.amount_per_day, rule.amount_per_30_days)
+        day, month = (None if amount is None else to_minor(amount, currency) for amount in found)
+        return day, month
+
+
 class Checkout(_Section):
-    """What purchase limits are answered when the knowledge is missing or old."""
+    """What purchase limits are answered when the knowledge is missing or old, and how purchases are reserved."""
 
     run_max_age_hours: int = Field(default=48, ge=1, description="A run that finished longer ago than this is stale.")
     when_stale: Literal["keep", "allow", "deny"] = Field(
@@ -164,6 +202,42 @@ class Checkout(_Section):
         "or `deny` everything.",
     )
     when_no_run: Literal["allow", "deny"] = Field(default="allow", description="Before the first published run.")
+    hold_minutes: int = Field(
+        default=30, ge=1, le=10_080, description="A reservation that is not confirmed ends after so long."
+    )
+    deadline_ms: int = Field(
+        default=50,
+        ge=1,
+        le=60_000,
+        description="Milliseconds for which an answer waits for the store; most answers need no store at all.",
+    )
+    when_unreachable: Literal["allow", "deny", "by_amount"] = Field(
+        default="by_amount",
+        description="Where the store does not answer in that time, for accounts that are limited or may be: `allow`, "
+        "`deny`, or allow what costs no more than `unreachable_amounts` says.",
+    )
+    unreachable_amounts: dict[Annotated[str, Field(pattern="^[A-Z]{3}$")], Amount] = Field(
+        default_factory=dict,
+        description="Decimal text by currency; more, and other currencies, are denied under `by_amount`.",
+    )
+    allowances: Annotated[tuple[Allowance, ...], BeforeValidator(_as_tuple)] = Field(
+        default=(), description="Allowances beyond each account's own limits, a section `[[checkout.allowances]]` each."
+    )
+
+    @model_validator(mode="after")
+    def _sound(self) -> Self:
+        pairs = [(rule.of, rule.within) for rule in self.allowances]
+        for of, within in pairs:
+            if pairs.count((of, within)) > 1:
+                raise ValueError(f"two allowances of {of} within {within}; write one")
+        for currency in self.unreachable_amounts:
+            self.unreachable_minor(currency)
+        return self
+
+    def unreachable_minor(self, currency: str) -> int | None:
+        """`unreachable_amounts` in minor units of the currency; None where it has none."""
+        amount = self.unreachable_amounts.get(currency)
+        return None if amount is None else to_minor(amount, currency)
 
 
 class Complaints(_Section):
@@ -292,7 +366,8 @@ def policy_markdown() -> str:
     while pending:
         prefix, model = pending.pop(0)
         if prefix:
-            lines += [f"## `[{prefix}]`", "", (model.__doc__ or "").strip(), ""]
+            header = f"[[{prefix}]]" if model is Allowance else f"[{prefix}]"
+            lines += [f"## `{header}`", "", (model.__doc__ or "").strip(), ""]
         lines += ["| field | default | meaning |", "|---|---|---|"]
         for name, field in model.model_fields.items():
             inner = _inner(field.annotation)
@@ -313,7 +388,7 @@ def _inner(annotation: Any) -> type[BaseModel] | None:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     for part in getattr(annotation, "__args__", ()):
-        if isinstance(part, type) and issubclass(part, AmountRule):
+        if isinstance(part, type) and issubclass(part, AmountRule | Allowance):
             return part
     return None
 

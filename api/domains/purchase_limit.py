@@ -58,9 +58,14 @@ class PurchaseReason(Enum):
     )
     ORDER_LIMIT = choice("ORDER_LIMIT", "No order is left in the window.")
     AMOUNT_LIMIT = choice("AMOUNT_LIMIT", "More is asked for than the window leaves, or no amount was named.")
-    QUANTITY_LIMIT = choice("QUANTITY_LIMIT", "More pieces are asked for than one order may hold.")
+    QUANTITY_LIMIT = choice(
+        "QUANTITY_LIMIT", "More pieces are asked for than one order may hold, or than the window leaves."
+    )
     NO_RUN = choice("NO_RUN", "No run has been published yet; the policy says what then.")
     STALE_RUN = choice("STALE_RUN", "The published run is older than the policy allows; it says what then.")
+    STORE_UNREACHABLE = choice(
+        "STORE_UNREACHABLE", "What was bought before could not be told in time; the policy says what then."
+    )
 
 
 @strawberry.enum(description="The limit that leaves least.")
@@ -72,11 +77,23 @@ class PurchaseMeasure(Enum):
     AMOUNT_PER_DAY = choice("AMOUNT_PER_DAY", "Money in 24 hours.")
     AMOUNT_PER_30_DAYS = choice("AMOUNT_PER_30_DAYS", "Money in 30 days.")
     QUANTITY_PER_ITEM = choice("QUANTITY_PER_ITEM", "Pieces of one item in one order.")
+    UNITS_PER_DAY = choice("UNITS_PER_DAY", "Pieces in 24 hours.")
+    UNITS_PER_30_DAYS = choice("UNITS_PER_30_DAYS", "Pieces in 30 days.")
+
+
+@strawberry.enum(description="Whose allowance a limit is.")
+class PurchaseWhose(Enum):
+    """Owners of allowances, as in integrity.checkout.Whose."""
+
+    ACCOUNT = choice("ACCOUNT", "The account's own.")
+    DOOR = choice("DOOR", "Shared by the limited accounts behind one door.")
+    RING = choice("RING", "Shared by the limited accounts of one ring.")
 
 
 @strawberry.input(
     description="Identifiers that a purchase comes with, as the buyer or the platform writes them. They are keyed at "
-    "the door, neither logged nor kept, and looked at only for an account that no run has judged."
+    "the door, neither logged nor kept, and looked at only for an account that no run has judged; the address also "
+    "for a limited account, where those behind one door share an allowance."
 )
 class PurchaseIdentifiers:
     """Raw identifiers of a purchase."""
@@ -137,8 +154,9 @@ class PurchaseLimit:
     status: AccountStatus | None = strawberry.field(description="The account's status; null where no run judged it.")
     remaining_orders: int | None = strawberry.field(description="Orders that the limits leave; null is no limit.")
     remaining_amount: Money | None = strawberry.field(description="Money that the limits leave; null is no limit.")
-    max_quantity: int | None = strawberry.field(description="Pieces of one item in the order; null is no limit.")
+    max_quantity: int | None = strawberry.field(description="Pieces that the order may hold; null is no limit.")
     binding: PurchaseMeasure | None = strawberry.field(description="The limit that leaves least.")
+    binding_of: PurchaseWhose | None = strawberry.field(description="Whose limit that is.")
     expires_at: Instant | None = strawberry.field(description="When the limits end.")
     run_id: strawberry.ID | None = strawberry.field(description="The run that the answer rests on.")
     stale: bool = strawberry.field(description="Whether that run is older than the policy allows.")
@@ -152,9 +170,11 @@ _REASON = {one.value: one for one in PurchaseReason}
 _SCOPE = {one.value: one for one in PurchaseScope}
 _MEASURE = {one.value: one for one in PurchaseMeasure}
 _STATUS = {one.value: one for one in AccountStatus}
+_WHOSE = {one.value: one for one in PurchaseWhose}
 
 
-def _answer_of(buyer_id: str, answer: PurchaseAnswer) -> PurchaseLimit:
+def answer_of(buyer_id: str, answer: PurchaseAnswer) -> PurchaseLimit:
+    """The desk's answer as the schema has it."""
     return PurchaseLimit(
         buyer_id=strawberry.ID(buyer_id),
         verdict=_VERDICT[answer.verdict.value],
@@ -165,6 +185,7 @@ def _answer_of(buyer_id: str, answer: PurchaseAnswer) -> PurchaseLimit:
         remaining_amount=money(answer.remaining_amount, answer.currency),
         max_quantity=answer.max_quantity,
         binding=None if answer.binding is None else _MEASURE[answer.binding.value],
+        binding_of=None if answer.binding_of is None else _WHOSE[answer.binding_of.value],
         expires_at=instant(answer.expires_at),
         run_id=None if answer.run_id is None else strawberry.ID(answer.run_id),
         stale=answer.stale,
@@ -172,13 +193,15 @@ def _answer_of(buyer_id: str, answer: PurchaseAnswer) -> PurchaseLimit:
     )
 
 
-def _ask(context: Context, request: PurchaseLimitRequest) -> PurchaseLimit:
+def asked_of(context: Context, request: PurchaseLimitRequest, *, amount: int | None) -> PurchaseRequest:
+    """The question, checked, with its identifiers keyed where they could matter; noted for the audit.
+
+    Raises `ApiError` BAD_INPUT, FORBIDDEN where the token is for another store, NO_KEY."""
     buyer, store = check_id(request.buyer_id, "buyerId"), check_id(request.store_id, "storeId")
     if context.token.store_id is not None and context.token.store_id != store:
         raise ApiError(ErrorCode.FORBIDDEN, "the token is for another store", status=403)
     if not 1 <= request.quantity <= _MAX_QUANTITY:
         raise ApiError(ErrorCode.BAD_INPUT, f"quantity is 1 to {_MAX_QUANTITY}")
-    amount = None if request.amount is None else minor_units(request.amount, request.currency, where="amount")
     for id_, what in ((request.sku, "sku"), (request.order_id, "orderId")):
         if id_ is not None:
             check_id(id_, what)
@@ -186,28 +209,39 @@ def _ask(context: Context, request: PurchaseLimitRequest) -> PurchaseLimit:
         context.state.audit.count(context.token, buyer)
     else:
         context.saw("account", buyer)
-    published = context.view.published
-    identifiers: tuple[str, ...] = ()
-    given = request.identifiers.given() if request.identifiers is not None else []
-    # Keying an address costs more than all the rest, so it is done only where the answer could depend on it.
-    if given and published is not None and buyer not in published.decisions:
-        keyer = context.keyer
-        identifiers = tuple(id_ for kind, value in given for id_ in keyer.identifier_ids(kind, value))
-    answer = context.state.desk.answer(
-        PurchaseRequest(
-            buyer_id=buyer,
-            store_id=store,
-            sku=request.sku,
-            quantity=request.quantity,
-            amount=amount,
-            currency=request.currency,
-            order_id=request.order_id,
-            identifiers=identifiers,
-        ),
-        now=context.state.now(),
-        published=published,
+    return PurchaseRequest(
+        buyer_id=buyer,
+        store_id=store,
+        sku=request.sku,
+        quantity=request.quantity,
+        amount=amount,
+        currency=request.currency,
+        order_id=request.order_id,
+        identifiers=_keyed(context, buyer, request.identifiers),
     )
-    return _answer_of(buyer, answer)
+
+
+def _keyed(context: Context, buyer: str, identifiers: PurchaseIdentifiers | None) -> tuple[str, ...]:
+    """Row ids of what a purchase comes with. Keying an address costs more than all the rest, so it is done only where
+    the answer could depend on it."""
+    given = identifiers.given() if identifiers is not None else []
+    published = context.view.published
+    if not given or published is None:
+        return ()
+    if buyer in published.decisions:
+        # a door that is not told is the one where the account last had something sent
+        given = [(kind, value) for kind, value in given if kind == "address"]
+        if not given or not context.has_key or not context.state.desk.needs_door(buyer, published):
+            return ()
+    keyer = context.keyer
+    return tuple(id_ for kind, value in given for id_ in keyer.identifier_ids(kind, value))
+
+
+def _ask(context: Context, request: PurchaseLimitRequest) -> PurchaseLimit:
+    amount = None if request.amount is None else minor_units(request.amount, request.currency, where="amount")
+    asked = asked_of(context, request, amount=amount)
+    answer = context.state.desk.answer(asked, now=context.state.now(), published=context.view.published)
+    return answer_of(asked.buyer_id, answer)
 
 
 @strawberry.type

@@ -15,7 +15,7 @@ from api.settings import ApiSettings
 from api.tokens import make_token
 from graph.open import open_store
 from graph.store import Store
-from integrity.policy import default_policy
+from integrity.policy import Policy, default_policy
 from tests.api import market
 
 TOKEN_KEY = "t" * 40
@@ -62,6 +62,12 @@ class Asked:
 Serve = Callable[..., Asked]
 
 
+def patient(policy: Policy, **checkout: Any) -> Policy:
+    """The policy with a deadline that a slow machine keeps too, and other changes of its checkout section."""
+    changed = {"deadline_ms": 20_000, **checkout}
+    return policy.model_copy(update={"checkout": policy.checkout.model_copy(update=changed)})
+
+
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
     opened = open_store(f"sqlite:///{tmp_path / 'market.db'}")
@@ -88,7 +94,7 @@ def serve(store: Store) -> Iterator[Serve]:
         arguments: dict[str, Any] = {
             "token_key": TOKEN_KEY,
             "keyer": market.IDENTIFIERS,
-            "policy": default_policy(),
+            "policy": patient(default_policy()),
             "start_run": start_run,
             "now": lambda: clock[0],
             "clock": lambda: clock[0],

@@ -7,16 +7,18 @@ from typing import Any
 
 import pytest
 
-from api.domains.purchase_limit import PurchaseMeasure, PurchaseReason, PurchaseScope, PurchaseVerdict
+from api.domains.purchase_limit import PurchaseMeasure, PurchaseReason, PurchaseScope, PurchaseVerdict, PurchaseWhose
+from api.domains.reservation import PurchaseReservationState
 from graph.store import Store
-from integrity.checkout import Measure, Reason, Scope, Verdict
+from integrity.checkout import Measure, Reason, Scope, Verdict, Whose
 from integrity.instants import to_iso
 from integrity.policy import default_policy
+from integrity.reservations import ReservationState
 from tests.api import market
-from tests.api.conftest import Asked, Serve
+from tests.api.conftest import Asked, Serve, patient
 
 FIELDS = """buyerId verdict reason scope status remainingOrders remainingAmount { amount currency } maxQuantity binding
-  expiresAt runId stale countedUntil"""
+  bindingOf expiresAt runId stale countedUntil"""
 QUERY = (
     """query ($b: ID!, $s: ID!, $q: Int = 1, $a: Decimal, $c: Currency = "CNY", $o: ID, $i: PurchaseIdentifiers) {
   purchaseLimit(buyerId: $b, storeId: $s, quantity: $q, amount: $a, currency: $c, orderId: $o, identifiers: $i) {"""
@@ -41,6 +43,7 @@ def test_an_account_that_is_not_limited_may_buy(api: Asked) -> None:
         "remainingAmount": None,
         "maxQuantity": None,
         "binding": None,
+        "bindingOf": None,
         "expiresAt": None,
         "runId": "run-1",
         "stale": False,
@@ -52,7 +55,7 @@ def test_an_account_that_is_not_limited_may_buy(api: Asked) -> None:
 def test_a_limited_account_is_told_what_its_orders_leave(store: Store, serve: Serve) -> None:
     market.fill(store, more_orders=[market.order(700, "buyer-x", placed_at=market.NOW - 2 * market.DAY, amount=5000)])
     market.put_run(store, "run-1")
-    api = serve()
+    api = serve(policy=patient(default_policy(), allowances=()))
     # four orders of b-01 within 30 days: none is left of four
     denied = limit(api, "b-01", a="1.00")
     assert (denied["verdict"], denied["reason"], denied["remainingOrders"]) == ("DENY", "ORDER_LIMIT", 0)
@@ -171,6 +174,8 @@ def test_without_the_key_raw_identifiers_are_refused_and_the_rest_is_answered(st
         (PurchaseReason, Reason),
         (PurchaseScope, Scope),
         (PurchaseMeasure, Measure),
+        (PurchaseWhose, Whose),
+        (PurchaseReservationState, ReservationState),
     ],
 )
 def test_the_schema_knows_every_answer_that_checkout_can_give(shown: Any, meant: Any) -> None:

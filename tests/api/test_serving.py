@@ -18,6 +18,7 @@ from api.reference import graphql_markdown, roles_markdown
 from api.schema import core_schema, sdl
 from graph.errors import BadInput, StoreProblem
 from graph.store import Store
+from integrity.checkout_bounds import COUNTED
 from integrity.instants import DAY
 from tests.api import market
 from tests.api.conftest import Asked, Serve
@@ -79,7 +80,8 @@ def test_health_needs_no_token_and_tells_no_secret(api: Asked) -> None:
     assert (body["ok"], body["store"]) == (True, "reachable")
     # the run was finished a second after it was started, a 25th of a day ago
     assert body["last_good_run_age_seconds"] == pytest.approx(DAY / 25 / 1e6 - 1)
-    assert set(body) == {"ok", "store", "last_good_run_age_seconds", "book_of_acts", "version"}
+    assert set(body) == {"ok", "store", "last_good_run_age_seconds", "book_of_acts", "version", "checkout"}
+    assert body["checkout"] == dict.fromkeys(COUNTED, 0)
 
 
 def test_health_before_any_run(serve: Serve) -> None:

@@ -170,6 +170,10 @@ QUESTIONS = {
     "Mutation.upholdAppeal": 'mutation { upholdAppeal(id: "appeal-0", wrong: [], reason: "so") { id } }',
     "Mutation.closeAppeal": 'mutation { closeAppeal(id: "appeal-0", reason: "so") { id } }',
     "Mutation.startRun": "mutation { startRun { __typename } }",
+    "Mutation.reservePurchase": "mutation { reservePurchase(order: "
+    '{orderId: "o", buyerId: "b-01", storeId: "s-1", amount: "1.00"}) { state } }',
+    "Mutation.confirmPurchase": 'mutation { confirmPurchase(orderId: "o") { state } }',
+    "Mutation.releasePurchase": 'mutation { releasePurchase(orderId: "o") { state } }',
 }
 STORES = {
     "Query.myStore",
@@ -186,7 +190,13 @@ ALLOWED = {
     "senior_investigator": PEOPLE,
     "auditor": READS,
     "store": STORES,
-    "order_service": {"Query.purchaseLimit", "Query.purchaseLimits"},
+    "order_service": {
+        "Query.purchaseLimit",
+        "Query.purchaseLimits",
+        "Mutation.reservePurchase",
+        "Mutation.confirmPurchase",
+        "Mutation.releasePurchase",
+    },
     "scheduler": {"Query.run", "Query.runs", "Mutation.startRun"},
 }
 

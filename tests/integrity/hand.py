@@ -36,6 +36,8 @@ CNY = { amount_per_30_days = "200" }
 orders_per_30_days = 5
 [limits.new_account.amounts]
 CNY = { amount_per_day = "50.00" }
+[checkout]
+deadline_ms = 20000
 [publication]
 max_limited_share = 0.6
 """

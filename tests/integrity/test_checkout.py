@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from integrity.allowances import own_lines
 from integrity.checkout import (
     AccountDecision,
     Caps,
     CountedOrder,
+    Left,
     Measure,
     PurchaseAnswer,
     PurchaseRequest,
@@ -20,21 +23,44 @@ from integrity.checkout import (
     RunFacts,
     Scope,
     Status,
-    Usage,
     Verdict,
-    allowance,
-    count_usage,
-    purchase_limit,
+    Whose,
+    judge,
+    standing,
 )
 from integrity.instants import DAY
 from tests.integrity.hand import NOW, policy
 
 HOUR = DAY // 24
+OWN = (Measure.ORDERS_PER_DAY, Measure.ORDERS_PER_30_DAYS, Measure.AMOUNT_PER_DAY, Measure.AMOUNT_PER_30_DAYS)
+
+
+class Usage(NamedTuple):
+    """What was bought in the windows of an account's own limits."""
+
+    orders_1d: int = 0
+    orders_30d: int = 0
+    amount_1d: int = 0
+    amount_30d: int = 0
+
+
 RUN = RunFacts("run-1", as_of=NOW - HOUR, finished_at=NOW - HOUR, policy=policy())
 LIMITED = AccountDecision(Status.PLATFORM_LIMITED, 1, 3, 10_000, 25_000, 2, "CNY", frozenset(), NOW + 80 * DAY)
 AT_STORE = AccountDecision(Status.STORE_LIMITED, 1, 2, None, 20_000, 1, "CNY", frozenset({"s1"}), NOW + 80 * DAY)
 NOTHING = Usage()
 ASK = PurchaseRequest("b", "s1", amount=5_000)
+
+
+def allowance(request: PurchaseRequest, caps: Caps, usage: Usage, run: RunFacts) -> PurchaseAnswer:
+    """The answer where so much of the account's own limits is used."""
+    limits = zip(OWN, (caps.orders_1d, caps.orders_30d, caps.amount_1d, caps.amount_30d), usage, strict=True)
+    left = [Left(one, Whose.ACCOUNT, max(cap - used, 0)) for one, cap, used in limits if cap is not None]
+    return judge(request, caps, left, run)
+
+
+def count_usage(orders: Sequence[CountedOrder], caps: Caps, request: PurchaseRequest, *, now: int) -> Usage:
+    """What orders use of limits that are all there."""
+    return Usage(*(line.used for line in own_lines(request, caps, orders, now=now)))
 
 
 def ask(
@@ -45,7 +71,11 @@ def ask(
     **more: Any,
 ) -> PurchaseAnswer:
     chosen = more.pop("policy", policy())
-    return purchase_limit(request, decision, usage, chosen, run, now=more.pop("now", NOW), **more)
+    found = standing(request, decision, run, chosen.checkout, now=more.pop("now", NOW), **more)
+    if isinstance(found, PurchaseAnswer):
+        return found
+    assert run is not None
+    return allowance(request, found, usage, run)
 
 
 def test_an_account_that_is_clear_or_watched_buys_freely() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from graph.store import Store
 from integrity.checkout import PurchaseRequest, Reason, Verdict
-from integrity.checkout_view import CheckoutDesk, reservation_keys
+from integrity.checkout_view import CheckoutDesk
 from integrity.instants import DAY
 from integrity.publication import rollback
 from integrity.runs import run_detection
@@ -74,22 +74,6 @@ def test_a_newer_load_is_counted_without_a_new_run(market: Store, desk: Checkout
     load(market, orders=[order("o-new", "actor", placed_at=later - 1)])
     desk.refresh()
     assert desk.answer(ask("actor"), now=later).remaining_orders == 0
-
-
-def test_reservations_count_until_they_are_given_back(market: Store, desk: CheckoutDesk) -> None:
-    from integrity.checkout import Caps, Scope
-
-    publish(market)
-    desk.refresh()
-    later, request = NOW + 25 * DAY, ask("actor")
-    caps = Caps(Scope.PLATFORM, None, None, 1, 3, 0, 0, 0, None, stale=False)
-    keys = reservation_keys(request, caps)
-    for key, window in keys[:2]:
-        market.take(key, window, 1, 1, "cart-1", now=later, expires_at=later + DAY)
-    assert desk.answer(request, now=later).remaining_orders == 0
-    for key, window in keys[:2]:
-        market.give_back(key, window, "cart-1")
-    assert desk.answer(request, now=later).remaining_orders == 1
 
 
 def test_a_new_account_with_a_device_of_limited_accounts_is_limited(market: Store, desk: CheckoutDesk) -> None:

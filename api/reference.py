@@ -70,7 +70,7 @@ are those of the schema; one that no role may ask would stand here with an empty
 | `senior_investigator` | decides what an investigator may not decide alone | reads the same |
 | `store` | a merchant | its own records only: the token must carry a `store_id` |
 | `auditor` | looks at everything after the fact | reads what an investigator reads, changes nothing |
-| `order_service` | the checkout | purchase limits only |
+| `order_service` | the checkout | purchase limits, and reservations of purchases |
 | `scheduler` | starts runs by the clock | runs only |
 
 A token of any role that carries a `store_id` asks only what is held against that store: {scoped}.

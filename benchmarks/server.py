@@ -14,12 +14,12 @@ import statistics
 import subprocess
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks import reservations
 from benchmarks.speed import FLOOR, KEY, SIMULATE, run
 from graph.leases import held
 from graph.open import open_store
@@ -29,21 +29,7 @@ from scripts.neo4j_server import Server
 
 HEAP = "2g"
 MEMORY = {"server.memory.pagecache.size": "1g"}
-CLIENTS = 16
 LOOK_UPS = 500
-
-
-def _takes(store: Store, name: str, keys: int, cap: int, count: int) -> tuple[float, int]:
-    """Reservations a second by `CLIENTS` threads, over `keys` accounts in turn, and how many were granted."""
-
-    def one(number: int) -> bool:
-        key = f"{name} {number % keys}"
-        return store.take(key, "30d", 1, cap, f"o{number}", now=0, expires_at=9).granted
-
-    with ThreadPoolExecutor(CLIENTS) as clients:
-        start = time.perf_counter()
-        granted = sum(clients.map(one, range(count)))
-        return count / (time.perf_counter() - start), granted
 
 
 def _look_ups(store: Store, ids: list[str]) -> list[float]:
@@ -103,13 +89,30 @@ def _bulk(ringfence: str, folder: str, env: dict[str, str]) -> dict[str, float]:
     return {"bulk load, server start included": whole, **{f"of it: {name}": took for name, took in parts.items()}}
 
 
+def _reservations() -> None:
+    """The table of reservations alone, on an empty server."""
+    table = Table(title="Reservations on Neo4j")
+    for column in ("work", "measured"):
+        table.add_column(column)
+    with Server(heap=HEAP, settings=MEMORY) as server:
+        store = open_store(server.url)
+        for work, measured in reservations.rows(store):
+            table.add_row(work, measured)
+        store.close()
+    Console(width=160).print(table)
+
+
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--reservations", action="store_true", help="time reservations only")
     parser.add_argument("--bulk", action="store_true", help="time the offline first load instead")
     parser.add_argument("--buyers", type=int, default=60_000)
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
+    if args.reservations:
+        _reservations()
+        return
     env = {**os.environ, "RINGFENCE_KEY": KEY}
     folder = run([sys.executable, "-c", SIMULATE, str(args.buyers), str(args.seed)], env)[1].strip().splitlines()[-1]
     ringfence = str(Path(sys.executable).with_name("ringfence"))
@@ -147,10 +150,8 @@ def main() -> None:
             "",
             "",
         )
-        hot, granted = _takes(store, "hot", 1, 500, 1_500)
-        table.add_row("reservations, one account", f"{hot:,.0f} /s, {granted} of a cap of 500", "", "")
-        many, granted = _takes(store, "cold", 500, 500, 3_000)
-        table.add_row("reservations, 500 accounts", f"{many:,.0f} /s", "", "")
+        for work, measured in reservations.rows(store):
+            table.add_row(f"reservations, {work}", measured, "", "")
         store.close()
     Console(width=110).print(table)
 

@@ -55,6 +55,11 @@ class Till:
         began = self._began
         return 0.0 if began is None else time.monotonic() - began
 
+    def idle(self) -> bool:
+        """Whether nothing waits and nothing is under way."""
+        with self._changed:
+            return not self._waiting and self._began is None
+
     def close(self) -> None:
         """Write what has gathered, and end; a later `submit` begins anew."""
         with self._changed:
@@ -72,9 +77,9 @@ class Till:
                 if not self._waiting:
                     return
                 gathered = [self._waiting.popleft() for _ in range(min(self._most, len(self._waiting)))]
-            batch = [one for one in gathered if one[2].set_running_or_notify_cancel()]
+                batch = [one for one in gathered if one[2].set_running_or_notify_cancel()]
+                self._began = time.monotonic() if batch else None
             if batch:
-                self._began = time.monotonic()
                 self._write(batch)
                 self._began = None
                 self._sweep(batch[-1][1])

@@ -233,5 +233,5 @@ def test_the_reference_page_tells_of_every_field_role_limit_and_error() -> None:
     page = graphql_markdown() + roles_markdown()
     for name, _ in described():
         assert f"`{name.partition('.')[2].partition('(')[0] or name}`" in page or f"### {name}" in page, name
-    for word in ("order_service", "max_cost", "AUDIT_UNAVAILABLE", "purchaseLimit"):
+    for word in ("max_cost", "AUDIT_UNAVAILABLE", "purchaseLimit"):
         assert word in page

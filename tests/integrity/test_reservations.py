@@ -364,7 +364,7 @@ def test_a_store_that_is_late_is_not_waited_for_and_the_policy_answers(
     assert shop.reserve("shopper", "o3").state is FREE, "who has no limits is never in its way"
     slow.go.set()
     # what was denied is not left held, although its transaction went through afterwards
-    wait_until(lambda: shop.till.held_up() == 0 and not shop.till._waiting)
+    wait_until(shop.till.idle)
     wait_until(lambda: shop.confirm("o1").state is (CONFIRMED if allowed else RELEASED))
     assert shop.confirm("o2").state is NONE, "what had not begun was left out"
 

@@ -44,6 +44,7 @@ FIELD_ROLES: dict[str, frozenset[Role]] = {
     "Query.checkActs": _READS,
     "Query.myComplaints": _OWN,
     "Query.myComplaintCounts": _OWN,
+    "Query.assessClaim": _READS,
     "Query.myStore": _OWN,
     "Query.myClaim": _OWN,
     "Query.purchaseLimit": _CHECKOUT,
@@ -69,22 +70,19 @@ FIELD_ROLES: dict[str, frozenset[Role]] = {
 }
 """Root field to the roles that may ask it."""
 
-STORE_SCOPED = frozenset(
-    {
-        "Query.purchaseLimit",
-        "Query.purchaseLimits",
-        "Query.myStore",
-        "Query.myClaim",
-        "Query.myComplaints",
-        "Query.myComplaintCounts",
-        "Mutation.fileComplaint",
-        "Mutation.fileComplaints",
-    }
-)
 RESERVING = frozenset({"Mutation.reservePurchase", "Mutation.confirmPurchase", "Mutation.releasePurchase"})
 """What waits for a shared transaction rather than for a thread."""
 
-STORE_SCOPED = RESERVING | {"Query.purchaseLimit", "Query.purchaseLimits", "Query.myStore", "Query.myClaim"}
+STORE_SCOPED = RESERVING | {
+    "Query.purchaseLimit",
+    "Query.purchaseLimits",
+    "Query.myStore",
+    "Query.myClaim",
+    "Query.myComplaints",
+    "Query.myComplaintCounts",
+    "Mutation.fileComplaint",
+    "Mutation.fileComplaints",
+}
 """What a token with a `store_id` claim may ask besides introspection, as far as its role goes, and for that store only:
 their resolvers hold every record against the token's store."""
 

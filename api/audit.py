@@ -4,7 +4,7 @@ An investigator's, auditor's or store's look-ups are written before the answer i
 where that fails the answer is withheld. The order service asks thousands of times a second and must not wait for a
 disk: its look-ups are gathered and written every half second, one line a token with the buyers asked about and how
 often. A crash loses at most that half second, and a shop goes on selling when the journal cannot be written; both are
-stated in the guide.
+stated in the guide. Identifiers stand in the journal by pseudonym.
 """
 
 from __future__ import annotations

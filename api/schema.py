@@ -23,6 +23,7 @@ from api.domains.order import OrderQuery
 from api.domains.path import PathQuery
 from api.domains.purchase_limit import PurchaseLimitQuery
 from api.domains.refund import RefundQuery
+from api.domains.remedy import RemedyQuery
 from api.domains.reservation import ReservationMutation
 from api.domains.ring import RingQuery
 from api.domains.run import RunMutation, RunQuery
@@ -47,14 +48,13 @@ class Query(
     ComplaintQuery,
     JudgementQuery,
     ActsQuery,
+    RemedyQuery,
 ):
     """All root fields that read."""
 
 
 @strawberry.type(description="What can be done.")
-class Mutation(RunMutation, ComplaintMutation, JudgementMutation):
-@strawberry.type(description="What can be started.")
-class Mutation(RunMutation, ReservationMutation):
+class Mutation(RunMutation, ReservationMutation, ComplaintMutation, JudgementMutation):
     """All root fields that act."""
 
 

@@ -72,6 +72,7 @@ COMMANDS = (
     ("runs", "cli.runs:runs"),
     ("diff", "cli.runs:diff"),
     ("explain", "cli.look:explain"),
+    ("assess", "cli.assess:assess"),
     ("export", "cli.look:export_file"),
     ("status", "cli.look:status"),
     ("doctor", "cli.doctor:doctor"),

@@ -2,9 +2,12 @@
 
 The order of the rules, each of which can only be milder than the one before:
 
-1. Risk says what would be done: PLATFORM_LIMITED, STORE_LIMITED, WATCH or CLEAR.
+1. Risk says what would be done: PLATFORM_LIMITED, STORE_LIMITED, WATCH (a warning) or CLEAR.
 2. Abuse at few stores only is limited at these stores.
-3. Whoever stands by a ring without acting like it (the mother in the household, the flat-mate), or has too few claims
+3. Steps, not cliffs: unless the risk is very high, the whole platform is closed to an account only by the second run
+   that limits it; the first limits it at the stores where it claimed.
+4. Good conduct: each stretch of days without a new claim is a step down.
+5. Whoever stands by a ring without acting like it (the mother in the household, the flat-mate), or has too few claims
    of its own, is watched and never limited.
 """
 
@@ -14,16 +17,19 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
 from graph.columns import arrow_schema
 from graph.schema import BY_NAME
-from graph.snapshot import Snapshot
+from graph.snapshot import NEVER, Snapshot
 from integrity.checkout import Status
 from integrity.columns import frame_of, rows_of, texts
 from integrity.instants import DAY, to_iso
 from integrity.policy import Limits, Policy
+
+_LIMITED = (Status.STORE_LIMITED.value, Status.PLATFORM_LIMITED.value)
 
 
 class Findings(Protocol):
@@ -58,20 +64,33 @@ class Findings(Protocol):
         """Counts, and what evidence was absent."""
 
 
-def decide(snapshot: Snapshot, findings: Findings, policy: Policy) -> pa.Table:
+def decide(
+    snapshot: Snapshot, findings: Findings, policy: Policy, *, before: Mapping[str, str] | None = None
+) -> pa.Table:
     """The run's decisions: the columns of `run_decisions`, one row for every buyer of the snapshot, sorted by id.
 
+    `before` is buyer to status in the run before (`earlier.earlier_statuses`); without it nobody was limited before.
     Pure: limits expire `expire_after_days` after the snapshot's `as_of`."""
     judged = _judged(snapshot, findings, policy)
     rings = {row["ring_id"]: row for row in rows_of(findings.rings)}
     claimed_at = _claim_stores(snapshot)
+    quiet = _quiet_steps(snapshot, policy)
     currencies = _main_currency(snapshot)
     expires_at = snapshot.as_of + policy.limits.expire_after_days * DAY
     rows = []
     for row in judged.filter(pl.col("risk").ge(policy.statuses.watch_risk) | pl.col("stands_by")).to_dicts():
         ring = rings.get(row["ring_id"]) if row["acting"] else None
         rows.append(
-            _decision(row, ring, claimed_at.get(row["buyer"], []), currencies[row["buyer"]], policy, expires_at)
+            _decision(
+                row,
+                ring,
+                claimed_at.get(row["buyer"], []),
+                currencies[row["buyer"]],
+                policy,
+                expires_at,
+                again=(before or {}).get(row["buyer_id"]) in _LIMITED,
+                steps=int(quiet[row["buyer"]]),
+            )
         )
     schema = arrow_schema(BY_NAME["run_decisions"])
     known = frame_of(pa.Table.from_pylist(rows, schema=schema))
@@ -126,9 +145,13 @@ def _decision(
     currency: str | None,
     policy: Policy,
     expires_at: int,
+    *,
+    again: bool,
+    steps: int,
 ) -> dict[str, Any]:
     rules = policy.statuses
     risk, reasons = row["risk"], list(row["reasons"] or ())
+    calm = f"no new claim for {steps * rules.good_conduct_days} days"
     watch = {
         "buyer_id": row["buyer_id"],
         "status": Status.WATCH.value,
@@ -141,16 +164,27 @@ def _decision(
     limited_from = rules.store_limited_risk
     if not row["acting"]:
         limited_from = max(limited_from, rules.alone_limited_risk)
+    clear = {"buyer_id": row["buyer_id"], "status": Status.CLEAR.value, "limit_store_ids": [], "reasons": [calm]}
     if risk < limited_from:
+        if steps:
+            return clear
         return {**watch, "reasons": [f"risk {risk:.2f} is at least {rules.watch_risk:g}", *reasons]}
     needed = rules.minimum_claims_in_ring if row["acting"] else rules.minimum_claims_alone
     if row["claims"] < needed or not claimed_at:
+        if steps:
+            return clear
         why = f"risk {risk:.2f}, but {row['claims']} claims of its own where a limit needs {needed}: watched"
         return {**watch, "reasons": [why, *reasons]}
     # Where the account abuses: a ring that hits many stores makes each of its actors a matter of the platform.
     stores = sorted({*claimed_at, *(ring["stores"] if ring is not None else ())})
     few = 0 < len(stores) <= rules.store_limited_max_stores
-    if risk >= rules.platform_limited_risk and not few:
+    everywhere = risk >= rules.platform_limited_risk and not few
+    if steps > 1 + everywhere:
+        return clear
+    if steps > everywhere:
+        return {**watch, "reasons": [f"risk {risk:.2f}, but {calm}: watched", *reasons]}
+    known = again or risk >= rules.immediate_platform_risk
+    if everywhere and known and not steps:
         why, status, limits, stores = (
             f"risk {risk:.2f} is at least {rules.platform_limited_risk:g}",
             Status.PLATFORM_LIMITED,
@@ -159,6 +193,7 @@ def _decision(
         )
     else:
         stores = stores if few else sorted(claimed_at)
+        milder = f"; {calm}" if steps else "; the whole platform if a later run finds it again" if everywhere else ""
         why, status, limits = (
             f"risk {risk:.2f} is at least {rules.store_limited_risk:g}, at {len(stores)} stores"
             if len(stores) != 1
@@ -166,6 +201,7 @@ def _decision(
             Status.STORE_LIMITED,
             policy.limits.store,
         )
+        why += milder
     return {
         "buyer_id": row["buyer_id"],
         "status": status.value,
@@ -176,6 +212,17 @@ def _decision(
         "lift": f"ends by itself at {to_iso(expires_at)}; earlier with a run that finds risk below "
         f"{limited_from:g} or fewer than {needed} own claims",
     }
+
+
+def _quiet_steps(snapshot: Snapshot, policy: Policy) -> npt.NDArray[np.int64]:
+    """(buyers,) whole stretches of good conduct since the last claim that the buyer began; 0 without a claim."""
+    refunds = snapshot.refunds
+    last = np.full(len(snapshot.buyers.ids), snapshot.as_of, np.int64)
+    own = refunds.by_buyer
+    claimed = np.full(len(last), NEVER, np.int64)
+    np.maximum.at(claimed, refunds.buyer[own], refunds.at[own])
+    last[claimed != NEVER] = claimed[claimed != NEVER]
+    return (snapshot.as_of - last) // (policy.statuses.good_conduct_days * DAY)
 
 
 def caps(limits: Limits, currency: str | None) -> dict[str, Any]:

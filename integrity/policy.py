@@ -21,6 +21,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from detectors.settings import DetectionSettings
 from graph.errors import BadInput
 from integrity.money import to_minor
+from integrity.policy_remedies import Remedies
 
 
 class _Section(BaseModel):
@@ -75,6 +76,17 @@ class Statuses(_Section):
     )
     membership_probability: Share = Field(
         default=0.5, description="A member of less probability is treated as one who stands by."
+    )
+    immediate_platform_risk: Share = Field(
+        default=0.97,
+        description="Below this risk an account is limited on the whole platform only if a run before had limited it "
+        "already; until then it is limited at the stores where it claimed.",
+    )
+    good_conduct_days: int = Field(
+        default=180,
+        ge=1,
+        description="An account without a new claim for so many days steps down: from the platform to its stores, then "
+        "to being watched, then to CLEAR; one step each time so many days pass.",
     )
     minimum_claims_in_ring: int = Field(
         default=2, ge=1, description="Own claims that an acting member of a ring needs before it is limited."
@@ -298,6 +310,7 @@ class Policy(_Section):
     checkout: Checkout = Field(default_factory=Checkout, description="Answers without fresh knowledge.")
     complaints: Complaints = Field(default_factory=Complaints, description="What is decided of complaints at once.")
     people: People = Field(default_factory=People, description="Judgements and appeals.")
+    remedies: Remedies = Field(default_factory=Remedies, description="What is done beyond purchase limits.")
     publication: Publication = Field(default_factory=Publication, description="Which runs are held, which are kept.")
     detection: Annotated[DetectionSettings, Field(strict=False)] = Field(
         default_factory=lambda: DetectionSettings.model_validate({}),

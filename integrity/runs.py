@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import Any, Literal
 
@@ -29,6 +29,8 @@ from graph.store import Lease, RunRecord, Store
 from integrity.affairs import stood
 from integrity.columns import texts
 from integrity.decide import Findings, decide, limited_share
+from integrity.earlier import earlier_statuses
+from integrity.heard import heard
 from integrity.judgements import Outranking
 from integrity.outrank import outrank
 from integrity.policy import Policy
@@ -45,12 +47,14 @@ Step = Callable[[str], None]
 @dataclass(frozen=True)
 class Ground:
     """What a run rests on: the `snapshot` without what people took out, what their judgements make of it, how many acts
-    had been done (`acts`), and the rings of the parent run, whose names it carries on (`former`)."""
+    had been done (`acts`), the rings of the parent run, whose names it carries on (`former`), and what the run before
+    over earlier data had decided, buyer to status (`before`)."""
 
     snapshot: Snapshot
     judged: Outranking
     acts: int
     former: Sequence[Known]
+    before: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -146,15 +150,16 @@ def ground_of(store: Store, parent: str | None, *, as_of: int | None, known_by: 
     """Read what a run after `parent` rests on; arguments as in `run_detection`. Raises `BadInput`, `Tampered`."""
     _, judged, count = stood(store, acts)
     snapshot = without(take_snapshot(store, as_of=as_of, known_by=known_by), judged.removals)
-    return Ground(snapshot, judged, count, _former(store, parent))
+    before = earlier_statuses(store, parent, as_of=snapshot.as_of)
+    return Ground(snapshot, judged, count, _former(store, parent), before)
 
 
 def compute(ground: Ground, policy: Policy, *, detect: Detect | None = None, step: Step = lambda _: None) -> Computed:
     """Detect and decide. Pure: the same ground and policy give the same bytes."""
     step("detecting")
-    findings = (detect or _pipeline(ground.former))(ground.snapshot, policy.detection)
+    findings = (detect or _pipeline(ground.former))(heard(ground.snapshot), policy.detection)
     step("deciding")
-    decisions = decide(ground.snapshot, findings, policy)
+    decisions = decide(ground.snapshot, findings, policy, before=ground.before)
     return Computed(findings, outrank(decisions, findings, ground.judged, policy, as_of=ground.snapshot.as_of))
 
 

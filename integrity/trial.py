@@ -10,6 +10,7 @@ from graph.reader import take_snapshot
 from graph.store import Store
 from integrity.columns import texts
 from integrity.decide import decide, limited_share
+from integrity.earlier import earlier_statuses
 from integrity.policy import Policy
 from integrity.publication import find_run
 from integrity.stored import stored_findings
@@ -52,7 +53,8 @@ def try_policy(store: Store, policy: Policy, *, run_id: str | None = None) -> Tr
     run = find_run(store, run_id)
     snapshot = take_snapshot(store, as_of=run.as_of, known_by=run.known_by)
     # decisions rest on findings, not on single pieces of evidence
-    decisions = decide(snapshot, stored_findings(store, run.run_id, with_evidence=False), policy)
+    earlier = earlier_statuses(store, run.parent, as_of=run.as_of)
+    decisions = decide(snapshot, stored_findings(store, run.run_id, with_evidence=False), policy, before=earlier)
     before = store.run_rows(run.run_id, "run_decisions", columns=("buyer_id", "status"))
     old = dict(zip(texts(before, "buyer_id"), texts(before, "status"), strict=True))
     changes = [

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from api.domains.identifier import Identifier
     from api.domains.order import Order, OrderSort
     from api.domains.refund import Refund, RefundSort
+    from api.domains.remedy import Remedy, Words
     from api.domains.ring import Ring
 
 
@@ -233,6 +234,20 @@ class Account:
 
         keys = await keys_of_buyers(info.context, self.id)
         return await identifier_page(info.context, f"identifiers:{self.id}", keys, first, after)
+
+    @resolver("What is done about it now beyond its status; empty where it only stands by a ring.")
+    def remedies(self, info: Info) -> list[Annotated[Remedy, strawberry.lazy("api.domains.remedy")]]:
+        """Remedies that hold now."""
+        from api.domains.remedy import remedies_of_account
+
+        return remedies_of_account(info.context, self.id)
+
+    @resolver("What a watched account is told, so that limits don't come from nowhere; null for all others.")
+    def warning(self, info: Info) -> Annotated[Words, strawberry.lazy("api.domains.remedy")] | None:
+        """The warning."""
+        from api.domains.remedy import warning_of_account
+
+        return warning_of_account(info.context, self.id)
 
     @resolver("What the platform itself decided about it before, by record id.")
     async def past_decisions(

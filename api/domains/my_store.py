@@ -15,6 +15,7 @@ from api.context import Context, Info
 from api.describe import resolver
 from api.domains.common import After, First, check_id, page_rows
 from api.domains.refund import ComplaintOutcome, ComplaintType, RefundKind, RefundOutcome
+from api.domains.remedy import MyRemedy, remedies_for_store
 from api.pages import DEFAULT_PAGE, Connection, Direction, page_of
 from api.scalars import Instant, Money, instant, money
 from api.view import Row
@@ -53,6 +54,11 @@ class MyClaim:
         rows = await info.context.many("complaints", "refund_id").load(self.id)
         cut, page = page_rows(info.context, f"my:complaints:{self.id}", rows, "complaint_id", first=first, after=after)
         return page.of([_complaint(row) for row in cut])
+
+    @resolver("What is done about it, as far as the store's score entitles it to that.")
+    def remedies(self, info: Info) -> list[MyRemedy]:
+        """Remedies for the claim, in the store's words."""
+        return remedies_for_store(info.context, self.id)
 
 
 @strawberry.type(description="The store that the token speaks for, as it sees itself.")

@@ -26,7 +26,17 @@ from tests.api import market
 from tests.api.conftest import Asked, Serve
 from tests.api.market import DAY, NOW
 
-NARROW = {"MyStore", "MyClaim", "MyComplaint", "FiledComplaint", "FilingResult", "ComplaintCount", "Money", "PageInfo"}
+NARROW = {
+    "MyStore",
+    "MyClaim",
+    "MyComplaint",
+    "MyRemedy",
+    "FiledComplaint",
+    "FilingResult",
+    "ComplaintCount",
+    "Money",
+    "PageInfo",
+}
 """Object types that a store may reach, lists of them apart. Whoever adds one looks at each of its fields first."""
 OTHERS = re.compile(
     r"buyer|account|member|ring(?!t)|identifier|device|phone|address|recipient|evidence|store_?id", re.IGNORECASE

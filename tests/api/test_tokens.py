@@ -146,6 +146,7 @@ QUESTIONS = {
     "Query.evidence": "{ evidence { totalCount } }",
     "Query.identifier": '{ identifier(kind: PHONE, value: "13800138000") { id } }',
     "Query.path": '{ path(a: "b-01", b: "b-02") { exhaustive } }',
+    "Query.assessClaim": '{ assessClaim(refundId: "r-0") { policy } }',
     "Query.myStore": "{ myStore { id } }",
     "Query.myClaim": '{ myClaim(id: "r-0") { id } }',
     "Query.purchaseLimit": '{ purchaseLimit(buyerId: "b-01", storeId: "s-1") { verdict } }',

@@ -182,7 +182,9 @@ def test_a_run_takes_up_by_itself(affairs: Affairs) -> None:
         return market_findings()
 
     run_detection(store, policy=hand.policy(), now=lambda: NOW, holder="test", detect=detect)
-    assert seen == [[filed.complaint_id]]
+    (row,) = store.find("complaints", "refund_id", [filed.refund_id]).to_pylist()
+    assert (row["complaint_id"], row["outcome"]) == (filed.complaint_id, "pending")
+    assert seen == [[]]  # in the records, and heard only once it is upheld
 
 
 # -- triage on paper ---------------------------------------------------------------------------------------------

@@ -38,6 +38,58 @@ def test_an_actor_of_a_ring_that_hit_many_stores_is_limited_on_the_platform(snap
     assert (row["limit_amount_1d"], row["limit_amount_30d"], row["currency"]) == (10_000, 25_000, "CNY")
 
 
+def test_the_whole_platform_is_closed_only_by_the_second_run_that_limits_unless_the_risk_is_very_high(
+    snapshot: Snapshot,
+) -> None:
+    found = market_findings(actor=Account("actor", 0.93, 3, "ring-a"))
+
+    def at(before: dict[str, str] | None) -> dict[str, Any]:
+        return {row["buyer_id"]: row for row in decide(snapshot, found, policy(), before=before).to_pylist()}["actor"]
+
+    first = at(None)
+    assert (first["status"], first["limit_store_ids"]) == ("STORE_LIMITED", ["s1", "s2", "s3"])
+    assert "the whole platform if a later run finds it again" in first["reasons"][0]
+    assert at({"actor": "WATCH"})["status"] == "STORE_LIMITED"
+    assert at({"actor": "STORE_LIMITED"})["status"] == at({"actor": "PLATFORM_LIMITED"})["status"] == "PLATFORM_LIMITED"
+    at_once = decided(snapshot, found, statuses={"immediate_platform_risk": 0.93})["actor"]
+    assert at_once["status"] == "PLATFORM_LIMITED"
+
+
+@pytest.mark.parametrize(
+    ("buyer", "days", "status"),
+    [
+        ("actor", 5, "PLATFORM_LIMITED"),
+        ("actor", 4, "STORE_LIMITED"),
+        ("actor", 2, "WATCH"),
+        ("actor", 1, "CLEAR"),
+        ("lone", 5, "STORE_LIMITED"),
+        ("lone", 4, "WATCH"),
+        ("lone", 2, "CLEAR"),
+        ("mother", 1, "WATCH"),
+    ],
+)
+def test_every_stretch_of_days_without_a_new_claim_is_a_step_down(
+    snapshot: Snapshot, buyer: str, days: int, status: str
+) -> None:
+    # all claims of the market are four days old
+    row = decided(snapshot, market_findings(), statuses={"good_conduct_days": days})[buyer]
+    assert row["status"] == status
+    if (buyer, status) in (("actor", "STORE_LIMITED"), ("lone", "WATCH")):
+        assert "no new claim for 4 days" in row["reasons"][0]
+        assert row["limit_store_ids"] == (["s1", "s2", "s3"] if buyer == "actor" else [])
+
+
+def test_a_new_claim_ends_good_conduct(store: Store) -> None:
+    from tests.integrity.hand import load, refund
+
+    orders = [order(f"o{n}", "b", store_id=f"s{n}", placed_at=NOW - 300 * DAY) for n in (1, 2, 3)]
+    old = [refund(f"r{n}", f"o{n}", requested_at=NOW - 200 * DAY) for n in (1, 2)]
+    load(store, orders=orders, refunds=[*old, refund("r3", "o3", requested_at=NOW - 10 * DAY)])
+    found = findings([Account("b", 0.98, 3)])
+    assert decided(take_snapshot(store, as_of=NOW), found)["b"]["status"] == "PLATFORM_LIMITED"
+    assert decided(take_snapshot(store, as_of=NOW - 11 * DAY), found)["b"]["status"] == "STORE_LIMITED"
+
+
 def test_abuse_at_one_store_is_limited_there_however_high_the_risk(snapshot: Snapshot) -> None:
     row = decided(snapshot, market_findings())["lone"]
     assert row["status"] == "STORE_LIMITED"

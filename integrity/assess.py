@@ -1,0 +1,126 @@
+"""One claim or account assessed: brings what `remedies` needs from the store and the published run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow.compute as pc
+
+from graph.errors import NotFound
+from graph.store import Store
+from integrity.checkout_view import PublishedRun
+from integrity.columns import rows_of
+from integrity.instants import to_iso
+from integrity.policy import Policy
+from integrity.remedies import (
+    AccountFacts,
+    Basis,
+    Remedy,
+    account_facts,
+    claim_facts,
+    claim_remedies,
+    entitled,
+    for_store,
+)
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """A claim with the remedies that apply; `told_to_store` are those that its store may use and see."""
+
+    refund_id: str
+    store_id: str
+    buyer_id: str
+    remedies: tuple[Remedy, ...]
+    told_to_store: tuple[Remedy, ...]
+    basis: Basis
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values for `--json`."""
+        seen = {one.kind for one in self.told_to_store}
+        return {
+            "refund_id": self.refund_id,
+            "store_id": self.store_id,
+            "buyer_id": self.buyer_id,
+            "run_id": self.basis.run_id,
+            "policy": self.basis.policy,
+            "remedies": [{**remedy_json(one), "store_entitled": one.kind in seen} for one in self.remedies],
+        }
+
+
+def remedy_json(one: Remedy) -> dict[str, Any]:
+    """A remedy as plain values."""
+    return {
+        "remedy": one.kind.value,
+        "scope": one.scope.value,
+        "store_ids": list(one.store_ids),
+        "starts_at": to_iso(one.starts_at),
+        "expires_at": None if one.expires_at is None else to_iso(one.expires_at),
+        "reason": one.reason.value,
+        **{
+            name: {"en": words.en, "zh": words.zh}
+            for name, words in (("buyer", one.buyer), ("store", one.store), ("lift", one.lift))
+        },
+    }
+
+
+def basis_of(published: PublishedRun | None, policy: Policy) -> Basis:
+    """What assessments rest on."""
+    if published is None:
+        return Basis(None, 0, policy.version)
+    return Basis(published.record.run_id, published.record.as_of, published.record.policy)
+
+
+def read_account(published: PublishedRun, buyer_id: str, policy: Policy) -> AccountFacts | None:
+    """What the published run says of an account; None where it did not judge it."""
+    decision = _row(published, "run_decisions", buyer_id=buyer_id)
+    if decision is None:
+        return None
+    finding = _row(published, "run_accounts", buyer_id=buyer_id)
+    ring_id = finding["ring_id"] if finding is not None else None
+    ring = member = None
+    if ring_id is not None:
+        ring = _row(published, "run_rings", ring_id=ring_id)
+        member = _row(published, "run_members", buyer_id=buyer_id, ring_id=ring_id)
+    return account_facts(decision, finding, member, ring, policy)
+
+
+def assess_claim(
+    store: Store, refund_id: str, published: PublishedRun | None, policy: Policy, *, known_by: int, now: int
+) -> Assessment:
+    """The remedies for one claim, as known by load `known_by`. Raises `NotFound`: no such claim, or its order is not
+    known."""
+
+    def find(table: str, column: str, values: list[Any]) -> list[dict[str, Any]]:
+        return rows_of(store.find(table, column, values, known_by=known_by)) if values and known_by else []
+
+    refund = next(iter(find("refunds", "refund_id", [refund_id])), None)
+    order = next(iter(find("orders", "order_id", [refund["order_id"]])), None) if refund is not None else None
+    if refund is None or order is None:
+        what = f"no claim {refund_id!r}" if refund is None else f"the order of claim {refund_id!r} is not known yet"
+        raise NotFound(what, where=store.url, do="check the id; load newer data")
+    complaints = [row["outcome"] for row in find("complaints", "refund_id", [refund_id])]
+    shop = next(iter(find("stores", "store_id", [order["store_id"]])), {})
+    beside = find("refunds", "parcel", [refund["parcel"]] if refund["parcel"] is not None else [])
+    others = find("orders", "order_id", sorted({row["order_id"] for row in beside} - {order["order_id"]}))
+    elsewhere = any((one["buyer_id"], one["store_id"]) != (order["buyer_id"], order["store_id"]) for one in others)
+    account, evidence = None, list[dict[str, Any]]()
+    if published is not None:
+        account = read_account(published, order["buyer_id"], policy)
+        of_claim = (pc.field("source_table") == "refunds") & (pc.field("source_id") == refund_id)
+        rows = rows_of(published.table("run_evidence").filter(of_claim))
+        evidence = [row for row in rows if row["buyer_id"] == order["buyer_id"]]
+    facts = claim_facts(refund, order, complaints, evidence, elsewhere, policy)
+    basis = basis_of(published, policy)
+    found = claim_remedies(facts, account, policy, basis, now=now)
+    told = for_store(found, order["store_id"], entitled(policy, shop.get("experience_score")))
+    return Assessment(refund_id, order["store_id"], order["buyer_id"], tuple(found), tuple(told), basis)
+
+
+def _row(published: PublishedRun, table: str, **wanted: str) -> Mapping[str, Any] | None:
+    rows = published.table(table)
+    for column, value in wanted.items():
+        rows = rows.filter(pc.field(column) == value)
+    return rows_of(rows)[0] if rows.num_rows else None

@@ -76,6 +76,8 @@ COSTS: Mapping[str, int] = {
     "Evidence.source": 10,
     "Evidence.identifier": 5,
     "Store.rings": 10,
+    "Store.rates": 1_000,
+    "MyStore.rates": 1_000,
 }
 """Cost of a field beyond the 1 that every field counts: what it reads from the store or computes."""
 

@@ -1,4 +1,4 @@
-"""The command that assesses one claim."""
+"""Commands that assess one claim and count the rates of one store."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ from typing import Annotated
 
 import typer
 
-from cli.common import AsJson, Namespace, PolicyFile, StoreUrl, answer, chosen_policy, now_us, opened
+from cli.common import AsJson, Namespace, PolicyFile, StoreUrl, answer, chosen_policy, now_us, opened, table
+from integrity.affairs import stood
 from integrity.assess import assess_claim
 from integrity.checkout_view import published_run
 from integrity.instants import from_iso, to_iso
+from integrity.judgements import Said
+from integrity.rates import Counts, store_rates
 
 
 def assess(
@@ -43,5 +46,59 @@ def assess(
             typer.echo(f"  buyer: {one.buyer.en}")
             typer.echo(f"  store: {one.store.en}{'' if one.kind in told else ' (not told: its score is too low)'}")
             typer.echo(f"  lift:  {one.lift.en}")
+
+    answer(found.to_json(), as_json, text)
+
+
+def rates(
+    store_id: Annotated[str, typer.Argument(metavar="STORE", help="The platform's id of the store.")],
+    days: Annotated[int | None, typer.Option(help="Length of the window in days; default the policy's.")] = None,
+    until: Annotated[
+        str | None, typer.Option("--until", metavar="INSTANT", help="End of the window; default now.")
+    ] = None,
+    policy: PolicyFile = None,
+    store: StoreUrl = "",
+    namespace: Namespace = "",
+    as_json: AsJson = False,
+) -> None:
+    """Count a store's refund, quality-return and dispute rates, as they are and without proven abuse.
+
+    Lists what was left out and why. Complaints that were not upheld change nothing."""
+    end = now_us() if until is None else from_iso(until, where="--until")
+    with opened(store, namespace, readonly=True) as at:
+        head, fallback = at.head(), chosen_policy(policy)
+        published = None if head.run is None else published_run(at, head.run, fallback)
+        complaints, judged, _ = stood(at)
+        said = {buyer: one.about.said for buyer, one in judged.accounts.items()}
+        found = store_rates(
+            at,
+            store_id,
+            published,
+            fallback if published is None else published.facts.policy,
+            known_by=head.load,
+            now=end,
+            days=days,
+            fates=complaints.fates(),
+            abusive={buyer for buyer, what in said.items() if what is Said.ABUSIVE},
+            honest={buyer for buyer, what in said.items() if what is Said.HONEST},
+        )
+
+    def row(name: str, counts: Counts) -> tuple[object, ...]:
+        shares = (counts.refund_rate, counts.quality_rate, counts.dispute_rate)
+        return (name, counts.orders, counts.claims, *("" if one is None else f"{one:.2%}" for one in shares))
+
+    def text() -> None:
+        typer.echo(f"{found.store_id} from {to_iso(found.since)} to {to_iso(found.until)}, policy {found.policy}")
+        rows = [row("as they are", found.raw), row("without proven abuse", found.cleaned)]
+        table("", "orders", "claims", "refund", "quality", "dispute", rows=rows)
+        held = "without proven abuse" if found.entitled else "as they are (its score does not let abuse be left out)"
+        typer.echo(f"for the store hold those {held}")
+        if found.left_out:
+            table(
+                "left out",
+                "order",
+                "why",
+                rows=[(one.refund_id, one.order_id, one.reason.value) for one in found.left_out],
+            )
 
     answer(found.to_json(), as_json, text)

@@ -73,6 +73,7 @@ COMMANDS = (
     ("diff", "cli.runs:diff"),
     ("explain", "cli.look:explain"),
     ("assess", "cli.assess:assess"),
+    ("rates", "cli.assess:rates"),
     ("export", "cli.look:export_file"),
     ("status", "cli.look:status"),
     ("doctor", "cli.doctor:doctor"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -75,16 +75,32 @@ def basis_of(published: PublishedRun | None, policy: Policy) -> Basis:
 
 def read_account(published: PublishedRun, buyer_id: str, policy: Policy) -> AccountFacts | None:
     """What the published run says of an account; None where it did not judge it."""
-    decision = _row(published, "run_decisions", buyer_id=buyer_id)
-    if decision is None:
-        return None
-    finding = _row(published, "run_accounts", buyer_id=buyer_id)
-    ring_id = finding["ring_id"] if finding is not None else None
-    ring = member = None
-    if ring_id is not None:
-        ring = _row(published, "run_rings", ring_id=ring_id)
-        member = _row(published, "run_members", buyer_id=buyer_id, ring_id=ring_id)
-    return account_facts(decision, finding, member, ring, policy)
+    return read_accounts(published, [buyer_id], policy).get(buyer_id)
+
+
+def read_accounts(published: PublishedRun, buyer_ids: Sequence[str], policy: Policy) -> dict[str, AccountFacts]:
+    """What the published run says of accounts, those that it judged, in one reading of its tables."""
+    if not buyer_ids:
+        return {}
+    wanted = pc.field("buyer_id").isin(list(buyer_ids))
+
+    def rows(table: str) -> list[dict[str, Any]]:
+        return rows_of(published.table(table).filter(wanted))
+
+    decisions, findings = rows("run_decisions"), {row["buyer_id"]: row for row in rows("run_accounts")}
+    members = {(row["ring_id"], row["buyer_id"]): row for row in rows("run_members")}
+    in_rings = sorted({row["ring_id"] for row in findings.values() if row["ring_id"] is not None})
+    rings = {}
+    if in_rings:
+        table = published.table("run_rings").select(["ring_id", "confidence"])
+        rings = {row["ring_id"]: row for row in rows_of(table.filter(pc.field("ring_id").isin(in_rings)))}
+    found = {}
+    for decision in decisions:
+        buyer = decision["buyer_id"]
+        finding = findings.get(buyer)
+        ring_id = finding["ring_id"] if finding is not None else None
+        found[buyer] = account_facts(decision, finding, members.get((ring_id, buyer)), rings.get(ring_id), policy)
+    return found
 
 
 def assess_claim(
@@ -117,10 +133,3 @@ def assess_claim(
     found = claim_remedies(facts, account, policy, basis, now=now)
     told = for_store(found, order["store_id"], entitled(policy, shop.get("experience_score")))
     return Assessment(refund_id, order["store_id"], order["buyer_id"], tuple(found), tuple(told), basis)
-
-
-def _row(published: PublishedRun, table: str, **wanted: str) -> Mapping[str, Any] | None:
-    rows = published.table(table)
-    for column, value in wanted.items():
-        rows = rows.filter(pc.field(column) == value)
-    return rows_of(rows)[0] if rows.num_rows else None

@@ -21,7 +21,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from detectors.settings import DetectionSettings
 from graph.errors import BadInput
 from integrity.money import to_minor
-from integrity.policy_remedies import Remedies
+from integrity.policy_remedies import Rates, Remedies
 
 
 class _Section(BaseModel):
@@ -311,6 +311,7 @@ class Policy(_Section):
     complaints: Complaints = Field(default_factory=Complaints, description="What is decided of complaints at once.")
     people: People = Field(default_factory=People, description="Judgements and appeals.")
     remedies: Remedies = Field(default_factory=Remedies, description="What is done beyond purchase limits.")
+    rates: Rates = Field(default_factory=Rates, description="How the rates of stores are counted.")
     publication: Publication = Field(default_factory=Publication, description="Which runs are held, which are kept.")
     detection: Annotated[DetectionSettings, Field(strict=False)] = Field(
         default_factory=lambda: DetectionSettings.model_validate({}),

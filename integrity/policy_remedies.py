@@ -1,10 +1,10 @@
-"""The policy's section `[remedies]`: from where on which remedy applies."""
+"""The policy's sections `[remedies]`, from where on which remedy applies, and `[rates]` of stores."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 Share = Annotated[float, Field(ge=0, le=1, strict=False)]
 
@@ -48,4 +48,22 @@ class Remedies(BaseModel):
     )
     light_return_share: Share = Field(
         default=0.5, description="A return below this share of the shipped weight speaks against its claim."
+    )
+
+
+def _as_tuple(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+class Rates(BaseModel):
+    """How the rates of stores are counted."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    quality_reasons: Annotated[tuple[str, ...], BeforeValidator(_as_tuple)] = Field(
+        default=("quality", "damaged", "missing_part", "not_as_described", "wrong_item"),
+        description="Reason codes of claims that speak of the goods: what the quality-return rate counts.",
+    )
+    window_days: Annotated[int, Field(ge=1, le=3_650)] = Field(
+        default=30, description="Length of the window where none is asked for."
     )

@@ -14,11 +14,13 @@ import strawberry
 from api.context import Context, Info
 from api.describe import resolver
 from api.domains.common import After, First, check_id, page_rows
+from api.domains.rates import Days, MyRates, Until, rates_for_store
 from api.domains.refund import ComplaintOutcome, ComplaintType, RefundKind, RefundOutcome
 from api.domains.remedy import MyRemedy, remedies_for_store
 from api.pages import DEFAULT_PAGE, Connection, Direction, page_of
 from api.scalars import Instant, Money, instant, money
 from api.view import Row
+from graph.errors import NotFound
 
 
 @strawberry.type(description="The store's own report of a claim.")
@@ -70,6 +72,14 @@ class MyStore:
     experience_score: float | None = strawberry.field(description="The platform's score of the store, 0 to 5.")
     opened_at: Instant | None = strawberry.field(description="When it opened.")
     freight_cover: str | None = strawberry.field(description="`all`, `selected` or `none`: return-freight cover.")
+
+    @resolver("Its rates over a window, as they are and without proven abuse; null before its first order.")
+    def rates(self, info: Info, days: Days = None, until: Until = None) -> MyRates | None:
+        """Rates."""
+        try:
+            return rates_for_store(info.context, days, until)
+        except NotFound:
+            return None
 
     @resolver("Claims on its orders, latest first.")
     async def claims(self, info: Info, first: First = DEFAULT_PAGE, after: After = None) -> Connection[MyClaim]:

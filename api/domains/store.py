@@ -9,6 +9,7 @@ import strawberry
 from api.context import Context, Info
 from api.describe import resolver
 from api.domains.common import After, First, check_id
+from api.domains.rates import Days, StoreRates, Until, rates_of_store
 from api.domains.ring import Ring, RingFilter, RingSort, ring_page
 from api.pages import DEFAULT_PAGE, Connection
 from api.scalars import Instant, instant
@@ -24,6 +25,11 @@ class Store:
     experience_score: float | None = strawberry.field(description="The platform's score of the store, 0 to 5.")
     opened_at: Instant | None = strawberry.field(description="When it opened.")
     freight_cover: str | None = strawberry.field(description="`all`, `selected` or `none`: return-freight cover.")
+
+    @resolver("Its rates over a window, as they are and without proven abuse.")
+    def rates(self, info: Info, days: Days = None, until: Until = None) -> StoreRates:
+        """Rates."""
+        return rates_of_store(info.context, self.id, days, until)
 
     @resolver("Rings that claimed at the store.")
     def rings(

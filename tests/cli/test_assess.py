@@ -32,3 +32,25 @@ def test_an_unknown_claim_a_bad_instant_and_an_empty_store_are_told(ringfence: C
     assert "no claim 'r-none'" in missing.err
     assert ringfence("assess", "r-0", "--now", "soon").code == 3
     assert ringfence("assess", "r-0", "--json").json["run_id"] is None
+
+
+def test_a_stores_rates_are_printed_with_what_was_left_out(ringfence: Command, store: Store) -> None:
+    market.fill(store)
+    market.put_run(store, "run-1")
+    told = ringfence("rates", "s-1", "--until", NOW, "--days", 60, "--json").json
+    assert {one["refund_id"]: one["reason"] for one in told["left_out"]} == {
+        "r-0": "complaint_upheld",
+        "r-1": "account_limited",
+    }
+    assert told["raw"]["orders"] == told["without_abuse"]["orders"] + 2
+    text = ringfence("rates", "s-1", "--until", NOW, "--days", 60).out
+    assert "for the store hold those without proven abuse" in text
+    assert "complaint_upheld" in text
+    assert "its score does not let abuse be left out" in ringfence("rates", "s-2", "--until", NOW).out
+
+
+def test_rates_of_an_unknown_store_or_a_window_without_sense_are_refused(ringfence: Command, store: Store) -> None:
+    market.fill(store)
+    assert ringfence("rates", "s-none").code == 8
+    assert ringfence("rates", "s-1", "--days", 0).code == 3
+    assert ringfence("rates", "s-1", "--until", "then").code == 3

@@ -1,14 +1,32 @@
-"""Commands about the policy: check, show, try."""
+"""Commands about the policy: check, show, stages, try."""
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from cli.common import AsJson, Namespace, PolicyFile, RunId, StoreUrl, answer, chosen_policy, opened, policy_path, table
+from cli.common import (
+    AsJson,
+    Namespace,
+    PolicyFile,
+    RunId,
+    StoreUrl,
+    answer,
+    chosen_policy,
+    now_us,
+    opened,
+    policy_path,
+    table,
+)
+from graph.errors import NotFound
+from integrity.columns import rows_of
+from integrity.instants import from_iso, to_iso
 from integrity.policy import default_text, load_policy
+from integrity.policy_stages import Stages
+from integrity.stages import StoreEntitlements, entitlements
 from integrity.trial import try_policy
 
 policy = typer.Typer(help="The document that says what findings lead to.", no_args_is_help=True)
@@ -32,6 +50,32 @@ def show(policy_file: PolicyFile = None, as_json: AsJson = False) -> None:
     answer(chosen.model_dump(mode="json"), as_json, lambda: typer.echo(text.rstrip("\n")))
 
 
+@policy.command("stages")
+def stages(
+    policy_file: PolicyFile = None,
+    store_id: Annotated[str | None, typer.Option("--store-id", help="Say what this store is entitled to.")] = None,
+    at_instant: Annotated[
+        str | None, typer.Option("--now", metavar="INSTANT", help="As of this instant; default: now.")
+    ] = None,
+    store: StoreUrl = "",
+    namespace: Namespace = "",
+    as_json: AsJson = False,
+) -> None:
+    """Show what stores are entitled to by their score, or what one store is, since when, and what comes next."""
+    chosen = chosen_policy(policy_file)
+    now = now_us() if at_instant is None else from_iso(at_instant, where="--now")
+    if store_id is None:
+        shown = chosen.stages.model_dump(mode="json")
+        answer(shown, as_json, lambda: _print_stages(chosen.stages))
+        return
+    with opened(store, namespace, readonly=True) as at:
+        rows = rows_of(at.find("stores", "store_id", [store_id], columns=("store_id", "experience_score")))
+    if not rows:
+        raise NotFound(f"no store {store_id!r}", where=at.url, do="its row is in the platform's stores table")
+    found = entitlements(chosen, rows[0]["experience_score"], now)
+    answer(asdict(found) | _spans(found), as_json, lambda: _print_entitled(store_id, found))
+
+
 @policy.command("try")
 def try_on_run(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="Policy file (TOML).")],
@@ -53,3 +97,32 @@ def try_on_run(
             typer.echo("the run would be held")
 
     answer(found.to_json(), as_json, text)
+
+
+def _print_stages(stages: Stages) -> None:
+    rows: list[tuple[object, ...]] = [
+        (f"{band.at_least:g}", band.since or "", band.until or "", ", ".join(band.entitlements))
+        for band in stages.bands
+    ]
+    rows.append(("unknown", "", "", ", ".join(stages.unknown_score)))
+    table("score from", "since", "until", "entitled to", rows=rows)
+
+
+def _spans(found: StoreEntitlements) -> dict[str, Any]:
+    """Instants as text, for `--json`."""
+    spans = {name: _iso(getattr(found, name)) for name in ("since", "until")}
+    above = found.next_band
+    return {**spans, "next_band": None if above is None else asdict(above) | {"since": _iso(above.since)}}
+
+
+def _print_entitled(store_id: str, found: StoreEntitlements) -> None:
+    typer.echo(f"{store_id}: {found.why}")
+    since, until = _iso(found.since) or "the beginning", _iso(found.until) or "further notice"
+    typer.echo(f"from {since} until {until}: {', '.join(found.entitlements) or 'nothing'}")
+    if found.next_band is not None:
+        more = ", ".join(found.next_band.gained) or "nothing more"
+        typer.echo(f"from a score of {found.next_band.at_least:g}: {more}")
+
+
+def _iso(at: int | None) -> str | None:
+    return None if at is None else to_iso(at)

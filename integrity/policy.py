@@ -11,41 +11,19 @@ import hashlib
 import json
 import tomllib
 from collections.abc import Mapping
-from decimal import Decimal
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, Field, ValidationError, model_validator
 
 from detectors.settings import DetectionSettings
 from graph.errors import BadInput
 from integrity.money import to_minor
+from integrity.policy_fields import Amount, Share, as_tuple
+from integrity.policy_fields import Section as _Section
 from integrity.policy_remedies import Rates, Remedies
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-def _as_decimal(value: Any) -> Any:
-    """Amounts are decimal text, so that no binary fraction slips in; whole numbers are fine as they are."""
-    if isinstance(value, str):
-        try:
-            return Decimal(value)
-        except ArithmeticError:
-            return value
-    if isinstance(value, float):
-        raise ValueError('amounts are decimal text in quotes, such as "200.00"')
-    return Decimal(value) if isinstance(value, int) and not isinstance(value, bool) else value
-
-
-def _as_tuple(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
-
-
-Share = Annotated[float, Field(ge=0, le=1, strict=False)]
-Amount = Annotated[Decimal, BeforeValidator(_as_decimal), Field(ge=0, max_digits=15)]
+from integrity.policy_stages import Stages
 
 
 class Statuses(_Section):
@@ -155,7 +133,7 @@ class Scopes(_Section):
 class NewAccounts(_Section):
     """How an account that no run has judged is seen at checkout."""
 
-    kinds: Annotated[tuple[Literal["device", "phone", "payment", "door"], ...], BeforeValidator(_as_tuple)] = Field(
+    kinds: Annotated[tuple[Literal["device", "phone", "payment", "door"], ...], BeforeValidator(as_tuple)] = Field(
         default=("device", "phone", "payment", "door"),
         description="Kinds of identifier that can speak against a new account. IP addresses and recipient names are "
         "too common to do so.",
@@ -232,7 +210,7 @@ class Checkout(_Section):
         default_factory=dict,
         description="Decimal text by currency; more, and other currencies, are denied under `by_amount`.",
     )
-    allowances: Annotated[tuple[Allowance, ...], BeforeValidator(_as_tuple)] = Field(
+    allowances: Annotated[tuple[Allowance, ...], BeforeValidator(as_tuple)] = Field(
         default=(), description="Allowances beyond each account's own limits, a section `[[checkout.allowances]]` each."
     )
 
@@ -312,6 +290,7 @@ class Policy(_Section):
     people: People = Field(default_factory=People, description="Judgements and appeals.")
     remedies: Remedies = Field(default_factory=Remedies, description="What is done beyond purchase limits.")
     rates: Rates = Field(default_factory=Rates, description="How the rates of stores are counted.")
+    stages: Stages = Field(default_factory=Stages, description="What a store may use, by its score.")
     publication: Publication = Field(default_factory=Publication, description="Which runs are held, which are kept.")
     detection: Annotated[DetectionSettings, Field(strict=False)] = Field(
         default_factory=lambda: DetectionSettings.model_validate({}),
@@ -388,7 +367,8 @@ def policy_markdown() -> str:
             dotted = f"{prefix}.{name}" if prefix else name
             if inner is not None:
                 pending.append((f"{dotted}.CURRENCY" if name == "amounts" else dotted, inner))
-                default = "a section"
+                many = "tuple" in str(field.annotation)
+                default = "a list of sections" if many else "a section"
             else:
                 default = (
                     "required" if field.is_required() else f"`{_shown(field.get_default(call_default_factory=True))}`"
@@ -399,12 +379,11 @@ def policy_markdown() -> str:
 
 
 def _inner(annotation: Any) -> type[BaseModel] | None:
+    """The section that a field holds, by itself or in a list or table."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
-    for part in getattr(annotation, "__args__", ()):
-        if isinstance(part, type) and issubclass(part, AmountRule | Allowance):
-            return part
-    return None
+    parts = [_inner(part) for part in getattr(annotation, "__args__", ())]
+    return next((part for part in parts if part is not None), None)
 
 
 def _shown(value: object) -> str:

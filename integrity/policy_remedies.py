@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, Field
 
-Share = Annotated[float, Field(ge=0, le=1, strict=False)]
+from integrity.policy_fields import Section, Share, as_tuple
 
 
-class Remedies(BaseModel):
+class Remedies(Section):
     """What is done about a claim or an account beyond purchase limits. Bystanders of a ring are never touched."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     store_score: Annotated[float, Field(ge=0, le=5, strict=False)] = Field(
         default=4.8,
@@ -51,16 +49,10 @@ class Remedies(BaseModel):
     )
 
 
-def _as_tuple(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
-
-
-class Rates(BaseModel):
+class Rates(Section):
     """How the rates of stores are counted."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-    quality_reasons: Annotated[tuple[str, ...], BeforeValidator(_as_tuple)] = Field(
+    quality_reasons: Annotated[tuple[str, ...], BeforeValidator(as_tuple)] = Field(
         default=("quality", "damaged", "missing_part", "not_as_described", "wrong_item"),
         description="Reason codes of claims that speak of the goods: what the quality-return rate counts.",
     )

@@ -14,6 +14,7 @@ import strawberry
 from api.context import Context, Info
 from api.describe import resolver
 from api.domains.common import After, First, check_id, page_rows
+from api.domains.policy import StoreEntitlementList, entitlement_list
 from api.domains.rates import Days, MyRates, Until, rates_for_store
 from api.domains.refund import ComplaintOutcome, ComplaintType, RefundKind, RefundOutcome
 from api.domains.remedy import MyRemedy, remedies_for_store
@@ -80,6 +81,11 @@ class MyStore:
             return rates_for_store(info.context, days, until)
         except NotFound:
             return None
+
+    @resolver("What the store is entitled to by its score: remedies, complaints, warnings.")
+    def entitlements(self, info: Info) -> StoreEntitlementList:
+        """By the policy of the published run, at the instant that is answered for."""
+        return entitlement_list(info.context, self.experience_score)
 
     @resolver("Claims on its orders, latest first.")
     async def claims(self, info: Info, first: First = DEFAULT_PAGE, after: After = None) -> Connection[MyClaim]:

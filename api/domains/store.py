@@ -9,6 +9,7 @@ import strawberry
 from api.context import Context, Info
 from api.describe import resolver
 from api.domains.common import After, First, check_id
+from api.domains.policy import StoreEntitlementList, entitlement_list
 from api.domains.rates import Days, StoreRates, Until, rates_of_store
 from api.domains.ring import Ring, RingFilter, RingSort, ring_page
 from api.pages import DEFAULT_PAGE, Connection
@@ -30,6 +31,11 @@ class Store:
     def rates(self, info: Info, days: Days = None, until: Until = None) -> StoreRates:
         """Rates."""
         return rates_of_store(info.context, self.id, days, until)
+
+    @resolver("What the store is entitled to by its score: remedies, complaints, warnings.")
+    def entitlements(self, info: Info) -> StoreEntitlementList:
+        """By the policy of the published run, at the instant that is answered for."""
+        return entitlement_list(info.context, self.experience_score)
 
     @resolver("Rings that claimed at the store.")
     def rings(

@@ -39,6 +39,8 @@ NARROW = {
     "ComplaintCount",
     "Money",
     "PageInfo",
+    "StoreEntitlementList",
+    "NextStoreBand",
 }
 """Object types that a store may reach, lists of them apart. Whoever adds one looks at each of its fields first."""
 OTHERS = re.compile(

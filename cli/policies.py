@@ -1,4 +1,5 @@
-"""Commands about the policy: check, show, stages, try."""
+"""Commands about the policy as a document: check, show, diff, stages; and what one would lead to: try, simulate,
+backtest."""
 
 from __future__ import annotations
 
@@ -21,10 +22,13 @@ from cli.common import (
     policy_path,
     table,
 )
+from cli.policy_text import print_backtest, print_simulation, print_words
 from graph.errors import NotFound
+from integrity.backtest import backtest, simulate_policy
 from integrity.columns import rows_of
 from integrity.instants import from_iso, to_iso
 from integrity.policy import default_text, load_policy
+from integrity.policy_diff import diff_policies
 from integrity.policy_stages import Stages
 from integrity.stages import StoreEntitlements, entitlements
 from integrity.trial import try_policy
@@ -48,6 +52,60 @@ def show(policy_file: PolicyFile = None, as_json: AsJson = False) -> None:
     chosen, path = chosen_policy(policy_file), policy_path(policy_file)
     text = default_text() if path is None else path.read_text(encoding="utf-8-sig")
     answer(chosen.model_dump(mode="json"), as_json, lambda: typer.echo(text.rstrip("\n")))
+
+
+@policy.command("diff")
+def diff(
+    before: Annotated[Path, typer.Argument(metavar="FILE", help="The earlier policy file.")],
+    after: Annotated[Path, typer.Argument(metavar="FILE", help="The later policy file.")],
+    as_json: AsJson = False,
+) -> None:
+    """Say in words what two policies do otherwise, and whether that is milder or stricter on buyers."""
+    found = diff_policies(load_policy(before), load_policy(after))
+    answer(found.to_json(), as_json, lambda: print_words(found))
+
+
+@policy.command("simulate")
+def simulate(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Policy file (TOML).")],
+    run: RunId = None,
+    since: Annotated[
+        str | None,
+        typer.Option("--since", metavar="INSTANT", help="Replay orders after this instant; default: the run's as_of."),
+    ] = None,
+    until: Annotated[
+        str | None, typer.Option("--until", metavar="INSTANT", help="Replay orders up to this instant; default: all.")
+    ] = None,
+    store: StoreUrl = "",
+    namespace: Namespace = "",
+    as_json: AsJson = False,
+) -> None:
+    """Replay past orders through a policy's limits: what would change, for whom, at what cost. Nothing is written."""
+    with opened(store, namespace, readonly=True) as at:
+        found = simulate_policy(
+            at,
+            load_policy(file),
+            run_id=run,
+            start=None if since is None else from_iso(since, where="--since"),
+            end=None if until is None else from_iso(until, where="--until"),
+        )
+    answer(found.to_json(), as_json, lambda: print_simulation(found))
+
+
+@policy.command("backtest")
+def backtest_runs(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Policy file (TOML).")],
+    runs: Annotated[
+        int | None, typer.Option("--runs", min=1, help="So many of the latest published runs; default: all.")
+    ] = None,
+    store: StoreUrl = "",
+    namespace: Namespace = "",
+    as_json: AsJson = False,
+) -> None:
+    """Put a policy on earlier runs, each with what was known then, and count what it would have cost."""
+    with opened(store, namespace, readonly=True) as at:
+        found = backtest(at, load_policy(file), runs=runs)
+    answer(found.to_json(), as_json, lambda: print_backtest(found))
 
 
 @policy.command("stages")

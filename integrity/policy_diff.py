@@ -1,0 +1,184 @@
+"""What differs between two policies, in words that a manager reads, and whether it is milder or stricter on buyers.
+
+Every field is compared as the policy holds it, defaults written out. What a field means is taken from its own
+description, so a field that is added later is told as well; limits and stages have sentences of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from pydantic import BaseModel
+
+from integrity.policy import Policy
+
+Effect = Literal["milder", "stricter", ""]
+
+_SCOPES = {
+    "platform": "Accounts limited on the platform",
+    "store": "Accounts limited at stores",
+    "new_account": "New accounts with an identifier of limited ones",
+}
+_MEASURES = {
+    "orders_per_day": ("may place", "orders in 24 hours"),
+    "orders_per_30_days": ("may place", "orders in 30 days"),
+    "quantity_per_item": ("may order", "pieces of one item"),
+    "amount_per_day": ("may spend", "in 24 hours"),
+    "amount_per_30_days": ("may spend", "in 30 days"),
+}
+_MORE_IS_MILDER = {
+    "statuses.watch_risk",
+    "statuses.store_limited_risk",
+    "statuses.platform_limited_risk",
+    "statuses.alone_limited_risk",
+    "statuses.store_limited_max_stores",
+    "statuses.ring_confidence",
+    "statuses.membership_probability",
+    "statuses.minimum_claims_in_ring",
+    "statuses.minimum_claims_alone",
+    "new_accounts.limited_share",
+}
+_MORE_IS_STRICTER = {"limits.expire_after_days"}
+
+
+@dataclass(frozen=True)
+class PolicyChange:
+    """One field that differs: its dotted name, both values as text, a sentence, and its effect on buyers (empty where
+    it has none, or where it depends)."""
+
+    field: str
+    before: str
+    after: str
+    words: str
+    effect: Effect
+
+
+@dataclass(frozen=True)
+class PolicyDiff:
+    """All that differs between two policies, in the order of the document."""
+
+    before: str
+    after: str
+    changes: tuple[PolicyChange, ...]
+    new_detection: bool
+    """Whether detection itself would differ: then only a new run shows what the policy leads to."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values for `--json`."""
+        return asdict(self)
+
+
+def diff_policies(before: Policy, after: Policy) -> PolicyDiff:
+    """What `after` says otherwise than `before`."""
+    old, new = before.model_dump(mode="json"), after.model_dump(mode="json")
+    changes = []
+    for path in _paths(old, new):
+        if path == ("stages", "bands"):
+            changes += _bands(old["stages"]["bands"], new["stages"]["bands"])
+            continue
+        one, other = _at(old, path), _at(new, path)
+        if one != other:
+            changes.append(_change(path, one, other))
+    return PolicyDiff(before.version, after.version, tuple(changes), before.detection != after.detection)
+
+
+def _paths(old: Mapping[str, Any], new: Mapping[str, Any], above: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Paths of the leaves of both documents, in the order of the fields, then of keys that only one has."""
+    for key in dict.fromkeys([*old, *new]):
+        one, other = old.get(key), new.get(key)
+        if isinstance(one, Mapping) or isinstance(other, Mapping):
+            yield from _paths(one or {}, other or {}, (*above, key))
+        else:
+            yield (*above, key)
+
+
+def _at(document: Mapping[str, Any], path: Sequence[str]) -> Any:
+    value: Any = document
+    for key in path:
+        value = (value or {}).get(key)
+    return value
+
+
+def _change(path: tuple[str, ...], before: Any, after: Any) -> PolicyChange:
+    name = ".".join(path)
+    limit = path[0] == "limits" and path[-1] in _MEASURES
+    words = _limit_words(path, before, after) if limit else _words(path, before, after)
+    return PolicyChange(name, _shown(before), _shown(after), words, _effect(name, limit, before, after))
+
+
+def _limit_words(path: tuple[str, ...], before: Any, after: Any) -> str:
+    """`Accounts limited at stores may place 2 orders in 24 hours instead of 1.`"""
+    may, what = _MEASURES[path[-1]]
+    unit = f"{path[3]} " if path[2] == "amounts" else ""
+    nouns = "" if unit else what.partition(" ")[0]
+    now = f"{after} {unit}{what}" if after is not None else f"any {unit or 'number of '}{what}"
+    then = f"instead of {before}" if before is not None else f"instead of any{' number of ' + nouns if nouns else ''}"
+    return f"{_SCOPES[path[1]]} {may} {now} {then}."
+
+
+def _words(path: tuple[str, ...], before: Any, after: Any) -> str:
+    meaning = _description(path).rstrip(".")
+    return f"{meaning}: {_shown(after)} instead of {_shown(before)}." if meaning else f"{path[-1]} is {_shown(after)}."
+
+
+def _description(path: tuple[str, ...]) -> str:
+    """What the field of this path means, by its model; empty for a key of a table without a model."""
+    model: type[BaseModel] = Policy
+    text = ""
+    for key in path:
+        field = model.model_fields.get(key)
+        if field is None:
+            return text
+        text = field.description or ""
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            model = kind
+    return text
+
+
+def _effect(name: str, limit: bool, before: Any, after: Any) -> Effect:
+    if limit:
+        low = float("inf") if before is None else float(before)
+        high = float("inf") if after is None else float(after)
+        return "milder" if high > low else "stricter"
+    if name in _MORE_IS_MILDER:
+        return "milder" if after > before else "stricter"
+    if name in _MORE_IS_STRICTER:
+        return "stricter" if after > before else "milder"
+    return ""
+
+
+def _bands(before: Sequence[Mapping[str, Any]], after: Sequence[Mapping[str, Any]]) -> list[PolicyChange]:
+    """Stages compared by score and first day."""
+    old = {(-band["at_least"], band["since"] or ""): band for band in before}
+    new = {(-band["at_least"], band["since"] or ""): band for band in after}
+    changes = []
+    for key in sorted({*old, *new}):
+        one, other = old.get(key, {}), new.get(key, {})
+        if one == other:
+            continue
+        had, has = one.get("entitlements", ()), other.get("entitlements", ())
+        told = []
+        if not one or not other:
+            told.append("is a new stage" if not one else "is no longer a stage")
+        gained = [name for name in has if name not in had]
+        lost = [name for name in had if name not in has]
+        told += [f"gains {', '.join(gained)}"] * bool(gained) + [f"loses {', '.join(lost)}"] * bool(lost)
+        if one and other and one["until"] != other["until"]:
+            told.append(f"ends {other['until'] or 'never'} instead of {one['until'] or 'never'}")
+        since = f" from {key[1]}" if key[1] else ""
+        words = f"Stores of a score of {-key[0]:g} and above{since}: {'; '.join(told) or 'the order of the list'}."
+        changes.append(PolicyChange("stages.bands", _shown(list(had)), _shown(list(has)), words, ""))
+    return changes
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return ", ".join(map(_shown, value)) or "nothing"
+    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -16,7 +16,7 @@ def test_every_command_and_option_has_a_description() -> None:
 
 
 def test_every_command_that_reads_a_store_takes_its_url_and_namespace() -> None:
-    without = {"token", "simulate", "demo", "settings", "policy check", "policy show"}
+    without = {"token", "simulate", "demo", "settings", "policy check", "policy show", "policy diff"}
     for name, command in commands():
         options = {option for param in command.params for option in param.opts}
         if name.removeprefix("ringfence ") in without:

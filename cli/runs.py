@@ -64,7 +64,7 @@ def detect(
 ) -> None:
     """Find rings and abusive accounts, decide about every account, and publish the run.
 
-    A run that would limit more accounts than the policy allows is held: exit code 7."""
+    A run that breaks what the policy says must hold, such as limiting too many, is held: exit code 7."""
     inbox = None if load is None else Inbox(load, keyer(namespace, os.environ), mapping)
     if every is not None and (as_of is not None or known_by is not None):
         raise BadInput("a schedule looks at all there is", where="--every", do="leave out --as-of and --known-by")

@@ -57,7 +57,7 @@ class StoreProblem(RingfenceError):
 
 
 class RunHeld(RingfenceError):
-    """The run would limit more accounts than the policy allows and waits for a person."""
+    """The run or the policy breaks what must hold before readers see it, and waits for a person."""
 
     exit_code = 7
     code = "RUN_HELD"

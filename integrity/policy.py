@@ -22,6 +22,7 @@ from graph.errors import BadInput
 from integrity.money import to_minor
 from integrity.policy_fields import Amount, Share, as_tuple
 from integrity.policy_fields import Section as _Section
+from integrity.policy_invariants import Invariants
 from integrity.policy_remedies import Rates, Remedies
 from integrity.policy_stages import Stages
 
@@ -292,6 +293,9 @@ class Policy(_Section):
     rates: Rates = Field(default_factory=Rates, description="How the rates of stores are counted.")
     stages: Stages = Field(default_factory=Stages, description="What a store may use, by its score.")
     publication: Publication = Field(default_factory=Publication, description="Which runs are held, which are kept.")
+    invariants: Invariants = Field(
+        default_factory=Invariants, description="What must hold of a run before readers see it."
+    )
     detection: Annotated[DetectionSettings, Field(strict=False)] = Field(
         default_factory=lambda: DetectionSettings.model_validate({}),
         description="Settings of the detectors; see their own reference page.",

@@ -3,8 +3,8 @@
 A run's id is derived from all that it rests on (snapshot, key, policy, version, parent, judgements), so the same run
 again has the same id and the same bytes. Before it, what the book of acts says of complaints is taken up into the
 records; what people judged is taken out of the snapshot, and outranks the decisions. The run is written under its id
-where nobody sees it, closed, and then published in one switch, or held where it would limit more accounts than the
-policy allows. Whatever fails on the way, readers go on seeing the run they saw before.
+where nobody sees it, closed, and then published in one switch, or held where it breaks what the policy says must hold.
+Whatever fails on the way, readers go on seeing the run they saw before.
 """
 
 from __future__ import annotations
@@ -28,9 +28,10 @@ from graph.snapshot import Snapshot
 from graph.store import Lease, RunRecord, Store
 from integrity.affairs import stood
 from integrity.columns import texts
-from integrity.decide import Findings, decide, limited_share
+from integrity.decide import Findings, decide
 from integrity.earlier import earlier_statuses
 from integrity.heard import heard
+from integrity.invariants import RunFacts, broken, facts_in, facts_of
 from integrity.judgements import Outranking
 from integrity.outrank import outrank
 from integrity.policy import Policy
@@ -136,7 +137,7 @@ def run_detection(
         if not repeated:
             computed = compute(ground, policy, detect=detect, step=tell)
             tell("writing the run")
-            _write(store, lease, record, computed, ground.acts, policy, now)
+            _write(store, lease, record, computed, ground, policy, now)
         run = find_run(store, record.run_id)
         dropped: list[str] = []
         if publish and run.state != "held":
@@ -209,7 +210,7 @@ def _write(
     lease: Lease,
     record: RunRecord,
     computed: Computed,
-    acts: int,
+    ground: Ground,
     policy: Policy,
     now: Callable[[], int],
 ) -> None:
@@ -218,21 +219,17 @@ def _write(
     findings, decisions = computed.findings, computed.decisions
     for name, rows in computed.tables().items():
         store.write_run(lease, record.run_id, name, rows)
-    limited, share = limited_share(decisions)
-    most = policy.publication.max_limited_share
-    reason = (
-        f"would limit {limited} of {decisions.num_rows} accounts ({share:.2%}), the policy allows {most:.2%}"
-        if share > most
-        else ""
-    )
+    facts = facts_of(ground.snapshot, findings, decisions)
+    reason = "; ".join(broken(facts, _before(store), policy))
     status = texts(decisions, "status")
     stats = {
         "accounts": decisions.num_rows,
-        "limited": limited,
+        "limited": facts.limited,
         "rings": findings.rings.num_rows,
-        "acts": acts,
+        "acts": ground.acts,
         "statuses": {one: status.count(one) for one in sorted(set(status))},
         "detection": findings.stats,
+        "invariants": facts.to_json(),
     }
     store.finish_run(
         lease,
@@ -242,6 +239,11 @@ def _write(
         stats=json.dumps(stats, sort_keys=True, ensure_ascii=False, default=list),
         at=now(),
     )
+
+
+def _before(store: Store) -> RunFacts | None:
+    """Facts of the run that readers see; None where there is none."""
+    return None if store.head().run is None else facts_in(json.loads(find_run(store, None).stats))
 
 
 def _outcome(store: Store, run: RunRecord, repeated: bool, dropped: list[str]) -> RunOutcome:

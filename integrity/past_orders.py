@@ -18,6 +18,7 @@ import numpy as np
 import pyarrow as pa
 
 from graph.snapshot import KINDS, Bools, Ints, Snapshot
+from integrity.allowances import own_lines
 from integrity.checkout import (
     AccountDecision,
     CountedOrder,
@@ -26,8 +27,7 @@ from integrity.checkout import (
     RunFacts,
     Status,
     Verdict,
-    allowance,
-    count_usage,
+    judge,
     standing,
 )
 from integrity.columns import rows_of, texts
@@ -189,7 +189,7 @@ def _answer(
     found = standing(request, decision, run, run.policy.checkout, now=at, suspect=suspect)
     if isinstance(found, PurchaseAnswer):
         return found
-    return allowance(request, found, count_usage(went, found, request, now=at), run)
+    return judge(request, found, [line.left(0) for line in own_lines(request, found, went, now=at)], run)
 
 
 def _kept(request: PurchaseRequest, answer: PurchaseAnswer) -> int:

@@ -214,7 +214,7 @@ def test_every_list_of_objects_is_a_connection_but_for_short_ones_of_known_lengt
     }
     lists = {name for name in lists if not name.endswith("Connection.edges")}
     # one per currency, per status, per question asked, at most six steps, at most 500 filings, a verdict a person,
-    # a row a month and type, as many acts as asked for, and whom one appeal healed
+    # a row a month and type, as many acts as asked for, whom one appeal healed, and one a remedy
     assert lists == {
         "Account.claimed",
         "Run.statuses",
@@ -226,6 +226,9 @@ def test_every_list_of_objects_is_a_connection_but_for_short_ones_of_known_lengt
         "Query.myComplaintCounts",
         "Query.acts",
         "Appeal.healed",
+        "Account.remedies",
+        "ClaimAssessment.remedies",
+        "MyClaim.remedies",
     }
 
 

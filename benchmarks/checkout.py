@@ -6,7 +6,9 @@ latency open-loop: requests leave by a fixed timetable at half of 1,500 requests
 request was due, so that a server that falls behind is not excused. With `--busy` loads and detections of the same
 market run beside it, without pinning, as they would on the same host.
 
-Most buyers asked about are not limited, some are, some have never been seen and come with identifiers.
+Most buyers asked about are not limited, some are, some have never been seen and come with identifiers. The same mixture
+is then reserved (`reservePurchase`, every order another), and last by limited accounts alone, where every request needs
+the store.
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import cast
+from urllib.request import urlopen
 
 import orjson
 import uvloop
@@ -41,12 +44,18 @@ KEY = "benchmarks use a key of their own, and it guards nothing"
 TARGET = 1_500
 WARM_UP = 2_000
 _BUSY_SECONDS = 300
+_RESERVED_A_SECOND = 6_000
+"""Reservations made ready for each second, so that hardly one is sent twice."""
 CLIENT = f"asyncio raw sockets on uvloop, {Path(__file__).name}"
 QUERY = """query Q($b: ID!, $s: ID!, $q: Int!, $a: Decimal!, $c: Currency!, $o: ID!, $i: PurchaseIdentifiers) {
   purchaseLimit(buyerId: $b, storeId: $s, quantity: $q, amount: $a, currency: $c, orderId: $o, identifiers: $i) {
     verdict reason scope status remainingOrders remainingAmount { amount currency } maxQuantity binding expiresAt runId
     stale countedUntil
   }
+}"""
+
+RESERVE = """mutation R($o: PurchaseOrder!) {
+  reservePurchase(order: $o) { state changed expiresAt limit { verdict reason remainingOrders binding bindingOf } }
 }"""
 
 
@@ -210,8 +219,11 @@ def close(callers: Sequence[Caller]) -> None:
             caller.transport.close()
 
 
-def raw_requests(url: str, token: str, count: int) -> tuple[list[bytes], str]:
-    """Whole HTTP requests about buyers of the published run, in a fixed mixture; and the mixture in words."""
+def raw_requests(
+    url: str, token: str, count: int, *, reserve: bool = False, limited_only: bool = False
+) -> tuple[list[bytes], str]:
+    """Whole HTTP requests about buyers of the published run, in a fixed mixture or by limited accounts only, that ask
+    or reserve; and the mixture in words."""
     store = open_store(url, create=False)
     run = store.head().run
     if run is None:
@@ -228,7 +240,7 @@ def raw_requests(url: str, token: str, count: int) -> tuple[list[bytes], str]:
     requests = []
     for number in range(count):
         identifiers = None
-        if number % 20 == 0 and limited:
+        if limited and (limited_only or number % 20 == 0):
             buyer = draw.choice(limited)
         elif number % 20 == 1:
             buyer = f"never seen {number}"
@@ -248,7 +260,13 @@ def raw_requests(url: str, token: str, count: int) -> tuple[list[bytes], str]:
             "o": f"order {number}",
             "i": identifiers,
         }
-        body = orjson.dumps({"query": QUERY, "variables": variables})
+        query = QUERY
+        if reserve:
+            named = zip(("buyerId", "storeId", "quantity", "amount", "currency", "orderId"), "bsqaco", strict=True)
+            order = {name: variables[letter] for name, letter in named}
+            query = RESERVE
+            variables = {"o": {**order, "orderId": f"{limited_only} {number}", "identifiers": identifiers}}
+        body = orjson.dumps({"query": query, "variables": variables})
         head = (
             "POST /graphql HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
             f"Authorization: Bearer {token}\r\nContent-Length: {len(body)}\r\n\r\n"
@@ -341,7 +359,16 @@ def measure(url: str, seconds: float, *, cores: tuple[int, int], busy: int) -> t
         if not ours.recv():
             raise SystemExit("the server did not start")
         os.sched_setaffinity(0, {cores[1]})
-        found = uvloop.run(_rounds(Server(server.pid or 0, port), requests, seconds))
+        running = Server(server.pid or 0, port)
+        found = uvloop.run(_rounds(running, requests, seconds))
+        for limited_only, whose in ((False, "the mixture"), (True, "limited accounts only")):
+            count = int(seconds * _RESERVED_A_SECOND)
+            orders, _ = raw_requests(url, token, count, reserve=True, limited_only=limited_only)
+            load = uvloop.run(closed_loop(running, orders, seconds, 64))
+            found.append((f"reserve, {whose}, 64 connections", load))
+        with urlopen(f"http://127.0.0.1:{port}/healthz") as answer:
+            counts = orjson.loads(answer.read())["checkout"]
+        mixture += f"; counted by the server: { {name: count for name, count in counts.items() if count} }"
         if busy:
             beside = Busy(url, busy)
             try:

@@ -185,7 +185,8 @@ STORES = {
     "Mutation.fileComplaints",
 }
 READS = {field for field in QUESTIONS if field.startswith("Query.")} - STORES
-PEOPLE = READS | {field for field in QUESTIONS if field.startswith("Mutation.")} - {"Mutation.startRun"}
+RESERVING = {"Mutation.reservePurchase", "Mutation.confirmPurchase", "Mutation.releasePurchase"}
+PEOPLE = READS | {field for field in QUESTIONS if field.startswith("Mutation.")} - {"Mutation.startRun", *RESERVING}
 ALLOWED = {
     "investigator": PEOPLE,
     "senior_investigator": PEOPLE,
@@ -194,9 +195,7 @@ ALLOWED = {
     "order_service": {
         "Query.purchaseLimit",
         "Query.purchaseLimits",
-        "Mutation.reservePurchase",
-        "Mutation.confirmPurchase",
-        "Mutation.releasePurchase",
+        *RESERVING,
     },
     "scheduler": {"Query.run", "Query.runs", "Mutation.startRun"},
 }

@@ -44,6 +44,7 @@ COSTS: Mapping[str, int] = {
     "Query.identifier": 500,
     "Query.path": 5_000,
     "Query.assessClaim": 100,
+    "Query.returnRisk": 1_000,
     "Account.remedies": 5,
     "Account.warning": 5,
     "MyClaim.remedies": 100,

@@ -25,6 +25,7 @@ from api.domains.purchase_limit import PurchaseLimitQuery
 from api.domains.refund import RefundQuery
 from api.domains.remedy import RemedyQuery
 from api.domains.reservation import ReservationMutation
+from api.domains.return_risk import ReturnRiskQuery
 from api.domains.ring import RingQuery
 from api.domains.run import RunMutation, RunQuery
 from api.domains.store import StoreQuery
@@ -49,6 +50,7 @@ class Query(
     JudgementQuery,
     ActsQuery,
     RemedyQuery,
+    ReturnRiskQuery,
 ):
     """All root fields that read."""
 

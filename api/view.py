@@ -21,6 +21,8 @@ from graph.places import resolve_places
 from graph.store import Head, RunRecord, Store
 from integrity.checkout_view import PublishedRun
 from integrity.columns import frame_of, scan_frame
+from integrity.policy import Policy
+from integrity.return_risk import ReturnModel, read_model
 
 V = TypeVar("V")
 Row = dict[str, Any]
@@ -164,6 +166,12 @@ class View:
             return {store: sorted(claims) for store, claims in groups.items()}
 
         return self._part("store_claims", build)
+
+    def return_model(self, policy: Policy) -> ReturnModel:
+        """What the records at this head teach of orders that come back, by the policy first asked with."""
+        return self._part(
+            "return_model", lambda: read_model(self.store, self.published, policy, known_by=self.head.load)
+        )
 
     # -- rings -------------------------------------------------------------------------------------------------
 

@@ -131,5 +131,5 @@ def assess_claim(
     facts = claim_facts(refund, order, complaints, evidence, elsewhere, policy)
     basis = basis_of(published, policy)
     found = claim_remedies(facts, account, policy, basis, now=now)
-    told = for_store(found, order["store_id"], entitled(policy, shop.get("experience_score")))
+    told = for_store(found, order["store_id"], entitled(policy, shop.get("experience_score"), now))
     return Assessment(refund_id, order["store_id"], order["buyer_id"], tuple(found), tuple(told), basis)

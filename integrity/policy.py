@@ -23,7 +23,7 @@ from integrity.money import to_minor
 from integrity.policy_fields import Amount, Share, as_tuple
 from integrity.policy_fields import Section as _Section
 from integrity.policy_invariants import Invariants
-from integrity.policy_remedies import Rates, Remedies
+from integrity.policy_remedies import Rates, Remedies, ReturnRisk
 from integrity.policy_stages import Stages
 
 
@@ -291,6 +291,7 @@ class Policy(_Section):
     people: People = Field(default_factory=People, description="Judgements and appeals.")
     remedies: Remedies = Field(default_factory=Remedies, description="What is done beyond purchase limits.")
     rates: Rates = Field(default_factory=Rates, description="How the rates of stores are counted.")
+    return_risk: ReturnRisk = Field(default_factory=ReturnRisk, description="Warnings that an order may come back.")
     stages: Stages = Field(default_factory=Stages, description="What a store may use, by its score.")
     publication: Publication = Field(default_factory=Publication, description="Which runs are held, which are kept.")
     invariants: Invariants = Field(

@@ -1,10 +1,10 @@
-"""The policy's sections `[remedies]`, from where on which remedy applies, and `[rates]` of stores."""
+"""The policy's sections `[remedies]`, from where on which remedy applies, `[rates]` of stores, and `[return_risk]`."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 
 from integrity.policy_fields import Section, Share, as_tuple
 
@@ -12,10 +12,6 @@ from integrity.policy_fields import Section, Share, as_tuple
 class Remedies(Section):
     """What is done about a claim or an account beyond purchase limits. Bystanders of a ring are never touched."""
 
-    store_score: Annotated[float, Field(ge=0, le=5, strict=False)] = Field(
-        default=4.8,
-        description="Stores of at least this score may use every remedy; others those of the platform only.",
-    )
     no_refund_only_risk: Share = Field(
         default=0.9, description="A limited account of at least this risk gets money back against the goods only."
     )
@@ -59,3 +55,27 @@ class Rates(Section):
     window_days: Annotated[int, Field(ge=1, le=3_650)] = Field(
         default=30, description="Length of the window where none is asked for."
     )
+
+
+class ReturnRisk(Section):
+    """When a store is warned that an order may come back. Levels are held against the category, so that a shop for
+    clothes is not warned of everything."""
+
+    medium_lift: Annotated[float, Field(ge=1, strict=False)] = Field(
+        default=1.5, description="MEDIUM from so many times the claims that orders of the category bring."
+    )
+    high_lift: Annotated[float, Field(ge=1, strict=False)] = Field(
+        default=3.0, description="HIGH from so many times the claims that orders of the category bring."
+    )
+    high_probability: Share = Field(
+        default=0.2, description="HIGH only where a claim is at least this probable, however rare claims are."
+    )
+    ripe_days: Annotated[int, Field(ge=1, le=365)] = Field(
+        default=30, description="Orders younger than this before `as_of` teach nothing: their claims are still to come."
+    )
+
+    @model_validator(mode="after")
+    def _rising(self) -> Self:
+        if self.medium_lift > self.high_lift:
+            raise ValueError("medium_lift must not be above high_lift")
+        return self

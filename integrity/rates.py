@@ -194,7 +194,7 @@ def store_rates(
         orders, claims, proven, policy, store_id=store_id, since=since, until=end, now=now
     )
     score = shop["experience_score"][0] if shop.height else None
-    may = RemedyKind.EXCLUDE_FROM_STORE_RATES in entitled(policy, score)
+    may = RemedyKind.EXCLUDE_FROM_STORE_RATES in entitled(policy, score, now)
     run_id = None if published is None else published.record.run_id
     return StoreRates(store_id, since, end, raw, cleaned, left_out, may, run_id, policy.version)
 

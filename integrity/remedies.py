@@ -26,6 +26,7 @@ from integrity.remedy_words import (
     RemedyReason,
     Words,
 )
+from integrity.stages import entitlements
 
 _LIMITED: Final = (Status.STORE_LIMITED, Status.PLATFORM_LIMITED)
 _OF_KIND: Final[Mapping[str, RemedyReason]] = {
@@ -34,8 +35,6 @@ _OF_KIND: Final[Mapping[str, RemedyReason]] = {
     "shared_parcel": RemedyReason.PARCEL_OF_ANOTHER_RETURN,
 }
 """What a run's evidence about one claim says against it."""
-PLATFORMS_OWN: Final = frozenset({RemedyKind.STORE_LIMIT, RemedyKind.PLATFORM_LIMIT, RemedyKind.MANUAL_REVIEW})
-"""What holds for every store, whatever its score."""
 
 
 class RemedyScope(StrEnum):
@@ -230,11 +229,10 @@ def claim_remedies(
     return sorted(found, key=lambda one: order.index(one.kind))
 
 
-def entitled(policy: Policy, store_score: float | None) -> frozenset[RemedyKind]:
-    """The remedies that a store of this score (0 to 5, None unknown) may use."""
-    if store_score is not None and store_score >= policy.remedies.store_score:
-        return frozenset(RemedyKind)
-    return PLATFORMS_OWN
+def entitled(policy: Policy, store_score: float | None, now: int) -> frozenset[RemedyKind]:
+    """The remedies that a store of this score (0 to 5, None unknown) may use at `now`, by the policy's stages."""
+    given = entitlements(policy, store_score, now).entitlements
+    return frozenset(kind for kind in RemedyKind if kind.value in given)
 
 
 def for_store(remedies: Sequence[Remedy], store_id: str, allowed: frozenset[RemedyKind]) -> list[Remedy]:

@@ -37,6 +37,7 @@ NARROW = {
     "FiledComplaint",
     "FilingResult",
     "ComplaintCount",
+    "ReturnRisk",
     "Money",
     "PageInfo",
     "StoreEntitlementList",
@@ -49,7 +50,7 @@ OTHERS = re.compile(
 
 TELLS_NOTHING = {"Query.myComplaintCounts", "Query.myComplaints"}
 """Answers that name no store and no order: numbers, and what this store filed here, which is nothing yet."""
-ARGUMENTS = {"Query.myClaim": '(id: "r-two")'}
+ARGUMENTS = {"Query.myClaim": '(id: "r-two")', "Query.returnRisk": '(orderIds: ["o-900", "o-000"])'}
 """Arguments of a store's root fields that need some."""
 
 

@@ -146,6 +146,7 @@ QUESTIONS = {
     "Query.evidence": "{ evidence { totalCount } }",
     "Query.identifier": '{ identifier(kind: PHONE, value: "13800138000") { id } }',
     "Query.path": '{ path(a: "b-01", b: "b-02") { exhaustive } }',
+    "Query.returnRisk": '{ returnRisk(orderIds: ["o-000"]) { level } }',
     "Query.assessClaim": '{ assessClaim(refundId: "r-0") { policy } }',
     "Query.myStore": "{ myStore { id } }",
     "Query.myClaim": '{ myClaim(id: "r-0") { id } }',
@@ -184,14 +185,16 @@ STORES = {
     "Mutation.fileComplaint",
     "Mutation.fileComplaints",
 }
+RESERVING = {"Mutation.reservePurchase", "Mutation.confirmPurchase", "Mutation.releasePurchase"}
 READS = {field for field in QUESTIONS if field.startswith("Query.")} - STORES
 RESERVING = {"Mutation.reservePurchase", "Mutation.confirmPurchase", "Mutation.releasePurchase"}
 PEOPLE = READS | {field for field in QUESTIONS if field.startswith("Mutation.")} - {"Mutation.startRun", *RESERVING}
+PEOPLE = READS | {field for field in QUESTIONS if field.startswith("Mutation.")} - {"Mutation.startRun"} - RESERVING
 ALLOWED = {
     "investigator": PEOPLE,
     "senior_investigator": PEOPLE,
     "auditor": READS,
-    "store": STORES,
+    "store": STORES | {"Query.returnRisk"},
     "order_service": {
         "Query.purchaseLimit",
         "Query.purchaseLimits",

@@ -157,8 +157,8 @@ def test_claims_taken_back_begun_by_others_or_made_later_do_not_count(store: Sto
     assert rates(store, until=NOW - 2 * DAY).raw.claims == 0
 
 
-def test_a_store_below_the_policys_score_keeps_its_rates_as_they_are(store: Store) -> None:
-    fill(store, score=4.7)
+def test_a_store_whose_score_does_not_entitle_it_keeps_its_rates_as_they_are(store: Store) -> None:
+    fill(store, score=3.9)
     found = rates(store, publish(store, BAD))
     assert not found.entitled
     assert found.counted == found.raw != found.cleaned

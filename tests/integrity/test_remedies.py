@@ -227,8 +227,9 @@ def test_the_stores_words_tell_of_no_other_store_buyer_or_ring() -> None:
 
 def test_a_store_is_told_what_holds_there_and_what_its_score_entitles_it_to() -> None:
     found = claim_remedies(CLAIM, AT_STORES, POLICY, BASIS, now=NOW)
-    high, low, unknown = (entitled(POLICY, score) for score in (4.8, 4.79, None))
+    high, low, unknown = (entitled(POLICY, score, NOW) for score in (4.8, 3.9, None))
     assert {one.kind for one in for_store(found, "s1", high)} >= {RemedyKind.REJECT_CLAIM, RemedyKind.NO_REFUND_ONLY}
-    assert {one.kind for one in for_store(found, "s1", low)} == {RemedyKind.STORE_LIMIT}
-    assert low == unknown
+    assert RemedyKind.NO_PLATFORM_INTERVENTION in high - entitled(POLICY, 4.79, NOW)
+    assert for_store(found, "s1", low) == []
+    assert low == unknown == {RemedyKind.PLATFORM_LIMIT, RemedyKind.MANUAL_REVIEW}
     assert {one.scope.value for one in for_store(found, "s9", high)} <= {"claim", "platform"}

@@ -81,7 +81,9 @@ def _held(web: Web, own: Floats, rows: Longs) -> Longs:
         rows = rows[shared[web.key[rows]]]
         kinds = group(web.buyer[rows].astype(np.int64), web.detector[web.key[rows]].astype(np.int64))
         several = np.bincount(web.buyer[rows][kinds.first], minlength=web.n) >= 2
-        stays = several | (own >= OWN)
+        # what others brought to an account's own door, number or parcel joins it to nobody
+        went = np.bincount(web.buyer[rows[~web.owned[rows]]], minlength=web.n) > 0
+        stays = went & (several | (own >= OWN))
         rows = rows[stays[web.buyer[rows]]]
     shared = np.bincount(web.key[rows], minlength=web.keys) >= 2
     return rows[shared[web.key[rows]]]
@@ -139,7 +141,7 @@ def bystanders(
     crowd = np.zeros(web.keys, np.int64)
     np.maximum.at(crowd, key, pairs.count)
     close = (guilt >= ACTS) & (web.size < settings.hub_buyers) & (most >= 0) & (2 * crowd >= web.size)
-    rows = np.flatnonzero(close[web.key] & (acting < 0))
+    rows = np.flatnonzero(close[web.key] & (acting < 0) & ~web.owned)
     rows = rows[np.lexsort((rows, -message[rows], web.buyer[rows]))]
     _, at = np.unique(web.buyer[rows], return_index=True)
     rows = rows[at]

@@ -51,7 +51,8 @@ class Keys:
 class Evidence:
     """`m` rows of one detector. `key` (m,) index into `keys`, -1 where the row speaks of the account alone; `buyer`
     (m,) index; `nats` (m,) log-likelihood ratio of abuse against honesty; `table` (m,) index into `SOURCES` and `row`
-    (m,) the row of that table in the snapshot; `count` (m,) source rows that say the same."""
+    (m,) the row of that table in the snapshot; `count` (m,) source rows that say the same; `owned` (m,) true where the
+    key was the account's own before others came to it, so that the sharing is their doing, not the account's."""
 
     detector: str
     key: Ints
@@ -60,6 +61,7 @@ class Evidence:
     table: Small
     row: Ints
     count: Longs
+    owned: Bools
     keys: Keys
 
     def account_nats(self, n: int) -> Floats:
@@ -80,9 +82,11 @@ def evidence(
     row: Ints,
     key: Ints | None = None,
     count: Longs | None = None,
+    owned: Bools | None = None,
     keys: Keys = NO_KEYS,
 ) -> Evidence:
-    """Build `Evidence` with the types that its columns promise; `key` defaults to none, `count` to one."""
+    """Build `Evidence` with the types that its columns promise; `key` defaults to none, `count` to one,
+    `owned` to false."""
     m = len(buyer)
     return Evidence(
         detector=detector,
@@ -92,6 +96,7 @@ def evidence(
         table=np.full(m, table, np.int8) if isinstance(table, int) else table.astype(np.int8),
         row=row.astype(np.int32),
         count=np.ones(m, np.int64) if count is None else count.astype(np.int64),
+        owned=np.zeros(m, bool) if owned is None else owned.astype(bool),
         keys=keys,
     )
 
@@ -181,7 +186,8 @@ class Detector:
     one household repeat each other (below 1), claims made together are told more timidly than they deserve (above 1).
     The weights lie between 1 and those with which a logistic regression explains the truth of simulated markets, tuning
     seeds alone (`python -m benchmarks.quality --weights`, ADR 7); they are the same for every market. `pairs`
-    says whether such a key can make a ring of two accounts alone."""
+    says whether such a key can make a ring of two accounts alone, `written` whether others can write it onto their
+    orders and claims: a door, a number, a parcel, a picture, but not a device or a payment."""
 
     name: str
     title: str
@@ -193,3 +199,4 @@ class Detector:
     ceiling: float = 0.0
     weight: float = 1.0
     pairs: bool = False
+    written: bool = False

@@ -5,12 +5,14 @@ independent draws of the market, of an abusive one a share θ acts (θ has a sma
 lives is not abusive as a whole). Messages run on the bipartite graph of accounts and keys, never on pairs: a key hears
 what each account did and, leaving that account out, tells it what the others' conduct means for it.
 
-Four rules keep one fact from counting several times and a bridge from pulling people in:
+Five rules keep one fact from counting several times and a bridge from pulling people in:
 
 - guilt by association is not passed on: an account tells its keys what it did, alone or with others (shared pictures,
   parcels, lockstep), never what it is merely linked to, so suspicion does not run through households and their hubs;
 - keys with the same members, of whatever kind, are one key;
 - of the keys of one family only the one that says most to an account counts for it;
+- what others write onto a person says nothing of that person: a door, number, parcel or picture that an account had to
+  itself before others came speaks against it only where a device, a payment or the like does, too;
 - places and instruments together lift an account to `link_ceiling` at most: the rest must be its own conduct.
 
 How often keys of each kind and size are abusive is learned from the market around the detectors' priors and the
@@ -42,6 +44,8 @@ HUB: Final = 20
 """From this many accounts on a place is a hub, whatever is thought of its people …"""
 HUB_NATS: Final = 1.5
 """… and says at most this much to each of them, in inverse proportion to its size beyond that."""
+OTHERWISE: Final = 1.0
+"""Nats that a key which others can't write must say before keys that were an account's own say anything against it."""
 SCARCE: Final = (-3.0, 1.0)
 """Bounds of the nats by which the estimated share of abusers moves all keys."""
 MOST_FACTOR: Final = 3.0
@@ -149,8 +153,20 @@ def propagate(
             abusers,
             np.minimum(web.prior + scarce + learned, logit(MOST_PRIOR)),
         )
-        message = np.minimum(message - usual, most)
+        message = _borne_out(web, np.minimum(message - usual, most))
     return np.where(message > 0, message * web.weight[web.key], message), guilt
+
+
+def _borne_out(web: Web, message: Floats) -> Floats:
+    """(m,) messages, where a key that was the account's own before others came to it says nothing against it unless a
+    key does that nobody else can write, as a device: anybody can write a stranger's door, number or parcel."""
+    if not web.owned.any():
+        return message
+    other = np.zeros(web.n)
+    own_doing = ~web.written[web.key]
+    np.maximum.at(other, web.buyer[own_doing], message[own_doing])
+    alone = web.owned & (other[web.buyer] < OTHERWISE)
+    return np.where(alone, np.minimum(message, 0.0), message)
 
 
 def unheard(web: Web, abusers: float, scarce: float) -> Floats:

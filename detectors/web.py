@@ -24,20 +24,23 @@ ALIKE: Final = np.array([0.0, -1.0, 1.0])
 class Web:
     """All shared keys of all link detectors, keys with equal members merged into one.
 
-    Rows (m,) sorted by key, then buyer: `key`, `buyer`. Keys (k,): `detector`, index into the link detectors; `family`;
-    `size`, accounts that share it; `weight`, how much of what it says counts; `pairs`, whether it can put two
-    accounts alone into one ring; `klass`, within which shares of guilt are learned; `prior`, stated log odds
-    that it is abusive; `base`, those of its kind whatever the size. `alias` gives the kept key of every key before
-    merging, detector after detector. `slot` groups rows by buyer and family, `slot_rank` (m,) lists rows slot by slot.
-    `n` accounts."""
+    Rows (m,) sorted by key, then buyer: `key`, `buyer`, and `owned`, true where the key was the account's own before
+    others came to it, in all the keys that were merged. Keys (k,): `detector`, index into the link detectors; `family`;
+    `size`, accounts that share it; `weight`, how much of what it says counts; `pairs`, whether it can put two accounts
+    alone into one ring; `written`, whether others can write it; `klass`, within which shares of guilt are learned;
+    `prior`, stated log odds that it is abusive; `base`, those of its kind whatever the size. `alias` gives the kept key
+    of every key before merging, detector after detector. `slot` groups rows by buyer and family, `slot_rank` (m,) lists
+    rows slot by slot. `n` accounts."""
 
     key: Ints
     buyer: Ints
+    owned: Bools
     detector: Ints
     family: Ints
     size: Longs
     weight: Floats
     pairs: Bools
+    written: Bools
     klass: Longs
     prior: Floats
     alias: Longs
@@ -62,6 +65,7 @@ def weave(detectors: Sequence[Detector], found: Sequence[Evidence], n: int, grad
     linked = [np.flatnonzero(item.key >= 0) for item in found]
     key = np.concatenate([item.key[rows] + start for item, rows, start in zip(found, linked, first_key, strict=False)])
     buyer = np.concatenate([item.buyer[rows] for item, rows in zip(found, linked, strict=True)])
+    owned = np.concatenate([item.owned[rows] for item, rows in zip(found, linked, strict=True)])
     nats = np.concatenate([item.nats[rows] for item, rows in zip(found, linked, strict=True)])
     kind = np.repeat(np.arange(len(found), dtype=np.int32), sizes)
     size = np.concatenate([item.keys.size for item in found])
@@ -74,21 +78,24 @@ def weave(detectors: Sequence[Detector], found: Sequence[Evidence], n: int, grad
     prior = np.minimum(base + np.where(household, 0.0, rare), top) + ALIKE[grade]
     keep, twin = _distinct(key, buyer, total, prior, family)
     number = np.cumsum(keep) - 1
-    kept = keep[key]
-    key, buyer = number[key[kept]], buyer[kept]
+    merged = group(number[twin[key]], buyer)
+    shared = merged.total(~owned) > 0
+    key, buyer = number[twin[key]][merged.first], buyer[merged.first]
     rank = np.lexsort((buyer, key))
-    key, buyer = key[rank], buyer[rank]
+    key, buyer, owned = key[rank], buyer[rank], ~shared[rank]
     size_class = np.searchsorted(SIZES, size, side="right")
     klass = ((kind * (len(SIZES) + 1) + size_class) * 2 + household) * len(ALIKE) + grade
     slot = group(buyer, family[keep][key])
     return Web(
         key=key.astype(np.int32),
         buyer=buyer.astype(np.int32),
+        owned=owned,
         detector=kind[keep],
         family=family[keep],
         size=size[keep],
         weight=np.array([detector.weight for detector in detectors])[kind[keep]],
         pairs=np.array([detector.pairs for detector in detectors])[kind[keep]],
+        written=np.array([detector.written for detector in detectors])[kind[keep]],
         klass=klass[keep],
         prior=prior[keep],
         base=base[keep],

@@ -17,6 +17,8 @@ import polars as pl
 from benchmarks.evasion.tactics import Spent, Tactic
 from simulator.words import CITIES, FIRST, GIVEN, SECOND, SURNAMES
 
+KNOWN: Final = timedelta(days=100)
+"""Age of what a ring can know of a person that it frames; it begins later."""
 ISO: Final = "%Y-%m-%dT%H:%M:%S%z"
 TIMES: Final = {"orders": ("placed_at", "signed_at"), "refunds": ("requested_at", "outcome_at")}
 Tables = dict[str, pl.DataFrame]
@@ -25,7 +27,8 @@ Tables = dict[str, pl.DataFrame]
 @dataclass
 class Templates:
     """Honest rows to copy: refund-only `claims` with their orders, `returns`, orders that nobody claimed (`plain`); and
-    who may be framed: buyer, a writing of its door with name and number, a parcel that it sent back."""
+    who may be framed: buyer, a writing of its door with name and number, a parcel that it sent back, all of which the
+    platform has known for `KNOWN`: a ring can only write what it has seen."""
 
     claims: list[tuple[dict[str, Any], dict[str, Any]]]
     returns: list[tuple[dict[str, Any], dict[str, Any]]]
@@ -54,9 +57,12 @@ def templates(tables: Mapping[str, pl.DataFrame], guilty: set[str], rng: np.rand
     found: dict[str, list[tuple[dict[str, Any], dict[str, Any]]]] = {"refund_only": [], "return_refund": []}
     for row in both.drop("buyer_id").to_dicts():
         found[row["kind"]].append((by_id[row["order_id"]], row))
-    often = both.group_by("buyer_id").agg(pl.len(), pl.col("return_tracking_no").drop_nulls().first())
-    often = often.filter((pl.col("len") >= 2) & pl.col("return_tracking_no").is_not_null()).sort("buyer_id")
-    door = orders.sort("placed_at").group_by("buyer_id").agg(pl.col("address", "recipient", "phone").last())
+    line = _text(time_of(tables["orders"]["placed_at"].max()) - KNOWN)  # type: ignore[arg-type]  # text
+    old = both.filter(pl.col("requested_at") < line).group_by("buyer_id", maintain_order=True)
+    sent = old.agg(pl.col("return_tracking_no").drop_nulls().first()).drop_nulls()
+    often = both.group_by("buyer_id").len().filter(pl.col("len") >= 2).join(sent, on="buyer_id")
+    before = orders.filter(pl.col("placed_at") < line).sort("placed_at", "order_id")
+    door = before.group_by("buyer_id").agg(pl.col("address", "recipient", "phone").last())
     victims = often.join(door, on="buyer_id").sort("buyer_id").to_dicts()
     victims = [victims[at] for at in rng.permutation(len(victims)).tolist()]
     plain = orders.filter(~pl.col("order_id").is_in(claims["order_id"].implode())).to_dicts()

@@ -20,7 +20,7 @@ import numpy as np
 from detectors.contract import REFUNDS, Context, Detector, Evidence, Family, Keys, evidence, nothing
 from detectors.links.sharing import one_home
 from detectors.numerics import group, tally
-from graph.snapshot import Floats, Ints, Longs
+from graph.snapshot import Bools, Floats, Ints, Longs
 
 MONTH: Final = 28 * 86_400_000_000
 MOST: Final = 50
@@ -39,23 +39,24 @@ class Meetings:
     """For each of the `n` keys of `ctx.links`, one detector after the other: `nats` (n,) that its meetings are worth
     and
     `claimants` (n,) accounts with claims; -1 where the key was not looked at. Rows (m,) of accounts in meetings: `key`,
-    `buyer`, and `claim`, the place in `ctx.claims`."""
+    `buyer`, `claim`, the place in `ctx.claims`, and `owned`, whether the account owned the key (see `Evidence`)."""
 
     nats: Floats
     claimants: Longs
     key: Longs
     buyer: Ints
     claim: Longs
+    owned: Bools
 
 
 def meet(ctx: Context) -> Meetings:
     """Look for meetings in every small key of the plain link detectors."""
     claims = ctx.claims
-    base, key, buyer = _members(ctx)
+    base, key, buyer, owned = _members(ctx)
     none = np.empty(0, np.int64)
     usable = np.flatnonzero(ctx.expectation.surge[claims.order] < 0) if len(claims.row) else none
     if not len(key) or not len(usable):
-        return Meetings(np.zeros(base), np.full(base, -1), none, none.astype(np.int32), none)
+        return Meetings(np.zeros(base), np.full(base, -1), none, none.astype(np.int32), none, none.astype(bool))
     # by the calendar, not back from as_of: tomorrow's run must lay the same claims into the same cells
     month = claims.at[usable] // MONTH
     cells = group(claims.store[usable], month - month.min())
@@ -67,7 +68,7 @@ def meet(ctx: Context) -> Meetings:
     width = starts[buyer + 1] - starts[buyer]
     kept = width <= MOST_CELLS
     looked = np.bincount(key, minlength=base) > 0
-    key, buyer, width = key[kept], buyer[kept], width[kept]
+    key, buyer, owned, width = key[kept], buyer[kept], owned[kept], width[kept]
     claimants = np.where(looked, np.bincount(key[width > 0], minlength=base), -1)
     spread = np.repeat(np.arange(len(key)), width)
     at = np.repeat(starts[buyer], width) + np.arange(len(spread)) - np.repeat(np.cumsum(width) - width, width)
@@ -86,7 +87,7 @@ def meet(ctx: Context) -> Meetings:
     part[spread[rows]] = True
     apart = tally(key_of, part[spread], base) - np.bincount(key_of[rows], minlength=base)
     nats = np.maximum(nats + apart * np.log1p(-ACCOMPLICE), 0.0)
-    return Meetings(nats, claimants, key_of[rows], buyer[spread[rows]], first[at[rows]])
+    return Meetings(nats, claimants, key_of[rows], buyer[spread[rows]], first[at[rows]], owned[spread[rows]])
 
 
 def grades(met: Meetings) -> Ints:
@@ -113,21 +114,24 @@ def run(ctx: Context) -> Evidence:
         table=REFUNDS,
         row=ctx.claims.row[where],
         count=pairs.count,
+        owned=met.owned[pairs.first],
         keys=Keys(np.full(len(used), "", object), np.bincount(local), one_home(ctx, local, who, len(used))),
     )
 
 
-def _members(ctx: Context) -> tuple[int, Longs, Ints]:
-    """Number of keys, and (m,) key and account of every membership in small keys of the other link detectors."""
-    keys, buyers, offset = [np.empty(0, np.int64)], [np.empty(0, np.int32)], 0
+def _members(ctx: Context) -> tuple[int, Longs, Ints, Bools]:
+    """Number of keys, and (m,) key, account and ownership of every membership in small keys of the other link
+    detectors."""
+    keys, buyers, owned, offset = [np.empty(0, np.int64)], [np.empty(0, np.int32)], [np.empty(0, bool)], 0
     for item in ctx.links:
         if item.detector not in CROWDS:
             small = np.flatnonzero(item.key >= 0)
             small = small[item.keys.size[item.key[small]] <= MOST]
             keys.append(item.key[small].astype(np.int64) + offset)
             buyers.append(item.buyer[small])
+            owned.append(item.owned[small])
         offset += len(item.keys.size)
-    return offset, np.concatenate(keys), np.concatenate(buyers)
+    return offset, np.concatenate(keys), np.concatenate(buyers), np.concatenate(owned)
 
 
 DETECTOR = Detector(
@@ -144,4 +148,5 @@ DETECTOR = Detector(
     prior=0.02,
     ceiling=0.5,
     weight=1.5,
+    written=True,
 )

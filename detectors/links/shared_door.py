@@ -8,7 +8,7 @@ from detectors.links.sharing import shared_identifier
 
 def run(ctx: Context) -> Evidence:
     """One row each account of each shared door."""
-    return shared_identifier(ctx, DETECTOR.name, "door")
+    return shared_identifier(ctx, DETECTOR.name, "door", written=True)
 
 
 DETECTOR = Detector(
@@ -24,4 +24,5 @@ DETECTOR = Detector(
     prior=0.001,
     ceiling=0.01,
     weight=0.5,
+    written=True,
 )

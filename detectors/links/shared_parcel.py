@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from detectors.contract import REFUNDS, Context, Detector, Evidence, Family, Keys, evidence, nothing
-from detectors.links.sharing import one_home
+from detectors.links.sharing import one_home, owners
 from detectors.numerics import group, rarity, tally
 
 CAP = 3.0
@@ -33,10 +33,11 @@ def run(ctx: Context) -> Evidence:
     shared = np.flatnonzero((accounts >= 2) & ~household)
     number = np.full(n, -1, np.int64)
     number[shared] = np.arange(len(shared))
-    joint = np.flatnonzero(number[parcel] >= 0)
-    pairs = group(number[parcel[joint]], buyer[joint])
-    joint = joint[pairs.first]
+    all_ = np.flatnonzero(number[parcel] >= 0)
+    pairs = group(number[parcel[all_]], buyer[all_])
+    joint = all_[pairs.first]
     key = number[parcel[joint]]
+    first = owners(number[parcel[all_]], buyer[all_], claims.at[with_parcel[all_]])
     nats = rarity(accounts[shared], used)
 
     several = np.flatnonzero((stores >= 2) & (accounts == 1))
@@ -57,6 +58,7 @@ def run(ctx: Context) -> Evidence:
         table=REFUNDS,
         row=np.concatenate([row[joint], row[alone]]),
         count=np.concatenate([pairs.count, np.ones(len(alone), np.int64)]),
+        owned=np.concatenate([first, np.zeros(len(alone), bool)]),
         keys=Keys(ctx.snapshot.parcels[shared], accounts[shared], np.zeros(len(shared), bool)),
     )
 
@@ -74,4 +76,5 @@ DETECTOR = Detector(
     prior=0.1,
     ceiling=0.3,
     weight=1.8,
+    written=True,
 )

@@ -17,11 +17,12 @@ DETECTOR = Detector(
     source="Rarity of the sharing as a likelihood ratio: Sellke, Bayarri & Berger 2001, doi:10.1198/000313001300339950",
     doc=(
         "Accounts that gave one phone number. Families share them, and numbers are handed on to strangers. Whose it "
-        "was for a month before is not linked by others who write it."
+        "was before is not linked by others who write it."
     ),
     family=Family.INSTRUMENT,
     run=run,
     prior=0.003,
     ceiling=0.05,
     weight=0.8,
+    written=True,
 )

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from detectors.contract import REFUNDS, Context, Detector, Evidence, Family, Keys, evidence, nothing
-from detectors.links.sharing import one_home
+from detectors.links.sharing import one_home, owners
 from detectors.numerics import group, rarity
 from graph.hashing import distinct
 from graph.snapshot import Longs
@@ -34,6 +34,7 @@ def run(ctx: Context) -> Evidence:
     refund = pictures.refund[mine]
     buyer = ctx.snapshot.refunds.buyer[refund]
     pairs = group(cluster, buyer)
+    first = owners(cluster, buyer, ctx.snapshot.refunds.at[refund])
     cluster, who = cluster[pairs.first], buyer[pairs.first]
     size = np.bincount(cluster, minlength=len(hashes))
     shared = np.flatnonzero(size >= 2)
@@ -51,6 +52,7 @@ def run(ctx: Context) -> Evidence:
         table=REFUNDS,
         row=refund[pairs.first[rows]],
         count=pairs.count[rows],
+        owned=first[rows],
         keys=Keys(np.full(len(shared), "", object), size[shared], one_home(ctx, key, who[rows], len(shared))),
     )
 
@@ -118,4 +120,5 @@ DETECTOR = Detector(
     prior=0.15,
     ceiling=0.15,
     weight=1.3,
+    written=True,
 )

@@ -15,9 +15,8 @@ from detectors.contract import ORDERS, USES, Context, Evidence, Keys, Small, evi
 from detectors.numerics import group, rarity
 from graph.snapshot import KINDS, Bools, Ints, Longs
 
-OWNED: Final = 3
-OWNED_FOR: Final = 30 * 86_400_000_000
-"""From so many uses over so many microseconds on a key is its first user's own."""
+OWNED_FOR: Final = 7 * 86_400_000_000
+"""A key that only one account used for so many microseconds was that account's own before others came to it."""
 
 
 @dataclass(frozen=True)
@@ -48,39 +47,43 @@ def sightings(ctx: Context, kind: str) -> Sightings:
 
 def shared_identifier(ctx: Context, detector: str, kind: str, *, written: bool = False) -> Evidence:
     """One row each account of each identifier of `kind` that several accounts share. `written` says that whoever places
-    an order can write somebody else's: an owner is not linked by what others write."""
+    an order can write somebody else's: what others write says nothing of the owner (see `owners`)."""
     seen = sightings(ctx, kind)
-    return star(ctx, detector, without_owners(seen) if written else seen, ctx.snapshot.identifiers[kind])
+    return star(ctx, detector, seen, ctx.snapshot.identifiers[kind], written=written)
 
 
-def without_owners(seen: Sightings) -> Sightings:
-    """What is left when the owners of keys are taken out: the account that was the only one to use a key, `OWNED` times
-    or more, for `OWNED_FOR` before anybody else did. A ring that writes an innocent person's number on its orders is
-    linked by it; that person is not."""
-    if not len(seen.key):
-        return seen
-    pairs = group(seen.key, seen.buyer)
-    key = seen.key[pairs.first]
+def owners(key: Longs, buyer: Ints, at: Longs) -> Bools:
+    """(pairs,) of each pair of key and account, in the order of `group(key, buyer)`: true where the account had the key
+    to itself for `OWNED_FOR` before anybody else used it. `key`, `buyer`, `at` (m,) are uses.
+
+    A ring that writes an innocent person's door, number or parcel on its orders and claims is linked by that; the
+    person is not."""
+    pairs = group(key, buyer)
+    owner = np.zeros(pairs.n, bool)
+    if not pairs.n:
+        return owner
     begun = np.full(pairs.n, np.iinfo(np.int64).max)
-    np.minimum.at(begun, pairs.of, seen.at)
-    rank = np.lexsort((np.arange(pairs.n), begun, key))
-    leads = np.append(True, key[rank][1:] != key[rank][:-1])
-    first = rank[leads]
-    # the account that comes second to a key stands behind the first, where there is one
-    behind = np.flatnonzero(leads) + 1
-    behind = np.where((behind < pairs.n) & ~np.append(leads, True)[behind], behind, -1)
-    until = np.zeros(pairs.n, np.int64)
-    until[first[behind >= 0]] = begun[rank[behind[behind >= 0]]]
-    alone = np.bincount(pairs.of[seen.at < until[pairs.of]], minlength=pairs.n)
-    owner = (alone >= OWNED) & (until - begun >= OWNED_FOR)
-    kept = ~owner[pairs.of]
-    return Sightings(seen.key[kept], seen.buyer[kept], seen.at[kept], seen.table[kept], seen.row[kept])
+    np.minimum.at(begun, pairs.of, at)
+    number = key[pairs.first]
+    rank = np.lexsort((np.arange(pairs.n), begun, number))
+    same = number[rank][1:] == number[rank][:-1]
+    leads = np.append(True, ~same)[:-1] & same
+    # the account that comes second to a key stands behind the first
+    first, second = rank[:-1][leads], rank[1:][leads]
+    owner[first] = begun[second] - begun[first] >= OWNED_FOR
+    return owner
 
 
 def star(
-    ctx: Context, detector: str, seen: Sightings, labels: np.ndarray[tuple[int], np.dtype[np.object_]]
+    ctx: Context,
+    detector: str,
+    seen: Sightings,
+    labels: np.ndarray[tuple[int], np.dtype[np.object_]],
+    *,
+    written: bool,
 ) -> Evidence:
-    """Star evidence of the keys in `seen` that several accounts share; `labels` name keys by number."""
+    """Star evidence of the keys in `seen` that several accounts share; `labels` name keys by number. `written` as in
+    `shared_identifier`."""
     if not len(seen.key):
         return nothing(detector)
     pairs = group(seen.key, seen.buyer)
@@ -102,6 +105,7 @@ def star(
         table=seen.table[pairs.first[rows]],
         row=seen.row[pairs.first[rows]],
         count=pairs.count[rows],
+        owned=owners(seen.key, seen.buyer, seen.at)[rows] if written else None,
         keys=Keys(labels[shared], sizes, one_home(ctx, local, who, len(shared))),
     )
 

@@ -1,44 +1,32 @@
-"""Who owned a number before others wrote it is not linked by what they write."""
+"""Who had a key to itself before others came to it is told from those who came."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from detectors.links.sharing import Sightings, without_owners
+from detectors.links.sharing import owners
+from detectors.numerics import group
 
 DAY = 86_400_000_000
 
 
-def seen(*rows: tuple[int, int, int]) -> Sightings:
-    """Sightings of (key, account, day)."""
-    key, buyer, day = (np.array(column) for column in zip(*rows, strict=True))
-    count = len(rows)
-    return Sightings(
-        key.astype(np.int64),
-        buyer.astype(np.int32),
-        day.astype(np.int64) * DAY,
-        np.zeros(count, np.int8),
-        np.arange(count, dtype=np.int32),
-    )
+def owning(*rows: tuple[int, int, int]) -> set[tuple[int, int]]:
+    """(key, account) of the owners, given uses (key, account, day)."""
+    key, buyer, day = (np.array(column, np.int64) for column in zip(*rows, strict=True))
+    owner = owners(key, buyer.astype(np.int32), day * DAY)
+    first = group(key, buyer).first[owner]
+    return set(zip(key[first].tolist(), buyer[first].tolist(), strict=True))
 
 
-def left(sightings: Sightings) -> set[tuple[int, int]]:
-    kept = without_owners(sightings)
-    return set(zip(kept.key.tolist(), kept.buyer.tolist(), strict=True))
+def test_the_first_account_owns_a_key_that_others_came_to_later() -> None:
+    rows = [(0, 7, 0), (0, 7, 60), (0, 1, 40), (0, 2, 41), (5, 9, 0), (5, 3, 100)]
+    assert owning(*rows) == {(0, 7), (5, 9)}
+    assert owning(*rows[::-1]) == {(0, 7), (5, 9)}
 
 
-def test_the_owner_is_taken_out_and_the_others_stay_linked() -> None:
-    rows = [(0, 7, 0), (0, 7, 10), (0, 7, 20), (0, 1, 40), (0, 2, 41), (0, 7, 60)]
-    assert left(seen(*rows)) == {(0, 1), (0, 2)}
-    assert left(seen(*rows[::-1])) == {(0, 1), (0, 2)}
+def test_nobody_owns_what_several_came_to_within_a_week() -> None:
+    assert owning((0, 7, 0), (0, 7, 5), (0, 1, 6), (0, 2, 90)) == set()
 
 
-def test_nobody_owns_what_was_shared_soon_or_used_little() -> None:
-    soon = [(0, 7, 0), (0, 7, 1), (0, 7, 2), (0, 1, 20)]
-    little = [(1, 7, 0), (1, 7, 10), (1, 1, 90)]
-    assert left(seen(*soon, *little)) == {(0, 7), (0, 1), (1, 7), (1, 1)}
-
-
-def test_a_key_of_one_account_stays() -> None:
-    alone = [(3, 5, day) for day in range(0, 200, 20)]
-    assert left(seen(*alone, (4, 5, 0), (4, 5, 10), (4, 5, 20), (4, 6, 50))) == {(3, 5), (4, 6)}
+def test_a_key_of_one_account_needs_no_owner() -> None:
+    assert owning((3, 5, 0), (3, 5, 200), (4, 5, 0), (4, 6, 50)) == {(4, 5)}

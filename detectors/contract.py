@@ -7,7 +7,7 @@ picture …), never that two accounts have something to do with each other, so a
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from functools import cached_property
 from typing import Final
@@ -15,6 +15,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from detectors.frozen import Measures
 from detectors.numerics import tally
 from detectors.settings import DetectionSettings
 from graph.snapshot import Bools, Floats, Ints, Longs, Snapshot
@@ -108,15 +109,26 @@ def nothing(detector: str) -> Evidence:
 
 
 @dataclass(frozen=True)
+class Surged:
+    """A stretch of time in which a store (or its `item`, where it is not empty) was claimed at by `people` unrelated
+    people where `due` claims were expected."""
+
+    store: str
+    item: str
+    people: float
+    due: float
+
+
+@dataclass(frozen=True)
 class Expectation:
     """What honest people with the same baskets would claim. `only`, `back` (orders,) expected refund-only and
     return claims of each order, leave-one-buyer-out; `surge` (orders,) index of the surge that the order lies in, -1
-    none; `surges` sentences, one a surge."""
+    none; `surges` what each surge is."""
 
     only: Floats
     back: Floats
     surge: Ints
-    surges: tuple[str, ...]
+    surges: tuple[Surged, ...]
 
     @cached_property
     def any(self) -> Floats:
@@ -151,7 +163,8 @@ class Context:
     """All that a detector may look at. `suspicion` (buyers,) is the former round's probability that an account is
     abusive (zeros at first): `honest` weighs what the market's own people teach, `suspicion` what its abusers do.
     `links` is
-    the evidence of the plain link detectors, for those detectors that look at groups which others name."""
+    the evidence of the plain link detectors, for those detectors that look at groups which others name. `measures` is
+    where they get what they take from the market as a whole."""
 
     snapshot: Snapshot
     settings: DetectionSettings
@@ -159,12 +172,13 @@ class Context:
     expectation: Expectation
     suspicion: Floats
     links: tuple[Evidence, ...] = ()
+    measures: Measures = field(default_factory=Measures)
 
     @cached_property
     def honest(self) -> Floats:
         """(buyers,) how much each account teaches of honest people: the probability that it is honest; while nobody is
         suspected, its share of its company, so that a gang on one phone does not pass for six fussy people."""
-        if self.suspicion.any():
+        if self.measures.number("anyone suspected", lambda: float(self.suspicion.any())):
             return 1.0 - self.suspicion
         company = self.claims.company
         return 1.0 / np.bincount(company)[company]

@@ -75,12 +75,20 @@ class Beliefs:
     next_learned: Floats
 
 
-def believe(web: Web, own: Floats, claimant: Floats, settings: DetectionSettings, start: Beliefs | None) -> Beliefs:
+@dataclass(frozen=True)
+class Start:
+    """What a round takes from the former one: the share of `abusers`, and (k,) nats by which the keys' classes were
+    `learned` to be guiltier than stated."""
+
+    abusers: float
+    learned: Floats
+
+
+def believe(web: Web, own: Floats, claimant: Floats, settings: DetectionSettings, start: Start) -> Beliefs:
     """Run belief propagation over the web, given each account's `own` (n,) nats and the part of them that
-    is no news among accounts met by their claims, `claimant` (n,); `start` is the former round's result
-    from which the shares of abusive accounts and keys are taken."""
-    abusers = settings.prior_abusers if start is None else start.next_abusers
-    learned = np.zeros(web.keys) if start is None else start.next_learned
+    is no news among accounts met by their claims, `claimant` (n,); `start` holds
+    the shares of abusive accounts and keys that the former round found."""
+    abusers, learned = start.abusers, start.learned
     scarce = _scarcity(abusers, settings)
     message, guilt = propagate(web, own, claimant, abusers, scarce, learned, unheard(web, abusers, scarce))
     risk = combine(web, own, message, abusers, settings)

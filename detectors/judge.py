@@ -21,8 +21,9 @@ import numpy as np
 
 from detectors.communities import Candidates, gather
 from detectors.contract import Context
+from detectors.curve import measured_rate
 from detectors.fusion import Beliefs, combine, propagate, unheard
-from detectors.numerics import group, pool, tally
+from detectors.numerics import group, tally
 from detectors.settings import DetectionSettings
 from detectors.web import Web
 from graph.snapshot import Floats, Longs
@@ -33,8 +34,6 @@ AT_ONCE: Final = 2
 """Drawn markets that are worked on at a time."""
 ENOUGH: Final = 10.0
 """Honest people that a stratum must hold for the null model to draw from it."""
-UNSEEN: Final = 0.5
-"""Candidates a market that chance is thought to bring beyond the best one drawn, falling off with the score."""
 
 
 def scores(candidates: Candidates, own: Floats, abusers: float) -> Floats:
@@ -55,8 +54,13 @@ def confidence(
 ) -> tuple[Floats, Floats]:
     """(rings,) confidence of each candidate and its score."""
     observed = scores(candidates, beliefs.own, beliefs.abusers)
-    if not candidates.rings:
-        return np.empty(0), observed
+    measured = ctx.measures.given is None and candidates.rings > 0
+    chance = _chance(ctx, web, beliefs, settings) if measured else np.empty(0)
+    return 1.0 - measured_rate(observed, ctx.measures, observed, chance, settings.null_draws), observed
+
+
+def _chance(ctx: Context, web: Web, beliefs: Beliefs, settings: DetectionSettings) -> Floats:
+    """Scores, rising, of the candidates that `settings.null_draws` honest markets bring forth."""
     urns = _urns(ctx, beliefs)
     generator = np.random.Generator(np.random.PCG64(settings.seed))
     draws = [_draw(generator, urns) for _ in range(settings.null_draws)]
@@ -72,32 +76,7 @@ def confidence(
             own = beliefs.own[drawn]
             risk = combine(web, own, message, beliefs.abusers, settings)
             chance.append(scores(gather(web, own, risk, guilt, settings), own, beliefs.abusers))
-    return 1.0 - local_rate(observed, np.sort(np.concatenate(chance)), settings.null_draws), observed
-
-
-def local_rate(observed: Floats, chance: Floats, draws: int) -> Floats:
-    """(rings,) local false discovery rate of `observed` scores, given all `chance` scores of `draws` markets."""
-    # share of chance candidates among all at each score, held non-increasing
-    score = np.concatenate([observed, chance])
-    is_chance = np.concatenate([np.zeros(len(observed)), np.ones(len(chance))])
-    weight = np.where(is_chance > 0, 1.0 / draws, 1.0)
-    rank = np.lexsort((-is_chance, score))
-    share = -pool(-is_chance[rank], weight[rank])
-    at = np.empty(len(score))
-    at[rank] = share
-    drawn = at[: len(observed)] / np.maximum(1.0 - at[: len(observed)], 1e-9)
-    # beyond the best score that was drawn chance is not nil but falls off like the drawn tail
-    top = float(chance.max(initial=0.0))
-    tail = chance[len(chance) // 2 :]
-    scale = max(float(tail.mean() - tail.min()), 1.0) if len(tail) else 1.0
-    rank = np.argsort(-observed, kind="stable")
-    above = np.empty(len(observed))
-    above[rank] = np.arange(1, len(observed) + 1)
-    unseen = UNSEEN * np.exp(-np.maximum(observed - top, 0.0) / scale) / above
-    rate = np.clip(drawn + unseen, 0.0, 1.0)
-    result = np.empty(len(observed))
-    result[rank] = np.maximum.accumulate(rate[rank])
-    return result
+    return np.sort(np.concatenate(chance))
 
 
 @dataclass(frozen=True)

@@ -91,11 +91,24 @@ def rarity(sizes: Longs, everyone: int) -> Floats:
     `everyone` counts all keys of the kind, shared or not. The chance that a key is shared by as many or more is read
     from the market and turned into the greatest likelihood ratio that it can stand for, -log(-e p log p): Sellke,
     Bayarri & Berger (2001), doi:10.1198/000313001300339950. Never falls when one more account joins a key."""
-    if not len(sizes):
-        return np.empty(0)
+    return rarity_in(size_law(sizes, everyone), sizes)
+
+
+def size_law(sizes: Longs, everyone: int) -> Longs:
+    """How large shared keys are: rows of (size, keys as large or larger), sizes rising, the last row being (a size
+    beyond all, number of all keys); arguments as for `rarity`."""
     ranked = np.sort(sizes)
-    as_large = len(ranked) - np.searchsorted(ranked, sizes, side="left")
-    return calibrated(np.asarray((as_large + 1.0) / (max(everyone, len(sizes)) + 2.0), np.float64))
+    size = np.unique(ranked)
+    as_large = len(ranked) - np.searchsorted(ranked, size, side="left")
+    end = [np.iinfo(np.int64).max, max(everyone, len(ranked))]
+    return np.concatenate([np.stack([size, as_large], axis=1), [end]]).astype(np.int64)
+
+
+def rarity_in(law: Longs, sizes: Longs) -> Floats:
+    """(g,) `rarity` of `sizes` (g,) by a law of sizes: that of the market at hand, or of an earlier one."""
+    at = np.searchsorted(law[:-1, 0], sizes, side="left")
+    as_large = np.append(law[:-1, 1], 0)[at]
+    return calibrated(np.asarray((as_large + 1.0) / (float(law[-1, 1]) + 2.0), np.float64))
 
 
 def calibrated(p: Floats) -> Floats:
@@ -107,7 +120,12 @@ def calibrated(p: Floats) -> Floats:
 def log_mean_exp(columns: Floats, weights: Floats) -> Floats:
     """(n,) log of the weighted mean over the last axis of exp(`columns` (n, d)); `weights` (d,) sum to one."""
     top = columns.max(axis=-1, keepdims=True)
-    mean: Floats = np.log(np.maximum(np.exp(columns - top) @ weights, _TINY)) + top[..., 0]
+    part = np.exp(columns - top)
+    # column by column: a product of matrices rounds a row otherwise when other rows stand beside it
+    total = part[..., 0] * weights[0]
+    for column in range(1, len(weights)):
+        total = total + part[..., column] * weights[column]
+    mean: Floats = np.log(np.maximum(total, _TINY)) + top[..., 0]
     return mean
 
 

@@ -14,7 +14,8 @@ from detectors.communities import bystanders, gather
 from detectors.context.expectation import Strata, expect, find_claims, stratify
 from detectors.context.hubs import find_hubs
 from detectors.contract import Context, Evidence
-from detectors.fusion import Beliefs, believe, sharpened
+from detectors.frozen import Frozen, Measures
+from detectors.fusion import Beliefs, Start, believe, sharpened
 from detectors.judge import confidence
 from detectors.ledger import enter
 from detectors.links.same_targets import grades, meet
@@ -33,16 +34,19 @@ from detectors.tables import (
     members_table,
     rings_table,
 )
-from detectors.web import Web, weave
+from detectors.web import ALIKE, SIZES, Web, weave
 from graph.snapshot import Floats, Snapshot
 
 DEFAULTS: Final = DetectionSettings()
+CLASSES: Final = len(LINKS) * (len(SIZES) + 1) * 2 * len(ALIKE)
+"""Classes of keys in which guilt is learned: kind, size, whether a household explains it, whether members meet."""
 
 
 @dataclass(frozen=True)
 class Findings:
     """What one run found, as tables of the declared RUN schema (`run_accounts`, `run_rings`, `run_lineage`,
-    `run_members`, `run_evidence`, `run_hubs`), each sorted by its id; `stats` counts and names absent evidence."""
+    `run_members`, `run_evidence`, `run_hubs`), each sorted by its id; the `frozen` values that it measured or was
+    given; `stats` counts and names absent evidence."""
 
     accounts: pa.Table
     rings: pa.Table
@@ -50,13 +54,26 @@ class Findings:
     members: pa.Table
     evidence: pa.Table
     hubs: pa.Table
+    frozen: Frozen | None
     stats: dict[str, int | float | list[str]]
 
 
-def detect(snapshot: Snapshot, settings: DetectionSettings = DEFAULTS, *, former: Sequence[Known] = ()) -> Findings:
+def detect(
+    snapshot: Snapshot,
+    settings: DetectionSettings = DEFAULTS,
+    *,
+    frozen: Frozen | None = None,
+    former: Sequence[Known] = (),
+) -> Findings:
     """Find rings and judge every account of `snapshot`; rings go on under the ids of the `former` ones that they are.
-    Equal snapshots, settings and former rings give equal bytes."""
-    ctx, web, beliefs, links, accounts = weigh(snapshot, settings)
+
+    With `frozen` values nothing is estimated in the market: they stand for what the run they are of had measured; over
+    its own snapshot and with the same settings the result is that run to the byte. Equal snapshots, settings, frozen
+    values and former rings give equal bytes. Raises `BadInput` where `frozen` is of another snapshot."""
+    if frozen is not None:
+        frozen.check(snapshot)
+    measures = Measures(frozen)
+    ctx, web, beliefs, links, accounts = weigh(snapshot, settings, measures)
     candidates = gather(web, beliefs.own, beliefs.risk, beliefs.guilt, settings)
     sure, score = confidence(ctx, web, beliefs, candidates, settings)
     risk = _tempered(beliefs, candidates.ring, sure)
@@ -80,6 +97,7 @@ def detect(snapshot: Snapshot, settings: DetectionSettings = DEFAULTS, *, former
         members=members_table(teller, rings, risk),
         evidence=evidence_table(teller, rings),
         hubs=hubs_table(hubs),
+        frozen=measures.freeze(snapshot),
         stats={
             **known(ctx),
             "rings": len(rings),
@@ -96,38 +114,65 @@ def _id(ring: Ring) -> str:
     return ring.ring_id
 
 
-def prepare(snapshot: Snapshot, settings: DetectionSettings) -> tuple[Context, Strata]:
+def prepare(
+    snapshot: Snapshot, settings: DetectionSettings, measures: Measures | None = None
+) -> tuple[Context, Strata]:
     """What detectors look at in the first round, with the plain links found; and the strata of its expectations."""
+    measures = measures or Measures()
     claims = find_claims(snapshot)
     strata = stratify(snapshot, claims)
     nobody = np.zeros(len(snapshot.buyers.ids))
-    ctx = Context(snapshot, settings, claims, expect(snapshot, claims, strata, nobody), nobody)
+    first = expect(snapshot, claims, strata, nobody, measures, "first")
+    ctx = Context(snapshot, settings, claims, first, nobody, measures=measures)
     return replace(ctx, links=tuple(detector.run(ctx) for detector in PLAIN)), strata
 
 
 def weigh(
-    snapshot: Snapshot, settings: DetectionSettings
+    snapshot: Snapshot, settings: DetectionSettings, measures: Measures | None = None
 ) -> tuple[Context, Web, Beliefs, list[Evidence], list[Evidence]]:
-    """Evidence and beliefs after `settings.rounds` rounds: the last round's context, the web of shared keys, beliefs,
-    link evidence and account evidence."""
-    ctx, strata = prepare(snapshot, settings)
-    claims = ctx.claims
-    joint = [detector.run(ctx) for detector in JOINT]
-    links = [*ctx.links, *joint]
-    grade = np.concatenate([grades(meet(ctx)), *(np.zeros(len(item.keys.size), np.int32) for item in joint)])
-    web = weave(LINKS, links, ctx.n, grade)
+    """Evidence and beliefs after `settings.rounds` rounds, or after one round where `measures` are given: the last
+    round's context, the web of shared keys, beliefs, link evidence and account evidence."""
+    ctx, strata = prepare(snapshot, settings, measures)
+    links, web = connect(ctx)
     linked = sum((item.account_nats(ctx.n) for item in links), np.zeros(ctx.n))
     beliefs: Beliefs | None = None
     accounts: list[Evidence] = []
-    for _ in range(settings.rounds):
-        if beliefs is not None:
-            suspicion = sharpened(beliefs.risk)
-            ctx = replace(ctx, expectation=expect(snapshot, claims, strata, suspicion), suspicion=suspicion)
+    for number in range(settings.rounds):
+        suspicion = ctx.suspicion if beliefs is None else sharpened(beliefs.risk)
+        suspicion = ctx.measures.suspicion(suspicion)
+        if number or ctx.measures.given or settings.rounds == 1:
+            expectation = expect(snapshot, ctx.claims, strata, suspicion, ctx.measures)
+            ctx = replace(ctx, expectation=expectation, suspicion=suspicion)
+        start = _taught(ctx.measures, web, beliefs, settings)
         accounts = [detector.run(ctx) for detector in ACCOUNTS]
         own = linked + sum((item.account_nats(ctx.n) for item in accounts), np.zeros(ctx.n))
-        beliefs = believe(web, own, weigh_counts(ctx)[1], settings, beliefs)
+        beliefs = believe(web, own, weigh_counts(ctx)[1], settings, start)
+        if ctx.measures.given:
+            break
     assert beliefs is not None  # settings.rounds is at least one
     return ctx, web, beliefs, links, accounts
+
+
+def connect(ctx: Context) -> tuple[list[Evidence], Web]:
+    """All link evidence, and the web of the keys in it."""
+    joint = [detector.run(ctx) for detector in JOINT]
+    links = [*ctx.links, *joint]
+    grade = np.concatenate([grades(meet(ctx)), *(np.zeros(len(item.keys.size), np.int32) for item in joint)])
+    return links, weave(LINKS, links, ctx.n, grade)
+
+
+def _taught(measures: Measures, web: Web, former: Beliefs | None, settings: DetectionSettings) -> Start:
+    """What this round takes from the one before it: the share of abusers, and the nats by which keys of each class are
+    guiltier than stated."""
+
+    def by_class() -> Floats:
+        nats = np.zeros(CLASSES)
+        if former is not None:
+            nats[web.klass] = former.next_learned
+        return nats
+
+    abusers = measures.number("abusers", lambda: settings.prior_abusers if former is None else former.next_abusers)
+    return Start(abusers, measures.of("guilt", by_class)[web.klass])
 
 
 def _tempered(beliefs: Beliefs, ring: np.ndarray[tuple[int], np.dtype[np.int32]], sure: Floats) -> Floats:

@@ -205,7 +205,12 @@ class Teller:
         surges = ahead.surge[order]
         for surge in np.unique(surges[surges >= 0]).tolist():
             count = int((surges == surge).sum())
-            result.append(f"{_claims(count)} of its own lie in a surge: {ahead.surges[surge]}")
+            one = ahead.surges[surge]
+            what = f"item {one.item} of " if one.item else ""
+            result.append(
+                f"{_claims(count)} of its own lie in a surge: {what}store {one.store}: claims of {one.people:.0f} "
+                f"unrelated people where {one.due:.1f} were expected"
+            )
         rows = np.flatnonzero(self.web.buyer == buyer)
         keys = self.web.key[rows]
         hubs = keys[(self.web.size[keys] >= self.ctx.settings.hub_buyers) & (self.beliefs.guilt[keys] < 0.1)]

@@ -342,6 +342,19 @@ TABLES: tuple[Table, ...] = (
         "What became of each ring since the parent run.",
     ),
     Table(
+        "run_frozen",
+        "Frozen",
+        Kind.RUN,
+        "part_id",
+        (
+            _c("part_id", _T, "name, unit separator, number of the part", required=True),
+            _c("name", _T, "what was measured", required=True),
+            _c("shape", _T, "number type and shape of the array, as in `<f8x24`", required=True),
+            _c("data", _T, "a part of its bytes, little-endian, in base64", required=True),
+        ),
+        "What a run measured in the whole market: with it an account is judged again as it was judged then.",
+    ),
+    Table(
         "run_members",
         "Member",
         Kind.RUN,

@@ -21,6 +21,7 @@ import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
+from detectors.frozen import Frozen
 from graph.columns import arrow_schema
 from graph.schema import BY_NAME
 from graph.snapshot import NEVER, Snapshot
@@ -58,6 +59,10 @@ class Findings(Protocol):
     @property
     def hubs(self) -> pa.Table:
         """Rows of `run_hubs`."""
+
+    @property
+    def frozen(self) -> Frozen | None:
+        """What was measured in the market, kept as rows of `run_frozen`."""
 
     @property
     def stats(self) -> Mapping[str, Any]:

@@ -18,6 +18,7 @@ from typing import Any, Literal
 
 import pyarrow as pa
 
+from detectors.frozen import frozen_table
 from detectors.names import Known, known_rings
 from detectors.settings import DetectionSettings
 from graph.changes import without
@@ -68,6 +69,7 @@ class Computed:
     def tables(self) -> dict[str, pa.Table]:
         """Rows by RUN table."""
         found = self.findings
+        kept = {} if found.frozen is None else {"run_frozen": frozen_table(found.frozen)}
         return {
             "run_accounts": found.accounts,
             "run_rings": found.rings,
@@ -76,6 +78,7 @@ class Computed:
             "run_evidence": found.evidence,
             "run_hubs": found.hubs,
             "run_decisions": self.decisions,
+            **kept,
         }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from detectors.frozen import read_frozen
 from detectors.pipeline import Findings
 from graph.store import Store
 
@@ -12,4 +13,5 @@ def stored_findings(store: Store, run_id: str, *, with_evidence: bool = True) ->
         name: store.run_rows(run_id, f"run_{name}") for name in ("accounts", "rings", "lineage", "members", "hubs")
     }
     evidence = store.run_rows(run_id, "run_evidence") if with_evidence else tables["hubs"].slice(0, 0)
-    return Findings(**tables, evidence=evidence, stats={})
+    frozen = read_frozen(store.run_rows(run_id, "run_frozen"))
+    return Findings(**tables, evidence=evidence, frozen=frozen, stats={})

@@ -28,11 +28,15 @@ AGES: Final = np.array([7, 30, 90, 240])
 COUNTS: Final = np.array([2, 3, 5, 8])
 """Edges of the classes of claims made, within each of which scores and ages are compared."""
 STRENGTH: Final = 30.0
+PARTS: Final = float(2**32)
+"""Parts of an expected claim in which sums over time are counted."""
 
 
 def run(ctx: Context) -> Evidence:
     """One row each account with claims, at the claim that begins its most crowded window."""
     claims, n = ctx.claims, ctx.n
+    if not ctx.measures.knows("bursts.scores", len(claims.row) > 0):
+        return nothing(DETECTOR.name)
     if not len(claims.row):
         return nothing(DETECTOR.name)
     rank = np.lexsort((claims.row, claims.at, claims.buyer))
@@ -51,16 +55,18 @@ def run(ctx: Context) -> Evidence:
     suspicion = ctx.suspicion[who]
     # many claims crowd more easily than few: each class of counts has a law of its own
     classes = np.searchsorted(COUNTS, np.bincount(claims.buyer, minlength=n)[who], side="right")
-    nats = np.zeros(len(who))
-    for number in range(len(COUNTS) + 1):
-        mine = np.flatnonzero(classes == number)
-        if len(mine):
-            zeros = np.zeros(len(SCORES) + 1)
-            law = learned_bins(crowd[mine], zeros, suspicion[mine], strength=STRENGTH, rising=True)
-            nats[mine] = law[crowd[mine]]
-            zeros = np.zeros(len(AGES) + 1)
-            law = learned_bins(age[mine], zeros, suspicion[mine], strength=STRENGTH, rising=False)
-            nats[mine] += law[age[mine]]
+
+    def laws(bins: Ints, edges: Floats | np.ndarray[tuple[int], np.dtype[np.int64]], rising: bool) -> Floats:
+        """(classes, bins) nats of each bin in each class of counts."""
+        zeros = np.zeros(len(edges) + 1)
+        rows = [np.flatnonzero(classes == number) for number in range(len(COUNTS) + 1)]
+        return np.stack(
+            [learned_bins(bins[mine], zeros, suspicion[mine], strength=STRENGTH, rising=rising) for mine in rows]
+        )
+
+    scores = ctx.measures.of("bursts.scores", lambda: laws(crowd, SCORES, True))
+    ages = ctx.measures.of("bursts.ages", lambda: laws(age, AGES, False))
+    nats = scores[classes, crowd] + ages[classes, age]
     return evidence(DETECTOR.name, buyer=who, nats=nats, table=REFUNDS, row=claims.row[rank[top]])
 
 
@@ -69,9 +75,9 @@ def _surprise(ctx: Context, rank: Ints | np.ndarray[tuple[int], np.dtype[np.int6
     claims, orders = ctx.claims, ctx.snapshot.orders
     n = ctx.n
     # time is laid out buyer after buyer, so that one search serves all accounts
-    base = min(int(orders.at.min()), int(claims.at.min()))
-    span = max(int(orders.at.max()), int(claims.at.max())) - base + 2 * WINDOW
     hour = 3_600_000_000
+    base = min(int(orders.at.min()), int(claims.at.min())) // hour * hour
+    span = max(int(orders.at.max()), int(claims.at.max())) - base + 2 * WINDOW
     width = span // hour + 2
 
     def line(buyer: Ints, at: np.ndarray[tuple[int], np.dtype[np.int64]]) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
@@ -79,13 +85,16 @@ def _surprise(ctx: Context, rank: Ints | np.ndarray[tuple[int], np.dtype[np.int6
 
     placed = line(orders.buyer, orders.at)
     by_time = np.argsort(placed, kind="stable")
-    mass = np.append(0.0, np.cumsum(ctx.expectation.any[by_time]))
+    # in whole parts of a claim, so that a sum between two points is exact whatever was summed before it
+    parts = np.rint(ctx.expectation.any[by_time] * PARTS).astype(np.int64)
+    mass = np.append(0, np.cumsum(parts))
     placed = placed[by_time]
     made = line(claims.buyer[rank], claims.at[rank])
     reach = WINDOW // hour
     inside = np.searchsorted(made, made + reach, side="right") - np.arange(len(made))
     # claims follow their orders by days: the orders of the window and of the fortnight before it may bring them
     due = mass[np.searchsorted(placed, made + reach, side="right")] - mass[np.searchsorted(placed, made - reach // 2)]
+    due = due / PARTS
     total = np.bincount(claims.buyer, minlength=n)[claims.buyer[rank]]
     expected = tally(orders.buyer, ctx.expectation.any, n)[claims.buyer[rank]]
     mean = total * np.clip(due / np.maximum(expected, 1e-9), 0.02, 1.0)

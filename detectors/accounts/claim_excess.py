@@ -15,6 +15,7 @@ from typing import Final
 import numpy as np
 
 from detectors.contract import BUYERS, REFUNDS, Context, Detector, Evidence, Family, evidence, nothing
+from detectors.frozen import Measures
 from detectors.numerics import group, log_mean_exp, log_poisson, mixture_weights, tally
 from graph.snapshot import Floats
 
@@ -31,7 +32,7 @@ def run(ctx: Context) -> Evidence:
     """One row each claim of an account that has any, one row on the account where it has none."""
     nats, _ = weigh_counts(ctx)
     claims, n = ctx.claims, ctx.n
-    if not len(claims.row):
+    if not ctx.measures.knows("claim_excess.people", len(claims.row) > 0):
         return nothing(DETECTOR.name)
     active = np.flatnonzero(np.bincount(ctx.snapshot.orders.buyer, minlength=n) > 0)
     per_claim = np.bincount(claims.buyer, minlength=n)
@@ -54,40 +55,51 @@ def weigh_counts(ctx: Context) -> tuple[Floats, Floats]:
     abusive from the honest. Source: Patil & Rao (1978), doi:10.2307/2530008."""
     orders, n = ctx.snapshot.orders, ctx.n
     nats, given = np.zeros(n), np.zeros(n)
-    if not len(orders.ids) or not len(ctx.claims.row):
+    if not ctx.measures.knows("claim_excess.people", len(orders.ids) > 0 and len(ctx.claims.row) > 0):
         return nats, given
     made = np.bincount(orders.buyer, minlength=n)
     claimed = tally(orders.buyer, ctx.claims.claimed, n)
     expected = tally(orders.buyer, ctx.expectation.any, n)
     active = np.flatnonzero(made > 0)
     nats[active], given[active] = ratios(
-        claimed[active], expected[active], made[active].astype(float), ctx.honest[active], ctx.suspicion[active]
+        claimed[active],
+        expected[active],
+        made[active].astype(float),
+        ctx.honest[active],
+        ctx.suspicion[active],
+        ctx.measures,
     )
     return nats, given
 
 
 def ratios(
-    claimed: Floats, expected: Floats, made: Floats, honesty: Floats, suspicion: Floats
+    claimed: Floats, expected: Floats, made: Floats, honesty: Floats, suspicion: Floats, measures: Measures
 ) -> tuple[Floats, Floats]:
     """(n,) log-likelihood ratio of each account's `claimed` of `made` orders, given `expected` claims; and (n,) what
-    being met in a claim takes away from it."""
+    being met in a claim takes away from it. The laws of honest and of abusive people are `measures` of the market."""
     # accounts alike in all three count once: expectations are told apart to 5 %, orders to 10 %
     fine = np.rint(np.log(np.maximum(expected, 1e-6)) / 0.05)
     coarse = np.rint(np.log(made) / 0.1)
-    alike = group(claimed.astype(np.int64), (fine - fine.min()).astype(np.int64), coarse.astype(np.int64))
+    alike = group(claimed.astype(np.int64), (fine - fine.min(initial=0)).astype(np.int64), coarse.astype(np.int64))
     y = claimed[alike.first]
     mean = np.exp(fine[alike.first] * 0.05)
     orders = np.exp(coarse[alike.first] * 0.1)
     honest = log_poisson(y[:, None], mean[:, None] * LAMBDAS)
     start = np.exp(-0.5 * np.log(LAMBDAS) ** 2)
-    people = mixture_weights(honest, alike.total(honesty), 5.0 * start / start.sum(), steps=40)
+    people = measures.of(
+        "claim_excess.people",
+        lambda: mixture_weights(honest, alike.total(honesty), 5.0 * start / start.sum(), steps=40),
+    )
     # the abusive law: honest people's propensity, with claims on a share of the orders on top
     abusive = np.empty((len(y), len(PHIS)))
     for column, phi in enumerate(PHIS):
         abusive[:, column] = log_mean_exp(
             log_poisson(y[:, None], mean[:, None] * LAMBDAS + phi * orders[:, None]), people
         )
-    shares = mixture_weights(abusive, alike.total(suspicion), np.full(len(PHIS), 4.0), steps=15)
+    shares = measures.of(
+        "claim_excess.shares",
+        lambda: mixture_weights(abusive, alike.total(suspicion), np.full(len(PHIS), 4.0), steps=15),
+    )
     never_abusive = log_mean_exp(
         np.stack([log_mean_exp(-mean[:, None] * LAMBDAS - phi * orders[:, None], people) for phi in PHIS], axis=1),
         shares,

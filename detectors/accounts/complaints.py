@@ -27,7 +27,7 @@ STRENGTH: Final = 20.0
 def run(ctx: Context) -> Evidence:
     """One row each complaint; one row each account with claims that nobody complained of."""
     complaints, claims, n = ctx.snapshot.complaints, ctx.claims, ctx.n
-    if not len(complaints.ids) or not len(claims.row):
+    if not ctx.measures.knows("complaints.factor", len(complaints.ids) > 0 and len(claims.row) > 0):
         return nothing(DETECTOR.name)
     place = np.full(len(ctx.snapshot.refunds.ids), -1, np.int64)
     place[claims.row] = np.arange(len(claims.row))
@@ -72,16 +72,25 @@ def _fates(ctx: Context, place: np.ndarray[tuple[int], np.dtype[np.int64]]) -> t
 def _ratios(ctx: Context, fate: Ints) -> Floats:
     claims = ctx.claims
     honest, suspicion = ctx.honest[claims.buyer], ctx.suspicion[claims.buyer]
-    d = len(FATES)
-    market = tally(fate, honest, d) + 0.5
-    market /= market.sum()
-    stores = int(claims.store.max(initial=-1)) + 1
-    table = tally(claims.store * d + fate, honest, stores * d).reshape(stores, d)
-    shares = (table + STRENGTH * market) / (table.sum(axis=1, keepdims=True) + STRENGTH)
-    # factors learned in the market as a whole, around the defaults
-    start = market * FACTORS
-    learned = tally(fate, suspicion, d) + STRENGTH * start / start.sum()
-    factor = learned / learned.sum() / market
+    d, stores = len(FATES), len(ctx.snapshot.stores.ids)
+
+    def measured_market() -> Floats:
+        market = tally(fate, honest, d) + 0.5
+        return np.asarray(market / market.sum())
+
+    def measured_shares() -> Floats:
+        table = tally(claims.store * d + fate, honest, stores * d).reshape(stores, d)
+        return np.asarray((table + STRENGTH * market) / (table.sum(axis=1, keepdims=True) + STRENGTH))
+
+    def measured_factor() -> Floats:
+        # learned in the market as a whole, around the defaults
+        start = market * FACTORS
+        learned = tally(fate, suspicion, d) + STRENGTH * start / start.sum()
+        return np.asarray(learned / learned.sum() / market)
+
+    market = ctx.measures.of("complaints.market", measured_market)
+    shares = ctx.measures.of("complaints.shares", measured_shares)
+    factor = ctx.measures.of("complaints.factor", measured_factor)
     abusive = shares * factor
     abusive /= abusive.sum(axis=1, keepdims=True)
     nats: Floats = np.log(abusive / shares)[claims.store, fate]

@@ -14,6 +14,7 @@ import numpy as np
 from scipy.special import betaln, gammaln
 
 from detectors.contract import REFUNDS, Context, Detector, Evidence, Family, evidence, nothing
+from detectors.frozen import Measures
 from detectors.numerics import log_mean_exp, mixture_weights, tally
 from graph.snapshot import Floats
 
@@ -24,7 +25,7 @@ SHIFTS: Final = np.array([0.0, 1.0, 2.0, 3.5])
 def run(ctx: Context) -> Evidence:
     """One row each refund-only claim, where they speak for abuse; one each claim otherwise."""
     claims, n = ctx.claims, ctx.n
-    if not len(claims.row):
+    if not ctx.measures.knows("refund_only_excess.shares", len(claims.row) > 0):
         return nothing(DETECTOR.name)
     share = ctx.expectation.only / (ctx.expectation.only + ctx.expectation.back)
     total = np.bincount(claims.buyer, minlength=n)
@@ -33,7 +34,12 @@ def run(ctx: Context) -> Evidence:
     who = np.flatnonzero(total > 0)
     nats = np.zeros(n)
     nats[who] = _ratios(
-        only[who], total[who].astype(float), np.clip(mean[who], 0.01, 0.99), ctx.honest[who], ctx.suspicion[who]
+        only[who],
+        total[who].astype(float),
+        np.clip(mean[who], 0.01, 0.99),
+        ctx.honest[who],
+        ctx.suspicion[who],
+        ctx.measures,
     )
     pointed = claims.only | (nats[claims.buyer] <= 0)
     shown = np.flatnonzero(pointed)
@@ -42,19 +48,27 @@ def run(ctx: Context) -> Evidence:
     return evidence(DETECTOR.name, buyer=buyer, nats=nats[buyer] / rows[buyer], table=REFUNDS, row=claims.row[shown])
 
 
-def _ratios(only: Floats, total: Floats, mean: Floats, honest: Floats, suspicion: Floats) -> Floats:
+def _ratios(only: Floats, total: Floats, mean: Floats, honest: Floats, suspicion: Floats, measures: Measures) -> Floats:
+    rho = measures.number("refund_only_excess.spread", lambda: _spread(only, total, mean, honest))
+    strength = 1.0 / rho - 1.0
+    odds = np.log(mean) - np.log1p(-mean)
+    columns = np.stack([_beta_binomial(only, total, 1 / (1 + np.exp(-(odds + s))), strength) for s in SHIFTS], axis=1)
+    shares = measures.of(
+        "refund_only_excess.shares",
+        lambda: mixture_weights(columns, suspicion, np.array([6.0, 3.0, 2.0, 1.0]), steps=15),
+    )
+    nats: Floats = log_mean_exp(columns, shares) - columns[:, 0]
+    return nats
+
+
+def _spread(only: Floats, total: Floats, mean: Floats, honest: Floats) -> float:
+    """How much honest people of several claims differ: the beta-binomial's rho by moments."""
     several = total > 1
     # moments of the beta-binomial: Var = total·p·q·(1 + (total - 1)·rho)
     spread = mean * (1 - mean)
     got = np.sum((honest * ((only - total * mean) ** 2 - total * spread))[several])
     due = np.sum((honest * total * (total - 1) * spread)[several])
-    rho = float(np.clip(got / due if due > 0 else 0.1, 0.01, 0.6))
-    strength = 1.0 / rho - 1.0
-    odds = np.log(mean) - np.log1p(-mean)
-    columns = np.stack([_beta_binomial(only, total, 1 / (1 + np.exp(-(odds + s))), strength) for s in SHIFTS], axis=1)
-    shares = mixture_weights(columns, suspicion, np.array([6.0, 3.0, 2.0, 1.0]), steps=15)
-    nats: Floats = log_mean_exp(columns, shares) - columns[:, 0]
-    return nats
+    return float(np.clip(got / due if due > 0 else 0.1, 0.01, 0.6))
 
 
 def _beta_binomial(k: Floats, n: Floats, mean: Floats, strength: float) -> Floats:

@@ -30,7 +30,7 @@ def run(ctx: Context) -> Evidence:
     refunds, n = ctx.snapshot.refunds, ctx.n
     shipped, returned = refunds.shipped_g[ctx.claims.row], refunds.returned_g[ctx.claims.row]
     weighed = np.flatnonzero((shipped > 0) & (returned >= 0) & ~ctx.claims.only)
-    if not len(weighed):
+    if not ctx.measures.knows("swapped_return.seen", len(weighed) > 0):
         return nothing(DETECTOR.name)
     buyer = ctx.claims.buyer[weighed]
     ratio = np.log(np.maximum(returned[weighed], 0.5) / shipped[weighed])
@@ -38,7 +38,7 @@ def run(ctx: Context) -> Evidence:
     count = len(EDGES) - 1
     wide = np.full(count, 1.0 / count)
     trust = ctx.honest[buyer]
-    seen = tally(bins, trust, count) + WIDE * wide
+    seen = ctx.measures.of("swapped_return.seen", lambda: tally(bins, trust, count) + WIDE * wide)
     # the account's own returns are left out of what its returns are held against
     own = group(buyer, bins)
     alone = tally(own.of, trust, own.n)[own.of]
@@ -47,8 +47,10 @@ def run(ctx: Context) -> Evidence:
     columns = np.stack([np.log1p(share * np.expm1(swapped)) for share in SHARES], axis=1)
     per_account = np.stack([tally(buyer, column, n) for column in columns.T], axis=1)
     has = np.bincount(buyer, minlength=n) > 0
-    shares = np.array([4.0, 2.0, 2.0, 1.0])
-    shares = mixture_weights(per_account[has], ctx.suspicion[has], shares, steps=15)
+    prior = np.array([4.0, 2.0, 2.0, 1.0])
+    shares = ctx.measures.of(
+        "swapped_return.shares", lambda: mixture_weights(per_account[has], ctx.suspicion[has], prior, steps=15)
+    )
     nats = np.zeros(n)
     nats[has] = log_mean_exp(per_account[has], shares)
     return evidence(

@@ -9,16 +9,21 @@ Source: Efron & Morris (1975), doi:10.1080/01621459.1975.10479864; Clayton & Kal
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
 from detectors.context.company import companies
 from detectors.context.surge import Surge, find_surges
 from detectors.contract import Claims, Expectation
+from detectors.frozen import Measures, pack
 from detectors.numerics import Groups, group, shrink_strength
-from graph.snapshot import NEVER, Floats, Ints, Snapshot
+from graph.snapshot import NEVER, Floats, Ints, Longs, Snapshot
 
+AFTER: Final = 1 << 20
+"""Months by which the count of months is moved, so that dates before 1970 have one too."""
 MONTH = 30 * 86_400_000_000
 """Length of a season stratum in microseconds, counted from 1970."""
 
@@ -75,7 +80,8 @@ def _homes(snapshot: Snapshot, n: int) -> Ints:
 
 @dataclass(frozen=True)
 class Strata:
-    """Groupings of the orders that stay the same in every round."""
+    """Groupings of the orders that stay the same in every round; `keys` names the groups of the first four, ascending,
+    alike in every snapshot of the market."""
 
     category: Groups
     season: Groups
@@ -84,6 +90,7 @@ class Strata:
     store_company: Groups
     item_company: Groups
     surge: Surge
+    keys: Mapping[str, Longs]
 
 
 def stratify(snapshot: Snapshot, claims: Claims) -> Strata:
@@ -92,58 +99,90 @@ def stratify(snapshot: Snapshot, claims: Claims) -> Strata:
     category = claims.category + 1
     month = orders.at // MONTH  # by the calendar, not back from as_of: tomorrow's run must have the same strata
     item = orders.sku + 1
+    categories, seasons = group(category), group(category, month - month.min(initial=0))
+    stores, items = group(orders.store), group(orders.store, item)
     return Strata(
-        category=group(category),
-        season=group(category, month - month.min(initial=0)),
-        store=group(orders.store),
-        item=group(orders.store, item),
+        category=categories,
+        season=seasons,
+        store=stores,
+        item=items,
+        keys={
+            "category": category[categories.first].astype(np.int64),
+            "season": pack(category[seasons.first], month[seasons.first] + AFTER),
+            "store": orders.store[stores.first].astype(np.int64),
+            "item": pack(orders.store[items.first], item[items.first]),
+        },
         store_company=group(orders.store, claims.company[orders.buyer]),
         item_company=group(orders.store, item, claims.company[orders.buyer]),
         surge=Surge.of(snapshot),
     )
 
 
-def expect(snapshot: Snapshot, claims: Claims, strata: Strata, suspicion: Floats) -> Expectation:
-    """Expected claims of each order, with accounts of high `suspicion` (buyers,) left out of what teaches."""
+def expect(
+    snapshot: Snapshot, claims: Claims, strata: Strata, suspicion: Floats, measures: Measures, round_: str = "last"
+) -> Expectation:
+    """Expected claims of each order, with accounts of high `suspicion` (buyers,) left out of what teaches.
+
+    What strata claim is measured in the market; of the `first` round only the surges are asked for again."""
+    if measures.given is not None and round_ == "first":
+        nothing = np.zeros(len(snapshot.orders.ids))
+        surge, surges, _ = find_surges(snapshot, claims, strata.surge, nothing, nothing, suspicion, measures, round_)
+        return Expectation(nothing, nothing, surge, surges)
     weight = (1.0 - suspicion)[snapshot.orders.buyer]
     # an order can be claimed once as refund-only and once as a return; each kind is expected on its own
     back = np.zeros(len(weight), bool)
     back[claims.order[~claims.only]] = True
-    only_rate, only_plain = _levels(claims.claimed_only.astype(float), weight, strata)
-    back_rate, back_plain = _levels(back.astype(float), weight, strata)
-    surge, sentences, factor = find_surges(
-        snapshot, claims, strata.surge, only_rate + back_rate, only_plain + back_plain, suspicion
-    )
+    only_rate, only_plain = _levels("only", claims.claimed_only.astype(float), weight, strata, measures)
+    back_rate, back_plain = _levels("back", back.astype(float), weight, strata, measures)
+    rate, plain = only_rate + back_rate, only_plain + back_plain
+    surge, surges, factor = find_surges(snapshot, claims, strata.surge, rate, plain, suspicion, measures, round_)
     return Expectation(
         only=np.clip(only_rate * factor, 1e-6, 0.95),
         back=np.clip(back_rate * factor, 1e-6, 0.95),
         surge=surge,
-        surges=sentences,
+        surges=surges,
     )
 
 
-def _levels(claimed: Floats, weight: Floats, strata: Strata) -> tuple[Floats, Floats]:
+def _levels(name: str, claimed: Floats, weight: Floats, strata: Strata, measures: Measures) -> tuple[Floats, Floats]:
     """(orders,) expected claims of one kind, and (orders,) what category and season alone expect."""
-    if not len(claimed):
-        return np.empty(0), np.empty(0)
     observed = claimed * weight
-    base = (observed.sum() + 0.5) / (weight.sum() + 20.0)
+    base = measures.number(f"{name}.base", lambda: (observed.sum() + 0.5) / (weight.sum() + 20.0))
     rate: Floats = np.full(len(claimed), base)
-    for groups in (strata.category, strata.season):
-        rate = rate * _multiplier(groups, None, observed, weight * rate)
+    for level, groups in (("category", strata.category), ("season", strata.season)):
+        got, due, strength = _taught(name, level, groups, observed, weight * rate, strata, measures)
+        rate = rate * _factor(strength, got, due)[groups.of]
     plain = rate
-    for groups, own in ((strata.store, strata.store_company), (strata.item, strata.item_company)):
-        rate = rate * _multiplier(groups, own, observed, weight * rate)
+    for level, groups, own in (
+        ("store", strata.store, strata.store_company),
+        ("item", strata.item, strata.item_company),
+    ):
+        expected = weight * rate
+        got, due, strength = _taught(name, level, groups, observed, expected, strata, measures)
+        # the orders of the buyer and its company are left out
+        rate = rate * _factor(
+            strength,
+            got[groups.of] - own.total(observed)[own.of],
+            due[groups.of] - own.total(expected)[own.of],
+        )
     return np.minimum(rate, 0.95), plain
 
 
-def _multiplier(groups: Groups, own: Groups | None, observed: Floats, expected: Floats) -> Floats:
-    """(orders,) factor by which a group's orders are claimed more than its parent says, the buyer's own left out."""
-    got, due = groups.total(observed), groups.total(expected)
-    strength = shrink_strength(got, due)
-    got_here, due_here = got[groups.of], due[groups.of]
-    if own is not None:
-        got_here = got_here - own.total(observed)[own.of]
-        due_here = due_here - own.total(expected)[own.of]
-    factor: Floats = (strength + np.maximum(got_here, 0.0)) / (strength + np.maximum(due_here, 0.0))
+def _taught(
+    name: str, level: str, groups: Groups, observed: Floats, expected: Floats, strata: Strata, measures: Measures
+) -> tuple[Floats, Floats, float]:
+    """(g,) claims and (g,) expected claims of each group of a level in the market, and how little groups differ."""
+    totals = measures.by(
+        level,
+        f"{name}.{level}",
+        strata.keys[level],
+        lambda: np.stack([groups.total(observed), groups.total(expected)], axis=1),
+    )
+    got, due = np.ascontiguousarray(totals[:, 0]), np.ascontiguousarray(totals[:, 1])
+    return got, due, measures.number(f"{name}.{level}.strength", lambda: shrink_strength(got, due))
+
+
+def _factor(strength: float, got: Floats, due: Floats) -> Floats:
+    """By how much more than its parent says a group's orders are claimed."""
+    factor: Floats = (strength + np.maximum(got, 0.0)) / (strength + np.maximum(due, 0.0))
     return factor

@@ -12,11 +12,13 @@ Source: Poisson tail with Benjamini–Hochberg (1995), doi:10.1111/j.2517-6161.1
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from scipy.special import betainc
 
-from detectors.contract import Claims
+from detectors.contract import Claims, Surged
+from detectors.frozen import Measures
 from detectors.numerics import Groups, group, tally
 from graph.snapshot import Floats, Ints, Longs, Snapshot
 
@@ -32,10 +34,12 @@ BELIEVED = 2.0
 
 @dataclass(frozen=True)
 class Surge:
-    """Cells of orders that may surge: by item and fortnight, by store and week."""
+    """Cells of orders that may surge: by item and fortnight, by store and week. `keys` (3, cells) store, item + 1 (0
+    for all) and stretch of time of each."""
 
     cells: tuple[Groups, ...]
     names: tuple[str, ...]
+    keys: tuple[Longs, ...]
 
     @staticmethod
     def of(snapshot: Snapshot) -> Surge:
@@ -43,42 +47,64 @@ class Surge:
         orders = snapshot.orders
         week = orders.at // WEEK
         week = week - week.min(initial=0)
-        return Surge(
-            (group(orders.store, orders.sku + 1, week // 2), group(orders.store, week)),
-            ("item", "store"),
+        cells = (group(orders.store, orders.sku + 1, week // 2), group(orders.store, week))
+        item, store = (cell.first for cell in cells)
+        keys = (
+            np.stack([orders.store[item], orders.sku[item] + 1, week[item] // 2]),
+            np.stack([orders.store[store], np.zeros(len(store)), week[store]]),
         )
+        return Surge(cells, ("item", "store"), tuple(key.astype(np.int64) for key in keys))
 
 
 def find_surges(
-    snapshot: Snapshot, claims: Claims, surge: Surge, rate: Floats, plain: Floats, suspicion: Floats
-) -> tuple[Ints, tuple[str, ...], Floats]:
+    snapshot: Snapshot,
+    claims: Claims,
+    surge: Surge,
+    rate: Floats,
+    plain: Floats,
+    suspicion: Floats,
+    measures: Measures,
+    round_: str,
+) -> tuple[Ints, tuple[Surged, ...], Floats]:
     """Surges among the cells, given expected claims (orders,) `rate`, and those of category and season alone, `plain`.
 
-    Returns (orders,) the surge that each order lies in or -1, a sentence each surge, and (orders,) the factor by which
-    the surge raises the expectation."""
+    Returns (orders,) the surge that each order lies in or -1, what each surge is, and (orders,) the factor by which the
+    surge raises the expectation. Which cells surge is measured in the market, under the name of the `round_`."""
+
+    def measured(cells: Groups, key: Longs) -> Floats:
+        if not len(claims.row):
+            return np.empty((0, 6))
+        found, people, due = _significant(snapshot, claims, cells, plain, suspicion)
+        raised = (1.0 + people[found]) / (1.0 + cells.total(rate)[found])
+        return np.stack([*key[:, found].astype(np.float64), people[found], due[found], raised], axis=1)
+
     orders = snapshot.orders
     inside = np.full(len(orders.ids), -1, np.int32)
     factor = np.ones(len(orders.ids))
-    sentences: list[str] = []
-    for cells, name in zip(surge.cells, surge.names, strict=True):
-        if not len(claims.row):
-            break
-        found, people, due = _significant(snapshot, claims, cells, plain, suspicion)
-        known = cells.total(rate)
-        for cell in found:
-            row = int(cells.first[cell])
-            what = f"item {snapshot.skus[orders.sku[row]]} of " if name == "item" and orders.sku[row] >= 0 else ""
-            sentences.append(
-                f"{what}store {snapshot.stores.ids[orders.store[row]]}: claims of {people[cell]:.0f} unrelated "
-                f"people where "
-                f"{due[cell]:.1f} were expected"
-            )
-        number = np.full(cells.n, -1, np.int32)
-        number[found] = np.arange(len(sentences) - len(found), len(sentences), dtype=np.int32)
+    surges: list[Surged] = []
+    for cells, name, key in zip(surge.cells, surge.names, surge.keys, strict=True):
+        found = measures.of(f"surges.{round_}.{name}", partial(measured, cells, key))
+        number = _placed(key, found, len(surges))
+        for store, sku, _, people, due, _ in found.tolist():
+            item = str(snapshot.skus[int(sku) - 1]) if sku > 0 else ""
+            surges.append(Surged(str(snapshot.stores.ids[int(store)]), item, people, due))
         new = (number[cells.of] >= 0) & (inside < 0)
         inside[new] = number[cells.of][new]
-        factor[new] = ((1.0 + people) / (1.0 + known))[cells.of][new]
-    return inside, tuple(sentences), np.maximum(factor, 1.0)
+        factor[new] = found[number[cells.of][new] - (len(surges) - len(found)), 5]
+    return inside, tuple(surges), np.maximum(factor, 1.0)
+
+
+def _placed(key: Longs, found: Floats, start: int) -> Ints:
+    """(cells,) the number, from `start` on, of the row of `found` that each cell is, -1 none; `key` (3, cells)."""
+    number = np.full(key.shape[1], -1, np.int32)
+    if not len(found):
+        return number
+    rows = {tuple(int(part) for part in row[:3]): at for at, row in enumerate(found.tolist())}
+    near = np.flatnonzero(np.isin(key[0], found[:, 0].astype(np.int64)))
+    for cell, one in zip(near.tolist(), key[:, near].T.tolist(), strict=True):
+        if tuple(one) in rows:
+            number[cell] = start + rows[tuple(one)]
+    return number
 
 
 def _significant(

@@ -62,7 +62,7 @@ def meetings(ctx: Context, when: Longs) -> tuple[Longs, Longs, Floats]:
     claims, settings = ctx.claims, ctx.settings
     rank = np.lexsort((claims.row, when, claims.store))
     store, at, buyer = claims.store[rank], when[rank], claims.buyer[rank]
-    base = int(at.min())
+    base = int(at.min()) // MINUTE * MINUTE
     width = int(at.max()) - base + 2 * AROUND + 1
     line = store.astype(np.int64) * (width // MINUTE + 1) + (at - base) // MINUTE
     reach = AROUND // MINUTE

@@ -18,11 +18,14 @@ from typing import Final
 import numpy as np
 
 from detectors.contract import REFUNDS, Context, Detector, Evidence, Family, Keys, evidence, nothing
+from detectors.frozen import pack
 from detectors.links.sharing import one_home
 from detectors.numerics import group, tally
 from graph.snapshot import Bools, Floats, Ints, Longs
 
 MONTH: Final = 28 * 86_400_000_000
+AFTER: Final = 1 << 20
+"""Months by which the count of months is moved, so that dates before 1970 have one too."""
 MOST: Final = 50
 """Keys of more accounts than this name no group."""
 CROWDS: Final = frozenset({"shared_ip", "shared_picture"})
@@ -55,14 +58,18 @@ def meet(ctx: Context) -> Meetings:
     base, key, buyer, owned = _members(ctx)
     none = np.empty(0, np.int64)
     usable = np.flatnonzero(ctx.expectation.surge[claims.order] < 0) if len(claims.row) else none
-    if not len(key) or not len(usable):
-        return Meetings(np.zeros(base), np.full(base, -1), none, none.astype(np.int32), none, none.astype(bool))
     # by the calendar, not back from as_of: tomorrow's run must lay the same claims into the same cells
     month = claims.at[usable] // MONTH
-    cells = group(claims.store[usable], month - month.min())
+    cells = group(claims.store[usable], month - month.min(initial=0))
     once = group(claims.buyer[usable], cells.of)
     who, cell, first = claims.buyer[usable][once.first], cells.of[once.first], usable[once.first]
-    traffic = np.bincount(cell, minlength=cells.n)
+    where = pack(claims.store[usable][cells.first], month[cells.first] + AFTER)
+    traffic = ctx.measures.by(
+        "same_targets.cells", "same_targets.traffic", where, lambda: np.bincount(cell, minlength=cells.n)
+    )
+    everything = ctx.measures.number("same_targets.claims", lambda: float(len(who)))
+    if not len(key) or not len(usable):
+        return Meetings(np.zeros(base), np.full(base, -1), none, none.astype(np.int32), none, none.astype(bool))
     # spread every membership over its account's cells
     starts = np.searchsorted(who, np.arange(ctx.n + 1))
     width = starts[buyer + 1] - starts[buyer]
@@ -78,7 +85,7 @@ def meet(ctx: Context) -> Meetings:
     several = met.count >= 2
     # the group's own claims must not make its meeting ordinary: what others claim there, and one claim more
     strangers = traffic[cell[at[met.first]]] - met.count + 1
-    chance = total[key_of[met.first]] * strangers / max(len(who), 1)
+    chance = total[key_of[met.first]] * np.maximum(strangers, 1) / max(everything, 1.0)
     worth = np.maximum((met.count - 1) * np.log(ACCOMPLICE / np.minimum(chance, ACCOMPLICE)), 0.0)
     nats = tally(key_of[met.first][several], worth[several], base)
     rows = np.flatnonzero(several[met.of])

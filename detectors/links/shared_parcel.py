@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from detectors.contract import REFUNDS, Context, Detector, Evidence, Family, Keys, evidence, nothing
+from detectors.contract import REFUNDS, Context, Detector, Evidence, Family, Keys, evidence
 from detectors.links.sharing import one_home, owners
-from detectors.numerics import group, rarity, tally
+from detectors.numerics import group, rarity_in, size_law, tally
 
 CAP = 3.0
 """Most nats that a parcel serving several stores can say of the one account that used it."""
@@ -20,8 +20,6 @@ def run(ctx: Context) -> Evidence:
     """One row each claim on a parcel that several homes share; one each claim on an account's parcel for two stores."""
     refunds, claims = ctx.snapshot.refunds, ctx.claims
     with_parcel = np.flatnonzero(refunds.parcel[claims.row] >= 0)
-    if not len(with_parcel):
-        return nothing(DETECTOR.name)
     row, buyer = claims.row[with_parcel], claims.buyer[with_parcel]
     parcel, store = refunds.parcel[row].astype(np.int64), claims.store[with_parcel]
     n = len(ctx.snapshot.parcels)
@@ -38,11 +36,13 @@ def run(ctx: Context) -> Evidence:
     joint = all_[pairs.first]
     key = number[parcel[joint]]
     first = owners(number[parcel[all_]], buyer[all_], claims.at[with_parcel[all_]])
-    nats = rarity(accounts[shared], used)
+    law = ctx.measures.of("shared_parcel.sizes", lambda: size_law(accounts[shared], used))
+    nats = rarity_in(law, accounts[shared])
 
     several = np.flatnonzero((stores >= 2) & (accounts == 1))
     alone = np.flatnonzero((stores[parcel] >= 2) & (accounts[parcel] == 1))
-    own = np.minimum(rarity(stores[several], used), CAP)
+    law = ctx.measures.of("shared_parcel.stores", lambda: size_law(stores[several], used))
+    own = np.minimum(rarity_in(law, stores[several]), CAP)
     value = np.zeros(n)
     value[several] = own
     claims_on = np.bincount(parcel, minlength=n)

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from detectors.contract import REFUNDS, Context, Detector, Evidence, Family, Keys, evidence, nothing
 from detectors.links.sharing import one_home, owners
-from detectors.numerics import group, rarity
+from detectors.numerics import group, rarity_in, size_law
 from graph.hashing import distinct
 from graph.snapshot import Longs
 
@@ -27,8 +27,6 @@ def run(ctx: Context) -> Evidence:
     """One row each account of each cluster of like pictures that several accounts filed."""
     pictures = ctx.snapshot.pictures
     mine = np.flatnonzero(ctx.snapshot.refunds.by_buyer[pictures.refund])
-    if not len(mine):
-        return nothing(DETECTOR.name)
     hashes, number = np.unique(pictures.phash[mine], return_inverse=True)
     cluster = clusters(hashes, ctx.settings.picture_distance)[number]
     refund = pictures.refund[mine]
@@ -38,6 +36,7 @@ def run(ctx: Context) -> Evidence:
     cluster, who = cluster[pairs.first], buyer[pairs.first]
     size = np.bincount(cluster, minlength=len(hashes))
     shared = np.flatnonzero(size >= 2)
+    law = ctx.measures.of("shared_picture.sizes", lambda: size_law(size[shared], int(np.count_nonzero(size))))
     if not len(shared):
         return nothing(DETECTOR.name)
     local = np.full(len(hashes), -1, np.int64)
@@ -48,7 +47,7 @@ def run(ctx: Context) -> Evidence:
         DETECTOR.name,
         key=key.astype(np.int32),
         buyer=who[rows],
-        nats=rarity(size[shared], int(np.count_nonzero(size)))[key],
+        nats=rarity_in(law, size[shared])[key],
         table=REFUNDS,
         row=refund[pairs.first[rows]],
         count=pairs.count[rows],

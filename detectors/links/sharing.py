@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 
 from detectors.contract import ORDERS, USES, Context, Evidence, Keys, Small, evidence, nothing
-from detectors.numerics import group, rarity
+from detectors.numerics import group, rarity_in, size_law
 from graph.snapshot import KINDS, Bools, Ints, Longs
 
 OWNED_FOR: Final = 7 * 86_400_000_000
@@ -84,12 +84,11 @@ def star(
 ) -> Evidence:
     """Star evidence of the keys in `seen` that several accounts share; `labels` name keys by number. `written` as in
     `shared_identifier`."""
-    if not len(seen.key):
-        return nothing(detector)
     pairs = group(seen.key, seen.buyer)
     key, buyer = seen.key[pairs.first], seen.buyer[pairs.first]
     size = np.bincount(key, minlength=len(labels))
     shared = np.flatnonzero(size >= 2)
+    law = ctx.measures.of(f"{detector}.sizes", lambda: size_law(size[shared], int(np.count_nonzero(size))))
     if not len(shared):
         return nothing(detector)
     number = np.full(len(labels), -1, np.int64)
@@ -101,7 +100,7 @@ def star(
         detector,
         key=local.astype(np.int32),
         buyer=who,
-        nats=rarity(sizes, int(np.count_nonzero(size)))[local],
+        nats=rarity_in(law, sizes)[local],
         table=seen.table[pairs.first[rows]],
         row=seen.row[pairs.first[rows]],
         count=pairs.count[rows],

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import nbinom
 
-from detectors.judge import local_rate
+from detectors.curve import local_rate
 from detectors.links.shared_picture import clusters, near_pairs
 from detectors.numerics import calibrated, group, learned_bins, mixture_weights, pool, rarity, shrink_strength
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from detectors.frozen import Frozen
 from graph.columns import arrow_schema, stored_schema
 from graph.schema import BY_NAME
 from graph.store import Store
@@ -83,6 +84,7 @@ class HandFindings:
     members: pa.Table
     evidence: pa.Table
     hubs: pa.Table
+    frozen: Frozen | None = None
     stats: Mapping[str, Any] = field(default_factory=lambda: {"absent": ["pictures"]})
 
 

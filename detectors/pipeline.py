@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -13,13 +13,13 @@ from detectors.accounts.claim_excess import weigh_counts
 from detectors.communities import bystanders, gather
 from detectors.context.expectation import Strata, expect, find_claims, stratify
 from detectors.context.hubs import find_hubs
-from detectors.contract import Context, Evidence
+from detectors.contract import Context, Detector, Evidence
 from detectors.frozen import Frozen, Measures
 from detectors.fusion import Beliefs, Start, believe, sharpened
 from detectors.judge import confidence
 from detectors.ledger import enter
 from detectors.links.same_targets import grades, meet
-from detectors.names import Known, name_rings
+from detectors.names import Known, Lineage, name_rings
 from detectors.numerics import logit
 from detectors.reasons import Teller
 from detectors.registry import ACCOUNTS, JOINT, LINKS, PLAIN
@@ -35,8 +35,9 @@ from detectors.tables import (
     rings_table,
 )
 from detectors.web import ALIKE, SIZES, Web, weave
-from graph.snapshot import Floats, Snapshot
+from graph.snapshot import Bools, Floats, Snapshot
 
+Links = Callable[[Detector, Context], Evidence | None]
 DEFAULTS: Final = DetectionSettings()
 CLASSES: Final = len(LINKS) * (len(SIZES) + 1) * 2 * len(ALIKE)
 """Classes of keys in which guilt is learned: kind, size, whether a household explains it, whether members meet."""
@@ -72,8 +73,35 @@ def detect(
     values and former rings give equal bytes. Raises `BadInput` where `frozen` is of another snapshot."""
     if frozen is not None:
         frozen.check(snapshot)
-    measures = Measures(frozen)
-    ctx, web, beliefs, links, accounts = weigh(snapshot, settings, measures)
+    return tell(find(snapshot, settings, Measures(frozen), former))
+
+
+@dataclass(frozen=True)
+class Found:
+    """What detection found, before it is told: the last round's context, the web, beliefs, evidence of links and of
+    accounts, the number of candidates, (n,) `risk` of each account, the published rings in order of id, and the lineage
+    of all rings."""
+
+    ctx: Context
+    web: Web
+    beliefs: Beliefs
+    links: Sequence[Evidence]
+    accounts: Sequence[Evidence]
+    candidates: int
+    risk: Floats
+    rings: Sequence[Ring]
+    lineage: Sequence[Lineage]
+
+
+def find(
+    snapshot: Snapshot,
+    settings: DetectionSettings,
+    measures: Measures,
+    former: Sequence[Known] = (),
+    known_links: Links | None = None,
+) -> Found:
+    """Everything but the tables; arguments as for `detect` and `prepare`."""
+    ctx, web, beliefs, links, accounts = weigh(snapshot, settings, measures, known_links)
     candidates = gather(web, beliefs.own, beliefs.risk, beliefs.guilt, settings)
     sure, score = confidence(ctx, web, beliefs, candidates, settings)
     risk = _tempered(beliefs, candidates.ring, sure)
@@ -85,27 +113,43 @@ def detect(
         rings.append(Ring("", actors, beside, float(sure[number]), float(score[number])))
     names, lineage = name_rings([snapshot.buyers.ids[ring.members].tolist() for ring in rings], former, snapshot.as_of)
     rings = sorted((replace(ring, ring_id=name) for ring, name in zip(rings, names, strict=True)), key=_id)
-    chosen = risk >= settings.account_evidence_risk
+    return Found(ctx, web, beliefs, links, accounts, candidates.rings, risk, rings, lineage)
+
+
+def tell(found: Found, only: Bools | None = None) -> Findings:
+    """What was found, as tables; with `only` (n,) those rows that are about some accounts and the rings they are in,
+    and no hubs."""
+    ctx, risk = found.ctx, found.risk
+    rings = [ring for ring in found.rings if only is None or only[ring.members].any()]
+    chosen = risk >= ctx.settings.account_evidence_risk
     for ring in rings:
         chosen[ring.members] = True
-    teller = Teller(ctx, web, beliefs, enter(ctx, web, beliefs, links, accounts, chosen))
-    hubs = find_hubs(ctx, web, beliefs, links, teller.claims, teller.expected)
+    if only is not None:
+        about = only.copy()
+        for ring in rings:
+            about[ring.members] = True
+        chosen &= about
+    entries = enter(ctx, found.web, found.beliefs, found.links, found.accounts, chosen)
+    teller = Teller(ctx, found.web, found.beliefs, entries)
+    hubs = []
+    if only is None:
+        hubs = find_hubs(ctx, found.web, found.beliefs, found.links, teller.claims, teller.expected)
     return Findings(
-        accounts=accounts_table(teller, risk, rings),
+        accounts=accounts_table(teller, risk, rings, only),
         rings=rings_table(teller, rings),
-        lineage=lineage_table(lineage),
+        lineage=lineage_table(found.lineage),
         members=members_table(teller, rings, risk),
         evidence=evidence_table(teller, rings),
         hubs=hubs_table(hubs),
-        frozen=measures.freeze(snapshot),
+        frozen=ctx.measures.freeze(ctx.snapshot),
         stats={
             **known(ctx),
-            "rings": len(rings),
-            "candidates": candidates.rings,
+            "rings": len(found.rings),
+            "candidates": found.candidates,
             "hubs": len(hubs),
             "surges": len(ctx.expectation.surges),
-            "abusers_estimated": round(beliefs.abusers, 6),
-            "absent": list(snapshot.absent),
+            "abusers_estimated": round(found.beliefs.abusers, 6),
+            "absent": list(ctx.snapshot.absent),
         },
     )
 
@@ -115,24 +159,26 @@ def _id(ring: Ring) -> str:
 
 
 def prepare(
-    snapshot: Snapshot, settings: DetectionSettings, measures: Measures | None = None
+    snapshot: Snapshot, settings: DetectionSettings, measures: Measures | None = None, known_links: Links | None = None
 ) -> tuple[Context, Strata]:
-    """What detectors look at in the first round, with the plain links found; and the strata of its expectations."""
+    """What detectors look at in the first round, with the plain links found; and the strata of its expectations.
+    `known_links` gives the evidence of a plain link detector where it is known already."""
     measures = measures or Measures()
     claims = find_claims(snapshot)
     strata = stratify(snapshot, claims)
     nobody = np.zeros(len(snapshot.buyers.ids))
     first = expect(snapshot, claims, strata, nobody, measures, "first")
     ctx = Context(snapshot, settings, claims, first, nobody, measures=measures)
-    return replace(ctx, links=tuple(detector.run(ctx) for detector in PLAIN)), strata
+    links = tuple((known_links and known_links(detector, ctx)) or detector.run(ctx) for detector in PLAIN)
+    return replace(ctx, links=links), strata
 
 
 def weigh(
-    snapshot: Snapshot, settings: DetectionSettings, measures: Measures | None = None
+    snapshot: Snapshot, settings: DetectionSettings, measures: Measures | None = None, known_links: Links | None = None
 ) -> tuple[Context, Web, Beliefs, list[Evidence], list[Evidence]]:
     """Evidence and beliefs after `settings.rounds` rounds, or after one round where `measures` are given: the last
     round's context, the web of shared keys, beliefs, link evidence and account evidence."""
-    ctx, strata = prepare(snapshot, settings, measures)
+    ctx, strata = prepare(snapshot, settings, measures, known_links)
     links, web = connect(ctx)
     linked = sum((item.account_nats(ctx.n) for item in links), np.zeros(ctx.n))
     beliefs: Beliefs | None = None

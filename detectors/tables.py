@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -17,7 +18,7 @@ from detectors.reasons import Teller, ring_reasons
 from detectors.registry import ALL
 from graph.columns import arrow_schema
 from graph.schema import BY_NAME
-from graph.snapshot import NEVER, Floats, Ints, Longs
+from graph.snapshot import NEVER, Bools, Floats, Ints, Longs
 
 _DECIMALS: Final = 6
 
@@ -45,9 +46,10 @@ def _table(name: str, columns: dict[str, list[Any]], order: list[int] | None = N
     return pa.Table.from_arrays([pa.array(columns[field.name], field.type) for field in schema], schema=schema)
 
 
-def accounts_table(teller: Teller, risk: Floats, rings: list[Ring]) -> pa.Table:
-    """`run_accounts`: one row each account; reasons for those in the ledger."""
+def accounts_table(teller: Teller, risk: Floats, rings: Sequence[Ring], only: Bools | None = None) -> pa.Table:
+    """`run_accounts`: one row each account, or each of `only` (n,); reasons for those in the ledger."""
     n = teller.ctx.n
+    rows = range(n) if only is None else np.flatnonzero(only).tolist()
     ring: list[str | None] = [None] * n
     for item in rings:
         for member in item.members.tolist():
@@ -61,14 +63,14 @@ def accounts_table(teller: Teller, risk: Floats, rings: list[Ring]) -> pa.Table:
     return _table(
         "run_accounts",
         {
-            "buyer_id": teller.ctx.snapshot.buyers.ids.tolist(),
-            "risk": np.round(risk, _DECIMALS).tolist(),
-            "ring_id": ring,
-            "orders": teller.made.tolist(),
-            "claims": teller.claims.tolist(),
-            "expected_claims": np.round(teller.expected, _DECIMALS).tolist(),
-            "reasons": reasons,
-            "against": against,
+            "buyer_id": teller.ctx.snapshot.buyers.ids[rows].tolist(),
+            "risk": np.round(risk, _DECIMALS)[rows].tolist(),
+            "ring_id": [ring[row] for row in rows],
+            "orders": teller.made[rows].tolist(),
+            "claims": teller.claims[rows].tolist(),
+            "expected_claims": np.round(teller.expected, _DECIMALS)[rows].tolist(),
+            "reasons": [reasons[row] for row in rows],
+            "against": [against[row] for row in rows],
         },
     )
 
@@ -81,7 +83,7 @@ def _by_buyer(ledger: Ledger) -> list[tuple[int, Longs]]:
     return [(int(ledger.buyer[part[0]]), part) for part in parts]
 
 
-def rings_table(teller: Teller, rings: list[Ring]) -> pa.Table:
+def rings_table(teller: Teller, rings: Sequence[Ring]) -> pa.Table:
     """`run_rings`: stores, amount and span of the actors' claims."""
     ctx = teller.ctx
     snapshot, claims = ctx.snapshot, ctx.claims
@@ -105,7 +107,7 @@ def rings_table(teller: Teller, rings: list[Ring]) -> pa.Table:
     return _table("run_rings", columns, _order(columns["ring_id"]))
 
 
-def members_table(teller: Teller, rings: list[Ring], risk: Floats) -> pa.Table:
+def members_table(teller: Teller, rings: Sequence[Ring], risk: Floats) -> pa.Table:
     """`run_members`: actors and bystanders of each ring."""
     columns: dict[str, list[Any]] = {column.name: [] for column in BY_NAME["run_members"].columns}
     for ring in rings:
@@ -120,7 +122,7 @@ def members_table(teller: Teller, rings: list[Ring], risk: Floats) -> pa.Table:
     return _table("run_members", columns, _order(columns["member_id"]))
 
 
-def evidence_table(teller: Teller, rings: list[Ring]) -> pa.Table:
+def evidence_table(teller: Teller, rings: Sequence[Ring]) -> pa.Table:
     """`run_evidence`: one row each account, kind, source record and identifier."""
     ctx, ledger = teller.ctx, teller.ledger
     snapshot = ctx.snapshot
@@ -165,7 +167,7 @@ def evidence_table(teller: Teller, rings: list[Ring]) -> pa.Table:
     return _table("run_evidence", columns, _order(columns["evidence_id"]))
 
 
-def lineage_table(lineage: list[Lineage]) -> pa.Table:
+def lineage_table(lineage: Sequence[Lineage]) -> pa.Table:
     """`run_lineage`, given in order of ring id."""
     return _table(
         "run_lineage",

@@ -57,6 +57,8 @@ COSTS: Mapping[str, int] = {
     "Mutation.reservePurchase": 20,
     "Mutation.confirmPurchase": 20,
     "Mutation.releasePurchase": 20,
+    "Account.flip": 8_000,
+    "Account.weighed": 2_000,
     "Account.orders": 20,
     "Account.refunds": 30,
     "Account.identifiers": 20,

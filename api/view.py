@@ -10,7 +10,7 @@ import threading
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +23,9 @@ from integrity.checkout_view import PublishedRun
 from integrity.columns import frame_of, scan_frame
 from integrity.policy import Policy
 from integrity.return_risk import ReturnModel, read_model
+
+if TYPE_CHECKING:
+    from integrity.healing import Reopened
 
 V = TypeVar("V")
 Row = dict[str, Any]
@@ -37,6 +40,8 @@ class View:
         self.store, self.head, self.published = store, head, published
         self._parts: dict[str, Any] = {}
         self._lock = threading.RLock()
+        self._reopening = threading.Lock()
+        self._again: Reopened | None = None
 
     @property
     def run(self) -> RunRecord | None:
@@ -244,6 +249,20 @@ class View:
     def evidence(self, rows: Sequence[int]) -> list[Row]:
         """Pieces of evidence by row number."""
         return _rows(self.table("run_evidence"), rows) if rows else []
+
+    # -- the run judged again ----------------------------------------------------------------------------------
+
+    @property
+    def reopened(self) -> Reopened:
+        """The published run to be asked "what if"; read and judged once, while other parts are served. Raises
+        `BadInput` for a run that kept no measures."""
+        from integrity.healing import reopen  # detection is loaded by a server where it is first asked for
+
+        assert self.run is not None  # callers look at `run` first
+        with self._reopening:
+            if self._again is None:
+                self._again = reopen(self.store, self.run.run_id)
+            return self._again
 
     # -- places ------------------------------------------------------------------------------------------------
 

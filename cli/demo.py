@@ -31,7 +31,8 @@ from graph.errors import BadInput, RingfenceError
 from graph.open import open_store
 from graph.store import Store
 from integrity.columns import rows_of, texts
-from integrity.explain import account_text, explain_account, explain_ring, ring_text
+from integrity.explain import explain_account, explain_ring
+from integrity.explain_text import account_text, ring_text
 from integrity.instants import to_iso
 from integrity.policy import default_policy
 from integrity.publication import find_run, publish

@@ -11,9 +11,11 @@ import typer
 
 from cli.common import AsJson, Namespace, RunId, StoreUrl, answer, now_us, opened, table
 from cli.settings import SETTINGS
+from detectors.words.fact import Language
 from graph.errors import BadInput
 from graph.store import Store
-from integrity.explain import account_text, explain_account, explain_ring, ring_text
+from integrity.explain import explain_account, explain_ring
+from integrity.explain_text import account_text, flip_text, ring_text
 from integrity.export import FORMATS, What, export
 from integrity.instants import to_iso
 from integrity.publication import find_run, last_good_run
@@ -23,6 +25,16 @@ from integrity.version import ringfence_version
 explain = typer.Typer(
     help="Why an account or a ring stands as it does, down to the source records.", no_args_is_help=True
 )
+
+
+class Speaks(Enum):
+    """Languages of explanations."""
+
+    EN = "en"
+    ZH = "zh"
+
+
+In = Annotated[Speaks, typer.Option("--language", help="Language of the sentences: English or Chinese.")]
 
 
 class Exported(Enum):
@@ -36,29 +48,48 @@ class Exported(Enum):
 @explain.command("account")
 def explain_one_account(
     buyer_id: Annotated[str, typer.Argument(metavar="ID", help="The platform's id of the buyer.")],
+    flip: Annotated[
+        bool,
+        typer.Option("--flip", help="Also what would flip the decision, and all that was weighed."),
+    ] = False,
+    language: In = Speaks.EN,
     run: RunId = None,
     store: StoreUrl = "",
     namespace: Namespace = "",
     as_json: AsJson = False,
 ) -> None:
     """Explain one account: its decision, what speaks for and against it, its ring, and the evidence."""
+    # detection is loaded only where it is asked for: commands that look start fast
+    from integrity.flip import explain_flip
+    from integrity.healing import reopen
+
+    speaks: Language = language.value
     with opened(store, namespace, readonly=True) as at:
-        told = explain_account(at, buyer_id, run_id=run)
-    answer(told, as_json, lambda: typer.echo(account_text(told)))
+        told = explain_account(at, buyer_id, run_id=run, language=speaks)
+        turns = explain_flip(at, reopen(at, run), buyer_id, speaks) if flip else None
+
+    def text() -> None:
+        typer.echo(account_text(told, speaks))
+        if turns is not None:
+            typer.echo(flip_text(turns, speaks))
+
+    answer(told if turns is None else told | {"flip": turns}, as_json, text)
 
 
 @explain.command("ring")
 def explain_one_ring(
     ring_id: Annotated[str, typer.Argument(metavar="ID", help="Id of a ring, as in the export of rings.")],
+    language: In = Speaks.EN,
     run: RunId = None,
     store: StoreUrl = "",
     namespace: Namespace = "",
     as_json: AsJson = False,
 ) -> None:
     """Explain one ring: its members, the stores it hit, and the evidence that holds it together."""
+    speaks: Language = language.value
     with opened(store, namespace, readonly=True) as at:
-        told = explain_ring(at, ring_id, run_id=run)
-    answer(told, as_json, lambda: typer.echo(ring_text(told)))
+        told = explain_ring(at, ring_id, run_id=run, language=speaks)
+    answer(told, as_json, lambda: typer.echo(ring_text(told, speaks)))
 
 
 def export_file(

@@ -35,6 +35,7 @@ from detectors.tables import (
     rings_table,
 )
 from detectors.web import ALIKE, SIZES, Web, weave
+from detectors.words.fact import Fact
 from graph.snapshot import Bools, Floats, Snapshot
 
 Links = Callable[[Detector, Context], Evidence | None]
@@ -152,6 +153,18 @@ def tell(found: Found, only: Bools | None = None) -> Findings:
             "absent": list(ctx.snapshot.absent),
         },
     )
+
+
+def weighed(found: Found, number: int) -> tuple[list[Fact], list[Fact]]:
+    """What was looked at of account `number`, whatever its risk: what speaks for abuse, strongest first; and what
+    speaks against it or turned out benign: conduct, surges, every key shared with people who do not act alike."""
+    ctx = found.ctx
+    chosen = np.zeros(ctx.n, bool)
+    chosen[number] = True
+    entries = enter(ctx, found.web, found.beliefs, found.links, found.accounts, chosen)
+    teller = Teller(ctx, found.web, found.beliefs, entries)
+    reasons, against = teller.account(np.arange(len(entries.buyer)))
+    return reasons, [*against, *teller.context(number, links=True)]
 
 
 def _id(ring: Ring) -> str:

@@ -16,6 +16,7 @@ from detectors.ledger import Ledger
 from detectors.names import Lineage
 from detectors.reasons import Teller, ring_reasons
 from detectors.registry import ALL
+from detectors.words.fact import Fact
 from graph.columns import arrow_schema
 from graph.schema import BY_NAME
 from graph.snapshot import NEVER, Bools, Floats, Ints, Longs
@@ -54,8 +55,8 @@ def accounts_table(teller: Teller, risk: Floats, rings: Sequence[Ring], only: Bo
     for item in rings:
         for member in item.members.tolist():
             ring[member] = item.ring_id
-    reasons: list[list[str]] = [[] for _ in range(n)]
-    against: list[list[str]] = [[] for _ in range(n)]
+    reasons: list[list[Fact]] = [[] for _ in range(n)]
+    against: list[list[Fact]] = [[] for _ in range(n)]
     for buyer, entries in _by_buyer(teller.ledger):
         speaks_for, speaks_against = teller.account(entries)
         reasons[buyer] = speaks_for
@@ -69,10 +70,20 @@ def accounts_table(teller: Teller, risk: Floats, rings: Sequence[Ring], only: Bo
             "orders": teller.made[rows].tolist(),
             "claims": teller.claims[rows].tolist(),
             "expected_claims": np.round(teller.expected, _DECIMALS)[rows].tolist(),
-            "reasons": [reasons[row] for row in rows],
-            "against": [against[row] for row in rows],
+            "reasons": [_texts(reasons[row]) for row in rows],
+            "against": [_texts(against[row]) for row in rows],
+            "reason_facts": [_stored(reasons[row]) for row in rows],
+            "against_facts": [_stored(against[row]) for row in rows],
         },
     )
+
+
+def _texts(facts: Sequence[Fact]) -> list[str]:
+    return [one.text() for one in facts]
+
+
+def _stored(facts: Sequence[Fact]) -> list[str]:
+    return [one.stored() for one in facts]
 
 
 def _by_buyer(ledger: Ledger) -> list[tuple[int, Longs]]:
@@ -103,7 +114,9 @@ def rings_table(teller: Teller, rings: Sequence[Ring]) -> pa.Table:
         columns["confidence"].append(round(ring.confidence, _DECIMALS))
         columns["first_at"].append(int(at.min()) if len(at) else snapshot.as_of)
         columns["last_at"].append(int(at.max()) if len(at) else snapshot.as_of)
-        columns["reasons"].append(ring_reasons(teller, ring.actors, ring.score, ring.confidence))
+        reasons = ring_reasons(teller, ring.actors, ring.score, ring.confidence)
+        columns["reasons"].append(_texts(reasons))
+        columns["reason_facts"].append(_stored(reasons))
     return _table("run_rings", columns, _order(columns["ring_id"]))
 
 
@@ -135,26 +148,27 @@ def evidence_table(teller: Teller, rings: Sequence[Ring]) -> pa.Table:
         "past_decisions": snapshot.past.ids,
     }
     ring_of = {int(member): ring.ring_id for ring in rings for member in ring.members.tolist()}
-    merged: dict[tuple[str, str, str, str, str], tuple[float, str, str | None]] = {}
+    merged: dict[tuple[str, str, str, str, str], tuple[float, Fact, str | None]] = {}
     for at in range(len(ledger.buyer)):
         number, key, buyer = int(ledger.detector[at]), int(ledger.key[at]), int(ledger.buyer[at])
         table = SOURCES[int(ledger.table[at])]
         label = str(ledger.found[number].keys.label[key]) if key >= 0 else ""
-        fact = (
+        about = (
             str(snapshot.buyers.ids[buyer]),
             ALL[number].name,
             table,
             str(ids[table][int(ledger.row[at])]),
             label,
         )
-        nats, text = float(ledger.nats[at]), teller.entry(at)
-        if fact in merged:  # one claim's pictures may lie in several clusters: the record is still one
-            nats, text = nats + merged[fact][0], merged[fact][1]
-        merged[fact] = (nats, text, ring_of.get(buyer))
+        nats, said = float(ledger.nats[at]), teller.entry(at)
+        if about in merged:  # one claim's pictures may lie in several clusters: the record is still one
+            nats, said = nats + merged[about][0], merged[about][1]
+        merged[about] = (nats, said, ring_of.get(buyer))
     columns: dict[str, list[Any]] = {column.name: [] for column in BY_NAME["run_evidence"].columns}
-    for fact, (nats, text, ring) in merged.items():
-        buyer_id, kind, table, source, label = fact
-        stated = "\x1f".join((*fact, ring or "", f"{nats:.6f}", text))
+    for about, (nats, said, ring) in merged.items():
+        buyer_id, kind, table, source, label = about
+        text = said.text()
+        stated = "\x1f".join((*about, ring or "", f"{nats:.6f}", text))
         columns["evidence_id"].append(hashlib.blake2b(stated.encode(), digest_size=10).hexdigest())
         columns["ring_id"].append(ring)
         columns["buyer_id"].append(buyer_id)
@@ -164,6 +178,7 @@ def evidence_table(teller: Teller, rings: Sequence[Ring]) -> pa.Table:
         columns["source_id"].append(source)
         columns["identifier"].append(label or None)
         columns["text"].append(text)
+        columns["fact"].append(said.stored())
     return _table("run_evidence", columns, _order(columns["evidence_id"]))
 
 
@@ -195,7 +210,8 @@ def hubs_table(hubs: list[Hub]) -> pa.Table:
             "expected_claims": [round(hub.expected, _DECIMALS) for hub in hubs],
             "nats": [round(hub.nats, _DECIMALS) for hub in hubs],
             "verdict": [hub.verdict for hub in hubs],
-            "text": [hub.text for hub in hubs],
+            "text": [hub.said.text() for hub in hubs],
+            "fact": [hub.said.stored() for hub in hubs],
         },
     )
 

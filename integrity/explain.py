@@ -1,4 +1,4 @@
-"""Why an account or a ring stands as it does, down to the source records, as data and as text."""
+"""Why an account or a ring stands as it does, down to the source records, as data; `explain_text` has it as text."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from detectors.words.fact import Language, say
 from graph.errors import NotFound
 from graph.store import RunRecord, Store
 from integrity.columns import rows_of
@@ -17,9 +18,12 @@ from integrity.publication import find_run
 from integrity.records import masked_identifiers, read_records
 
 
-def explain_account(store: Store, buyer_id: str, *, run_id: str | None = None) -> dict[str, Any]:
+def explain_account(
+    store: Store, buyer_id: str, *, run_id: str | None = None, language: Language = "en"
+) -> dict[str, Any]:
     """All that a run (default: the published one) says of an account: decision, findings for and against, its ring,
-    and each piece of evidence with the source record behind it. Raises `NotFound`."""
+    and each piece of evidence with the source record behind it. What detection says is in `language`. Raises
+    `NotFound`."""
     run = find_run(store, run_id)
     decision = _one(store, run, "run_decisions", "buyer_id", buyer_id)
     if decision is None:
@@ -41,14 +45,14 @@ def explain_account(store: Store, buyer_id: str, *, run_id: str | None = None) -
         "claims": account.get("claims", 0),
         "expected_claims": account.get("expected_claims", 0.0),
         "decision": _decision(decision),
-        "reasons": account.get("reasons", []),
-        "against": account.get("against", []),
-        "ring": None if ring is None else _ring(ring, member[0] if member else None),
-        "evidence": _evidence(store, run, _rows(store, run, "run_evidence", buyer_id=buyer_id)),
+        "reasons": say(account.get("reasons", []), account.get("reason_facts"), language),
+        "against": say(account.get("against", []), account.get("against_facts"), language),
+        "ring": None if ring is None else _ring(ring, member[0] if member else None, language),
+        "evidence": _evidence(store, run, _rows(store, run, "run_evidence", buyer_id=buyer_id), language),
     }
 
 
-def explain_ring(store: Store, ring_id: str, *, run_id: str | None = None) -> dict[str, Any]:
+def explain_ring(store: Store, ring_id: str, *, run_id: str | None = None, language: Language = "en") -> dict[str, Any]:
     """All that a run says of a ring: members with their probability and status, and the evidence for each.
 
     Raises `NotFound`."""
@@ -64,7 +68,7 @@ def explain_ring(store: Store, ring_id: str, *, run_id: str | None = None) -> di
         "run_id": run.run_id,
         "as_of": to_iso(run.as_of),
         "policy": run.policy,
-        **_ring(ring, None),
+        **_ring(ring, None, language),
         "lineage": _lineage(store, run, ring_id),
         "members": [
             {
@@ -77,47 +81,8 @@ def explain_ring(store: Store, ring_id: str, *, run_id: str | None = None) -> di
             }
             for row in sorted(members, key=lambda row: (-row["probability"], row["buyer_id"]))
         ],
-        "evidence": _evidence(store, run, _rows(store, run, "run_evidence", ring_id=ring_id)),
+        "evidence": _evidence(store, run, _rows(store, run, "run_evidence", ring_id=ring_id), language),
     }
-
-
-def account_text(told: Mapping[str, Any]) -> str:
-    """`explain_account` as lines of text."""
-    decision = told["decision"]
-    lines = [
-        f"{told['buyer_id']}: {told['status']}, risk {told['risk']:.3f} ({told['claims']} claims on {told['orders']} "
-        f"orders, {told['expected_claims']:.1f} expected of the same baskets)",
-        f"  by {told['run_id']} as of {told['as_of']}, policy {told['policy']}",
-    ]
-    lines += _limits_text(decision)
-    lines += _listed("Decided because", decision["reasons"][:1])
-    lines += _listed("Speaks for abuse", told["reasons"])
-    lines += _listed("Speaks against it", told["against"])
-    ring = told["ring"]
-    if ring is not None:
-        role = f", as {ring['role']} with probability {ring['probability']:.2f}" if "role" in ring else ""
-        lines += [f"Ring {ring['ring_id']} of {ring['size']} accounts, confidence {ring['confidence']:.3f}{role}"]
-        lines += [f"  - {reason}" for reason in ring["reasons"]]
-    return "\n".join([*lines, *_evidence_text(told["evidence"], named=False)])
-
-
-def ring_text(told: Mapping[str, Any]) -> str:
-    """`explain_ring` as lines of text."""
-    lines = [
-        f"{told['ring_id']}: {told['size']} accounts, confidence {told['confidence']:.3f}, {told['amount']} claimed at "
-        f"{len(told['stores'])} stores from {told['first_at']} to {told['last_at']}",
-        f"  by {told['run_id']} as of {told['as_of']}, policy {told['policy']}",
-        *_lineage_text(told["lineage"]),
-        *_listed("Because", told["reasons"]),
-        "Members",
-    ]
-    for member in told["members"]:
-        risk = "" if member["risk"] is None else f"  risk {member['risk']:.3f}  {member['claims']} claims"
-        lines.append(
-            f"  {member['buyer_id']}  {member['role']} {member['probability']:.2f}{risk}  {member['status'] or ''}"
-        )
-    lines.append(f"At stores {', '.join(told['stores'])}")
-    return "\n".join([*lines, *_evidence_text(told["evidence"], named=True)])
 
 
 def _rows(store: Store, run: RunRecord, table: str, **wanted: Any) -> list[dict[str, Any]]:
@@ -150,7 +115,7 @@ def _decision(row: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _ring(row: Mapping[str, Any], member: Mapping[str, Any] | None) -> dict[str, Any]:
+def _ring(row: Mapping[str, Any], member: Mapping[str, Any] | None, language: Language) -> dict[str, Any]:
     told = {
         "ring_id": row["ring_id"],
         "size": len(row["members"]),
@@ -159,7 +124,7 @@ def _ring(row: Mapping[str, Any], member: Mapping[str, Any] | None) -> dict[str,
         "confidence": row["confidence"],
         "first_at": to_iso(row["first_at"]),
         "last_at": to_iso(row["last_at"]),
-        "reasons": row["reasons"],
+        "reasons": say(row["reasons"], row["reason_facts"], language),
     }
     if member is not None:
         told |= {"role": member["role"], "probability": member["probability"]}
@@ -172,69 +137,18 @@ def _lineage(store: Store, run: RunRecord, ring_id: str) -> dict[str, Any] | Non
     return None if row is None else {name: row[name] for name in ("state", "splits_from", "merges")}
 
 
-def _lineage_text(told: Mapping[str, Any] | None) -> list[str]:
-    if told is None:
-        return []
-    states = {
-        "new": "found for the first time",
-        "continues": "found in the run before, too",
-        "returns": "found again: the run before did not find it",
-        "splits": f"split from {told['splits_from']}",
-    }
-    merges = f"; {', '.join(told['merges'])} went into it" if told["merges"] else ""
-    return [f"  {states[told['state']]}{merges}"]
-
-
-def _evidence(store: Store, run: RunRecord, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def _evidence(
+    store: Store, run: RunRecord, rows: Sequence[Mapping[str, Any]], language: Language
+) -> list[dict[str, Any]]:
     """Heaviest first; each with its source record and the masked identifier."""
     records = read_records(store, ((row["source_table"], row["source_id"]) for row in rows), known_by=run.known_by)
     masks = masked_identifiers(store, (row["identifier"] for row in rows if row["identifier"]))
     return [
         {
-            **row,
+            **{name: value for name, value in row.items() if name != "fact"},
+            "text": say([row["text"]], [row["fact"]] if row["fact"] else None, language)[0],
             "shown": masks.get(row["identifier"] or "", ""),
             "record": records.get((row["source_table"], row["source_id"])),
         }
         for row in sorted(rows, key=lambda row: (-abs(row["nats"]), row["evidence_id"]))
     ]
-
-
-def _limits_text(decision: Mapping[str, Any]) -> list[str]:
-    parts = [
-        f"{unit} {decision[name]}"
-        for name, unit in (
-            ("limit_orders_1d", "orders a day"),
-            ("limit_orders_30d", "orders in 30 days"),
-            ("limit_amount_1d", f"{decision['currency']} a day"),
-            ("limit_amount_30d", f"{decision['currency']} in 30 days"),
-            ("limit_quantity", "pieces of one item"),
-        )
-        if decision[name] is not None
-    ]
-    lines = [f"  may buy at most: {', '.join(parts)}"] if parts else []
-    if decision["limit_store_ids"]:
-        lines.append(f"  at {', '.join(decision['limit_store_ids'])}")
-    if decision["lift"]:
-        lines.append(f"  what would lift it: {decision['lift']}")
-    return lines
-
-
-def _listed(title: str, items: Sequence[str]) -> list[str]:
-    return [title, *(f"  - {item}" for item in items)] if items else []
-
-
-def _evidence_text(rows: Sequence[Mapping[str, Any]], *, named: bool) -> list[str]:
-    lines = ["Evidence, heaviest first (nats; negative speaks against)"] if rows else []
-    for row in rows:
-        who = f" {row['buyer_id']}:" if named else ""
-        shown = f" [{row['shown']}]" if row["shown"] else ""
-        lines.append(f"  {row['nats']:+7.2f}  {row['kind']}{who} {row['text']}{shown}")
-        record = row["record"]
-        fields = "gone from the store" if record is None else _fields(record, row["source_id"])
-        lines.append(f"           {row['source_table']} {row['source_id']}: {fields}")
-    return lines
-
-
-def _fields(record: Mapping[str, Any], row_id: str) -> str:
-    """A record in one line; its own id stands before it already."""
-    return "  ".join(f"{name}={value}" for name, value in record.items() if value != row_id)

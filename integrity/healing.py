@@ -65,6 +65,10 @@ class Reopened:
         self.run, self.base, self.policy = run, base, policy
         self._judged, self._status = judged, status
 
+    def status(self, buyer_id: str) -> str:
+        """The status that the run gave an account."""
+        return self._status.get(buyer_id, "CLEAR")
+
     def ask(self, removals: Removals) -> Healed:
         """Who heals, and whoever else stands otherwise, were `removals` taken out. Pure."""
         again = recompute(self.base, removals)

@@ -11,7 +11,7 @@ import strawberry
 
 from api.context import Context, Info
 from api.describe import choice, resolver
-from api.domains.common import After, First, check_id, need_run, page_rows
+from api.domains.common import After, First, In, Language, check_id, need_run, page_rows, told
 from api.errors import ApiError, ErrorCode
 from api.pages import DEFAULT_PAGE, Connection, Direction, page_of
 from api.scalars import Currency, DecimalText, Instant, Money, instant, minor_units, money
@@ -19,6 +19,7 @@ from api.view import Row, View
 
 if TYPE_CHECKING:
     from api.domains.evidence import Evidence, EvidenceSort
+    from api.domains.flip import Flip, Weighed
     from api.domains.identifier import Identifier
     from api.domains.order import Order, OrderSort
     from api.domains.refund import Refund, RefundSort
@@ -135,13 +136,40 @@ class Account:
     order_count: int | None = strawberry.field(description="Orders up to the run's `asOf`.")
     claims: int | None = strawberry.field(description="Claims it began.")
     expected_claims: float | None = strawberry.field(description="Claims that the same baskets would bring.")
-    reasons: list[str] = strawberry.field(description="What speaks for abuse, strongest first.")
-    against: list[str] = strawberry.field(description="What speaks against it, strongest first.")
     status_reasons: list[str] = strawberry.field(description="Why it has this status, strongest first.")
     limits: Limits | None = strawberry.field(description="The recommended purchase limits; null where there are none.")
     expires_at: Instant | None = strawberry.field(description="When the limits end.")
     lift: str | None = strawberry.field(description="What would lift the limits.")
     ring_id: strawberry.Private[str | None] = None
+    finding: strawberry.Private[Row | None] = None
+
+    @resolver("What speaks for abuse, strongest first.")
+    def reasons(self, language: In = Language.EN) -> list[str]:
+        """Sentences of the finding."""
+        row = self.finding or {}
+        return told(row.get("reasons", []), row.get("reason_facts"), language)
+
+    @resolver("What speaks against it, strongest first.")
+    def against(self, language: In = Language.EN) -> list[str]:
+        """Sentences of the finding."""
+        row = self.finding or {}
+        return told(row.get("against", []), row.get("against_facts"), language)
+
+    @resolver("What would flip its decision, by judging the run again; null before any run has judged it.")
+    async def flip(self, info: Info) -> Annotated[Flip, strawberry.lazy("api.domains.flip")] | None:
+        """Taken out piece by piece, off the event loop."""
+        from api.domains.flip import flip_of
+
+        return None if self.run_id is None else await flip_of(info.context, self.id)
+
+    @resolver("All that was weighed of it, whatever came of it; null before any run has judged it.")
+    async def weighed(
+        self, info: Info, language: In = Language.EN
+    ) -> Annotated[Weighed, strawberry.lazy("api.domains.flip")] | None:
+        """Looked up in the run judged again, off the event loop."""
+        from api.domains.flip import weighed_of
+
+        return None if self.run_id is None else await weighed_of(info.context, self.id, language)
 
     @resolver("The ring it belongs to, if any.")
     def ring(self, info: Info) -> Annotated[Ring, strawberry.lazy("api.domains.ring")] | None:
@@ -283,8 +311,6 @@ def account_of(context: Context, buyer_id: str, row: Row | None) -> Account:
             order_count=None,
             claims=None,
             expected_claims=None,
-            reasons=[],
-            against=[],
             status_reasons=[],
             limits=None,
             expires_at=None,
@@ -299,13 +325,12 @@ def account_of(context: Context, buyer_id: str, row: Row | None) -> Account:
         order_count=row.get("orders"),
         claims=row.get("claims"),
         expected_claims=row.get("expected_claims"),
-        reasons=row.get("reasons", []),
-        against=row.get("against", []),
         status_reasons=row["decision_reasons"],
         limits=_limits(row) if status in (AccountStatus.STORE_LIMITED, AccountStatus.PLATFORM_LIMITED) else None,
         expires_at=instant(row["expires_at"]),
         lift=row["lift"],
         ring_id=row.get("ring_id"),
+        finding=row,
     )
 
 

@@ -11,9 +11,12 @@ import numpy as np
 import strawberry
 
 from api.context import Context
+from api.describe import choice
 from api.errors import ApiError, ErrorCode
 from api.pages import DEFAULT_PAGE, Connection, Direction, Page, page_of
 from api.view import Row, View
+from detectors.words.fact import Language as Speaks
+from detectors.words.fact import say
 from graph.store import RunRecord
 
 T = TypeVar("T")
@@ -23,6 +26,28 @@ First = Annotated[
     int, strawberry.argument(description=f"Items on the page; {DEFAULT_PAGE} where not given, at most 100.")
 ]
 After = Annotated[str | None, strawberry.argument(description="Go on behind this cursor; from the start without it.")]
+
+
+@strawberry.enum(description="Languages in which sentences are told.")
+class Language(Enum):
+    """Languages of sentences."""
+
+    EN = choice("en", "English.")
+    ZH = choice("zh", "Chinese. Sentences of runs of an earlier version stay English.")
+
+
+In = Annotated[Language, strawberry.argument(description="The language of the sentences.")]
+
+
+def speaks(language: Language) -> Speaks:
+    """The language as rendering knows it."""
+    return "zh" if language is Language.ZH else "en"
+
+
+def told(texts: Sequence[str], facts: Sequence[str] | None, language: Language) -> list[str]:
+    """Sentences in a language."""
+    return say(list(texts), list(facts) if facts else None, speaks(language))
+
 
 MAX_ID_BYTES = 256
 _NO_ID = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")

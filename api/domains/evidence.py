@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import Enum
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import strawberry
@@ -12,7 +12,7 @@ import strawberry
 from api.context import Context, Info
 from api.describe import choice, resolver
 from api.domains.account import Account, PastDecision, load_account
-from api.domains.common import After, First, check_id, need_run
+from api.domains.common import After, First, In, Language, check_id, need_run, told
 from api.domains.identifier import Identifier, load_identifier
 from api.domains.order import Order, order_of
 from api.domains.refund import Complaint, Refund, complaint_of, load_refund
@@ -62,12 +62,18 @@ class Evidence:
     id: strawberry.ID = strawberry.field(description="Digest of what it states.")
     kind: str = strawberry.field(description="The detector's name.")
     nats: float = strawberry.field(description="Log-likelihood ratio in nats; negative speaks against abuse.")
-    text: str = strawberry.field(description="What it states, in a plain sentence.")
     buyer_id: strawberry.ID = strawberry.field(description="The account it speaks of.")
     ring_id: strawberry.ID | None = strawberry.field(description="The ring it supports, if any.")
     source_table: str = strawberry.field(description="The table where its record stands.")
     source_id: strawberry.ID = strawberry.field(description="The id of its record.")
     identifier_id: strawberry.Private[str | None]
+    stated: strawberry.Private[str]
+    fact: strawberry.Private[str | None]
+
+    @resolver("What it states, in a plain sentence.")
+    def text(self, language: In = Language.EN) -> str:
+        """The sentence."""
+        return told([self.stated], [self.fact] if self.fact else None, language)[0]
 
     @resolver("The account it speaks of.")
     async def account(self, info: Info) -> Account:
@@ -126,23 +132,24 @@ def evidence_page(
         keys=view.evidence_nats[list(rows)] if sort.by is EvidenceOrder.NATS and rows else None,
         direction=sort.direction,
     )
-    found = []
-    for row in view.evidence([rows[number] for number in page.rows]):
-        context.saw("account", row["buyer_id"])
-        found.append(
-            Evidence(
-                id=row["evidence_id"],
-                kind=row["kind"],
-                nats=row["nats"],
-                text=row["text"],
-                buyer_id=row["buyer_id"],
-                ring_id=row["ring_id"],
-                source_table=row["source_table"],
-                source_id=row["source_id"],
-                identifier_id=row["identifier"],
-            )
-        )
-    return page.of(found)
+    return page.of([evidence_of(context, row) for row in view.evidence([rows[number] for number in page.rows])])
+
+
+def evidence_of(context: Context, row: Mapping[str, Any]) -> Evidence:
+    """A row of run_evidence; audited."""
+    context.saw("account", row["buyer_id"])
+    return Evidence(
+        id=row["evidence_id"],
+        kind=row["kind"],
+        nats=row["nats"],
+        buyer_id=row["buyer_id"],
+        ring_id=row["ring_id"],
+        source_table=row["source_table"],
+        source_id=row["source_id"],
+        identifier_id=row["identifier"],
+        stated=row["text"],
+        fact=row["fact"],
+    )
 
 
 @strawberry.type

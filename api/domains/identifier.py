@@ -10,7 +10,7 @@ import strawberry
 
 from api.context import Context, Info
 from api.describe import choice, resolver
-from api.domains.common import After, First, page_rows, page_texts
+from api.domains.common import After, First, In, Language, page_rows, page_texts, told
 from api.errors import ApiError, ErrorCode
 from api.pages import DEFAULT_PAGE, Connection, Direction
 from api.scalars import Instant
@@ -86,7 +86,13 @@ class Hub:
     expected_claims: float = strawberry.field(description="Claims that their baskets predict.")
     nats: float = strawberry.field(description="Evidence that its people act together; negative: a benign place.")
     verdict: HubVerdict = strawberry.field(description="What was made of it.")
-    text: str = strawberry.field(description="Why.")
+    told: strawberry.Private[str]
+    fact: strawberry.Private[str | None]
+
+    @resolver("Why.")
+    def text(self, language: In = Language.EN) -> str:
+        """The sentence."""
+        return told([self.told], [self.fact] if self.fact else None, language)[0]
 
 
 @strawberry.type(description="A use of an identifier by an account.")
@@ -133,7 +139,8 @@ class Identifier:
             expected_claims=row["expected_claims"],
             nats=row["nats"],
             verdict=HubVerdict(row["verdict"]),
-            text=row["text"],
+            told=row["text"],
+            fact=row["fact"],
         )
 
     @resolver("Accounts that used it, in orders and outside; of a place also those who used a door in it.")

@@ -12,7 +12,7 @@ import strawberry
 from api.context import Context, Info
 from api.describe import choice, resolver
 from api.domains.account import Account, MemberRole, load_account
-from api.domains.common import After, First, check_id, need_run, page_rows, page_texts
+from api.domains.common import After, First, In, Language, check_id, need_run, page_rows, page_texts, told
 from api.pages import DEFAULT_PAGE, Connection, Direction, page_of
 from api.scalars import Currency, DecimalText, Instant, Money, minor_units, money
 from api.view import NO_RISK, Row
@@ -122,9 +122,15 @@ class Ring:
     member_count: int = strawberry.field(description="Number of members, bystanders left out.")
     first_at: Instant = strawberry.field(description="First claim or shared use.")
     last_at: Instant = strawberry.field(description="Last claim or shared use.")
-    reasons: list[str] = strawberry.field(description="Why it is one, in plain sentences, strongest first.")
     run_id: strawberry.ID = strawberry.field(description="The run that found it.")
     store_ids: strawberry.Private[list[str]]
+    told: strawberry.Private[list[str]]
+    facts: strawberry.Private[list[str] | None]
+
+    @resolver("Why it is one, in plain sentences, strongest first.")
+    def reasons(self, language: In = Language.EN) -> list[str]:
+        """Sentences of the ring."""
+        return told(self.told, self.facts, language)
 
     @resolver("Where it comes from; null in runs of an earlier version, which did not record it.")
     def lineage(self, info: Info) -> RingLineage | None:
@@ -205,9 +211,10 @@ def ring_of(context: Context, row: Row) -> Ring:
         member_count=len(row["members"]),
         first_at=Instant(row["first_at"]),
         last_at=Instant(row["last_at"]),
-        reasons=row["reasons"],
         run_id=strawberry.ID(need_run(context.view).run_id),
         store_ids=row["stores"],
+        told=row["reasons"],
+        facts=row["reason_facts"],
     )
 
 

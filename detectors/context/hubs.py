@@ -15,13 +15,14 @@ from detectors.contract import Context, Evidence
 from detectors.fusion import Beliefs
 from detectors.numerics import tally
 from detectors.web import Web
+from detectors.words.fact import Fact, fact
 from graph.snapshot import Floats, Longs
 
 
 @dataclass(frozen=True)
 class Hub:
     """One identifier shared by many: its id and kind, accounts, their claims and expected claims, the nats that its
-    people act together, the verdict and why."""
+    people act together, the verdict and what is `said` of it."""
 
     identifier: str
     kind: str
@@ -30,7 +31,7 @@ class Hub:
     expected: float
     nats: float
     verdict: str
-    text: str
+    said: Fact
 
 
 def find_hubs(
@@ -74,10 +75,5 @@ def _hub(identifier: str, buyers: int, claims: int, expected: float, guilt: floa
     kind = identifier.partition(":")[0]
     bounded = min(max(guilt, 1e-13), 1 - 1e-13)
     nats = float(np.log(bounded) - np.log1p(-bounded)) - log_prior
-    does = {
-        "abusive": "most of what its accounts claim is beyond their baskets: they act together",
-        "benign": "its accounts do not act alike: sharing it says nothing",
-        "unclear": "its accounts do not tell whether they act together",
-    }[verdict]
-    text = f"{kind} of {buyers} accounts with {claims} claims where their baskets predict {expected:.1f}; {does}"
-    return Hub(identifier, kind, buyers, claims, expected, nats, verdict, text)
+    said = fact("hub", kind=kind, accounts=buyers, claims=claims, expected=round(expected, 2), verdict=verdict)
+    return Hub(identifier, kind, buyers, claims, expected, nats, verdict, said)

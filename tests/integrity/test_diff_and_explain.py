@@ -9,7 +9,8 @@ import pytest
 from graph.errors import NotFound
 from graph.store import Store
 from integrity.diff import RingMove, diff_runs
-from integrity.explain import account_text, explain_account, explain_ring, ring_text
+from integrity.explain import explain_account, explain_ring
+from integrity.explain_text import account_text, ring_text
 from integrity.runs import run_detection
 from tests.integrity.hand import NOW, Account, Ring, findings, market_findings, policy
 

@@ -16,12 +16,12 @@ from graph.narrow import narrow
 from graph.store import RunRecord, Store
 from integrity.columns import rows_of, texts
 from integrity.decide import decide
-from integrity.judgements import Outranking
+from integrity.heard import heard
 from integrity.outrank import outrank
 from integrity.policy import Policy
 from integrity.policy_journal import policy_of
 from integrity.publication import find_run
-from integrity.runs import ground_of
+from integrity.runs import Ground, ground_of
 
 
 @dataclass(frozen=True)
@@ -61,9 +61,9 @@ class Reopened:
     At 60,000 accounts opening takes about as long as reading a snapshot and half a detection; each question afterwards
     is a fraction of a run. Questions change nothing."""
 
-    def __init__(self, run: RunRecord, base: Base, policy: Policy, judged: Outranking, status: dict[str, str]) -> None:
+    def __init__(self, run: RunRecord, base: Base, policy: Policy, ground: Ground, status: dict[str, str]) -> None:
         self.run, self.base, self.policy = run, base, policy
-        self._judged, self._status = judged, status
+        self._ground, self._status = ground, status
 
     def status(self, buyer_id: str) -> str:
         """The status that the run gave an account."""
@@ -100,8 +100,8 @@ class Reopened:
         """Statuses of the affected accounts by what was found anew."""
         snapshot = narrow(again.found.ctx.snapshot, again.affected)
         findings = again.findings()
-        decisions = decide(snapshot, findings, self.policy)
-        decisions = outrank(decisions, findings, self._judged, self.policy, as_of=snapshot.as_of)
+        decisions = decide(snapshot, findings, self.policy, before=self._ground.before)
+        decisions = outrank(decisions, findings, self._ground.judged, self.policy, as_of=snapshot.as_of)
         return dict(zip(texts(decisions, "buyer_id"), texts(decisions, "status"), strict=True))
 
 
@@ -121,9 +121,9 @@ def reopen(store: Store, run_id: str | None = None) -> Reopened:
     acts = json.loads(run.stats).get("acts")
     ground = ground_of(store, run.parent, as_of=run.as_of, known_by=run.known_by, acts=acts)
     former = known_rings(*(store.run_rows(run.run_id, f"run_{name}") for name in ("rings", "lineage")))
-    base = renamed(base_of(ground.snapshot, policy.detection, frozen), former)
+    base = renamed(base_of(heard(ground.snapshot), policy.detection, frozen), former)
     decided = rows_of(store.run_rows(run.run_id, "run_decisions", columns=("buyer_id", "status")))
-    return Reopened(run, base, policy, ground.judged, {row["buyer_id"]: row["status"] for row in decided})
+    return Reopened(run, base, policy, ground, {row["buyer_id"]: row["status"] for row in decided})
 
 
 def _rings(rings: Any, ids: Any) -> dict[str, str]:

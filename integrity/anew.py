@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from detectors.frozen import read_frozen
 from graph.errors import RunHeld
-from graph.store import Store
+from graph.store import RunRecord, Store
 from integrity.policy import Policy
 from integrity.policy_journal import policy_of
 from integrity.publication import find_run
@@ -13,9 +14,10 @@ from integrity.runs import run_detection
 
 
 def decide_anew(store: Store, *, policy: Policy, now: Callable[[], int], holder: str, wait: float = 30.0) -> str:
-    """Run again at the published run's `as_of` and `known_by`, publish, and return the new run's id.
+    """Run again over the published run's data, with the market as it measured it, publish, and return the new run's id.
 
-    Nothing but judgements made or withdrawn since can change anything by it. `policy` stands in where the run's own is
+    So nothing moves but what hangs on judgements made or withdrawn since: whoever shares nothing with what they are
+    about stands as before, to the byte. `policy` stands in where the run's own is
     not known any more. Raises `NotFound` without a published run, `RunHeld` where too many would be limited."""
     current = find_run(store, None)
     outcome = run_detection(
@@ -25,8 +27,14 @@ def decide_anew(store: Store, *, policy: Policy, now: Callable[[], int], holder:
         holder=holder,
         as_of=current.as_of,
         known_by=current.known_by,
+        frozen_of=_measured(store, current),
         wait=wait,
     )
     if outcome.state != "published":
         raise RunHeld(outcome.run.held_reason, where=outcome.run.run_id, do="look at it, then publish or withdraw")
     return outcome.run.run_id
+
+
+def _measured(store: Store, run: RunRecord) -> str | None:
+    """The run itself where it kept its measures of the market, else None."""
+    return run.run_id if read_frozen(store.run_rows(run.run_id, "run_frozen")) is not None else None

@@ -81,10 +81,17 @@ def replay(
 
 def computed_again(store: Store, run: RunRecord, policy: Policy, *, detect: Detect | None = None) -> Computed:
     """What the run computes from its recorded ground."""
-    acts = json.loads(run.stats).get("acts")
+    stats = json.loads(run.stats)
     if run.parent is not None:
         _need_parent(store, run)
-    ground = ground_of(store, run.parent, as_of=run.as_of, known_by=run.known_by, acts=acts)
+    ground = ground_of(
+        store,
+        run.parent,
+        as_of=run.as_of,
+        known_by=run.known_by,
+        acts=stats.get("acts"),
+        frozen_of=stats.get("frozen_of"),
+    )
     return compute(ground, policy, detect=detect)
 
 

@@ -18,11 +18,11 @@ from typing import Any, Literal
 
 import pyarrow as pa
 
-from detectors.frozen import frozen_table
+from detectors.frozen import Frozen, frozen_table, read_frozen
 from detectors.names import Known, known_rings
 from detectors.settings import DetectionSettings
 from graph.changes import without
-from graph.errors import LeaseHeld
+from graph.errors import BadInput, LeaseHeld
 from graph.leases import held
 from graph.reader import take_snapshot
 from graph.snapshot import Snapshot
@@ -50,13 +50,16 @@ Step = Callable[[str], None]
 class Ground:
     """What a run rests on: the `snapshot` without what people took out, what their judgements make of it, how many acts
     had been done (`acts`), the rings of the parent run, whose names it carries on (`former`), and what the run before
-    over earlier data had decided, buyer to status (`before`)."""
+    over earlier data had decided, buyer to status (`before`). `frozen` are the measures of the market by run
+    `frozen_of`, where they stand in for measuring it anew."""
 
     snapshot: Snapshot
     judged: Outranking
     acts: int
     former: Sequence[Known]
     before: Mapping[str, str] = field(default_factory=dict)
+    frozen: Frozen | None = None
+    frozen_of: str | None = None
 
 
 @dataclass(frozen=True)
@@ -111,6 +114,7 @@ def run_detection(
     as_of: int | None = None,
     known_by: int | None = None,
     acts: int | None = None,
+    frozen_of: str | None = None,
     publish: bool = True,
     wait: float = 0.0,
     on_wait: Callable[[LeaseHeld], None] | None = None,
@@ -120,10 +124,11 @@ def run_detection(
     """Take a snapshot, detect, decide, write the run, and publish it unless it is held or `publish` is false.
 
     `acts` is how many acts of people count (None: all; those on complaints are taken up into the records then, unless
-    `known_by` names an earlier load). `now` is the clock (UTC microseconds), asked for the run's own instants only;
-    `wait` how many seconds to wait for another run to end, of which `on_wait` is told; `detect` defaults to
-    `detectors.pipeline.detect`; `step` is told what is being done, and may raise to end the run. Raises `LeaseHeld`,
-    `BadInput` where the store holds nothing, `StoreProblem`, `Tampered`."""
+    `known_by` names an earlier load). With `frozen_of` the market stays as that run over the same data measured it,
+    so that nothing moves but what judgements touch. `now` is the clock (UTC microseconds), asked for the run's own
+    instants only; `wait` how many seconds to wait for another run to end, of which `on_wait` is told; `detect`
+    defaults to `detectors.pipeline.detect`; `step` is told what is being done, and may raise to end the run. Raises
+    `LeaseHeld`, `BadInput` where the store holds nothing, `StoreProblem`, `Tampered`."""
     tell = step or (lambda _: None)
     with held(store, RUN_LEASE, holder, wait=wait, on_wait=on_wait or (lambda _: None)) as lease:
         tell("reading the snapshot")
@@ -133,7 +138,8 @@ def run_detection(
                 take_up(store, stood(store)[0], now=started_at, holder=holder, wait=wait)
             except LeaseHeld:
                 tell("a load is under way: complaints filed here are taken up by the next run")
-        ground = ground_of(store, store.head().run, as_of=as_of, known_by=known_by, acts=acts)
+        parent = store.head().run
+        ground = ground_of(store, parent, as_of=as_of, known_by=known_by, acts=acts, frozen_of=frozen_of)
         record = _record(store, ground, policy, started_at)
         same = [run for run in store.runs() if run.run_id == record.run_id]
         repeated = bool(same)
@@ -150,28 +156,48 @@ def run_detection(
     return _outcome(store, find_run(store, record.run_id), repeated, dropped)
 
 
-def ground_of(store: Store, parent: str | None, *, as_of: int | None, known_by: int | None, acts: int | None) -> Ground:
-    """Read what a run after `parent` rests on; arguments as in `run_detection`. Raises `BadInput`, `Tampered`."""
+def ground_of(
+    store: Store,
+    parent: str | None,
+    *,
+    as_of: int | None,
+    known_by: int | None,
+    acts: int | None,
+    frozen_of: str | None = None,
+) -> Ground:
+    """Read what a run after `parent` rests on; arguments as in `run_detection`.
+
+    Raises `BadInput`, also where run `frozen_of` kept no measures that this version reads; `NotFound`, `Tampered`."""
     _, judged, count = stood(store, acts)
     snapshot = without(take_snapshot(store, as_of=as_of, known_by=known_by), judged.removals)
     before = earlier_statuses(store, parent, as_of=snapshot.as_of)
-    return Ground(snapshot, judged, count, _former(store, parent), before)
+    frozen = None
+    if frozen_of is not None:
+        frozen = read_frozen(store.run_rows(find_run(store, frozen_of).run_id, "run_frozen"))
+        if frozen is None:
+            raise BadInput(
+                "kept no measures of the market that this version reads",
+                where=frozen_of,
+                do="run detection again: ringfence detect",
+            )
+    return Ground(snapshot, judged, count, _former(store, parent), before, frozen, frozen_of)
 
 
 def compute(ground: Ground, policy: Policy, *, detect: Detect | None = None, step: Step = lambda _: None) -> Computed:
     """Detect and decide. Pure: the same ground and policy give the same bytes."""
     step("detecting")
-    findings = (detect or _pipeline(ground.former))(heard(ground.snapshot), policy.detection)
+    findings = (detect or _pipeline(ground))(heard(ground.snapshot), policy.detection)
     step("deciding")
     decisions = decide(ground.snapshot, findings, policy, before=ground.before)
     return Computed(findings, outrank(decisions, findings, ground.judged, policy, as_of=ground.snapshot.as_of))
 
 
 def run_id_of(
-    snapshot_digest: str, key_fingerprint: str, policy_digest: str, version: str, parent: str | None, judged: str = ""
+    snapshot_digest: str, key_fingerprint: str, policy_digest: str, version: str, parent: str | None, *more: str
 ) -> str:
-    """`run-` and 12 hex digits of all that a run rests on; `judged` is the digest of the judgements that stand."""
-    ground = [snapshot_digest, key_fingerprint, policy_digest, version, parent, *([judged] if judged else [])]
+    """`run-` and 12 hex digits of all that a run rests on; `more` is what there is only sometimes: a digest of the
+    judgements that stand, the run that measured the market."""
+    ground = [snapshot_digest, key_fingerprint, policy_digest, version, parent, *more]
     return "run-" + hashlib.sha256(json.dumps(ground).encode()).hexdigest()[:12]
 
 
@@ -180,16 +206,17 @@ def _former(store: Store, parent: str | None) -> Sequence[Known]:
     return () if parent is None else known_rings(*(store.run_rows(parent, f"run_{name}") for name in _CARRIED))
 
 
-def _pipeline(former: Sequence[Known]) -> Detect:
+def _pipeline(ground: Ground) -> Detect:
     from detectors.pipeline import detect
 
-    return partial(detect, former=former)
+    return partial(detect, former=ground.former, frozen=ground.frozen)
 
 
 def _record(store: Store, ground: Ground, policy: Policy, started_at: int) -> RunRecord:
     parent, version, snapshot = store.head().run, ringfence_version(), ground.snapshot
     fingerprint = store.meta().get("key_fingerprint", "")
-    run_id = run_id_of(snapshot.digest, fingerprint, policy.digest, version, parent, ground.judged.digest)
+    more = [one for one in (ground.judged.digest, ground.frozen_of) if one]
+    run_id = run_id_of(snapshot.digest, fingerprint, policy.digest, version, parent, *more)
     return RunRecord(
         run_id=run_id,
         state="building",
@@ -230,6 +257,7 @@ def _write(
         "limited": facts.limited,
         "rings": findings.rings.num_rows,
         "acts": ground.acts,
+        "frozen_of": ground.frozen_of,
         "statuses": {one: status.count(one) for one in sorted(set(status))},
         "detection": findings.stats,
         "invariants": facts.to_json(),

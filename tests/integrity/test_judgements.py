@@ -8,12 +8,15 @@ from typing import Any
 
 import pytest
 
+from graph.changes import Removals
 from graph.errors import BadInput, Forbidden, NotFound
 from graph.open import open_store
 from graph.store import Store
 from integrity.acts import Actor
 from integrity.affairs import Affairs
-from integrity.appeals import TEXTS
+from integrity.anew import decide_anew
+from integrity.appeals import ORDER, TEXTS
+from integrity.healing import reopen
 from integrity.judgements import About, Said, Target
 from integrity.policy import Policy, default_policy
 from integrity.policy_journal import read_journal
@@ -302,6 +305,54 @@ def test_a_decision_replays_to_the_byte_whatever_came_later(simulated: Store) ->
         assert all(again.tables.values())
         assert again.decision is not None
         assert again.decision["status"] == expected
+
+
+def test_an_upheld_appeal_moves_only_who_hangs_on_what_was_wrong(simulated: Store) -> None:
+    """The market stays as the run measured it: everybody else's rows are the same to the byte, those who are moved are
+    those that asking the run beforehand names, and the new run replays."""
+    first = full(simulated)
+    evidence = simulated.run_rows(first, "run_evidence").to_pylist()
+    statuses = {row["buyer_id"]: row["status"] for row in simulated.run_rows(first, "run_decisions").to_pylist()}
+    opened = reopen(simulated)
+    links = [
+        (row["buyer_id"], row["identifier"])
+        for row in sorted(evidence, key=lambda row: (row["nats"], row["evidence_id"]))
+        if row["identifier"] and row["nats"] > 0 and statuses[row["buyer_id"]] != "CLEAR"
+    ]
+    buyer, device, asked = next(
+        (buyer, identifier, told)
+        for buyer, identifier in links
+        for told in [opened.ask(Removals(links=frozenset({(buyer, identifier)})))]
+        if len(told.accounts) > 1
+    )
+    affairs = Affairs(simulated, default_policy)
+    appeal = affairs.appeal_desk.open(buyer, TEXT, by=ANNA, now=NOW)
+    done = affairs.appeal_desk.uphold(
+        appeal.appeal_id,
+        [About(Target.LINK, device, Said.NOT_THEIRS, buyer_id=buyer)],
+        "the flat-mate's",
+        by=BEN,
+        now=NOW,
+        recompute=lambda: decide_anew(simulated, policy=default_policy(), now=lambda: NOW, holder="test"),
+    )
+    assert done.healed_by is not None
+    risks = [
+        {row["buyer_id"]: row for row in simulated.run_rows(run_id, "run_accounts").to_pylist()}
+        for run_id in (first, done.healed_by)
+    ]
+    moved = {id_ for id_ in risks[0].keys() | risks[1].keys() if _stands(risks[0], id_) != _stands(risks[1], id_)}
+    assert moved == {one.buyer_id for one in asked.accounts}
+    assert {(one.buyer_id, one.after) for one in done.healed} == {
+        (one.buyer_id, one.status_after) for one in asked.accounts if ORDER[one.status_after] < ORDER[one.status_before]
+    }
+    again = replay(simulated, done.healed_by)
+    assert again.same
+    assert all(again.tables.values())
+
+
+def _stands(rows: dict[str, Any], buyer: str) -> tuple[Any, ...]:
+    row = rows.get(buyer) or {}
+    return row.get("risk"), row.get("ring_id")
 
 
 def test_a_decision_that_was_tampered_with_does_not_replay(affairs: Affairs) -> None:

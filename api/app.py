@@ -39,6 +39,7 @@ def create_app(
     token_key: str,
     keyer: Keyer | None,
     policy: Policy,
+    follow: bool = False,
     start_run: StartRun | None = None,
     now: Callable[[], int] = wall_clock,
     clock: Callable[[], int] = wall_clock,
@@ -48,14 +49,15 @@ def create_app(
     """The ASGI application over an open store.
 
     `keyer` keys raw identifiers (without it `identifier` and the identifiers of purchases are refused); `policy` is the
-    one in force; `start_run` begins a detection run outside this process and returns a reference, or None where one is
-    under way. `now` is the instant that purchase limits are answered for, `clock` the one by which tokens expire, audit
-    lines are dated and runs age: they differ only where old data is tried. Both give UTC microseconds. `audit_key`
-    signs the acts of people; without it they are chained and not signed.
+    one in force, and with `follow` the published run's is in its place once there is one; `start_run` begins a
+    detection run outside this process and returns a reference, or None where one is under way. `now` is the instant
+    that purchase limits are answered for, `clock` the one by which tokens expire, audit lines are dated and runs age:
+    they differ only where old data is tried. Both give UTC microseconds. `audit_key` signs the acts of people; without
+    it they are chained and not signed.
 
     Raises `KeyProblem` for a missing or short token key."""
     settings = settings or ApiSettings()
-    state = State(store, policy, now=now, clock=clock, settings=settings, audit_key=audit_key)
+    state = State(store, policy, now=now, clock=clock, settings=settings, audit_key=audit_key, follow=follow)
     verifier = Verifier(token_key, now=clock, revoked=state.revoked)
     graphiql = GraphiQL(settings.graphiql_assets)
 

@@ -58,13 +58,14 @@ class State:
         clock: Callable[[], int],
         settings: ApiSettings,
         audit_key: str = "",
+        follow: bool = False,
     ) -> None:
-        self.store, self.settings, self.policy, self.now, self.clock = store, settings, policy, now, clock
-        self.desk = CheckoutDesk(store, policy)
+        self.store, self.settings, self.now, self.clock = store, settings, now, clock
+        self.desk = CheckoutDesk(store, policy, follow=follow)
         self._till = Till(store, self.desk.counts)
         self.reservations = ReservationDesk(self.desk, self._till)
         self.audit = AuditLog(store, now=clock)
-        self.affairs = Affairs(store, lambda: policy, signing_key=audit_key)
+        self.affairs = Affairs(store, lambda: self.policy, signing_key=audit_key)
         self._revocations = Revocations(store)
         self._view = View(store, Head(0, None), None)
         self._view_lock = threading.Lock()
@@ -73,6 +74,11 @@ class State:
         self._book = WHOLE
         self._stop = threading.Event()
         self._threads: list[threading.Thread] = []
+
+    @property
+    def policy(self) -> Policy:
+        """The policy in force, as the checkout desk has it."""
+        return self.desk.policy
 
     def revoked(self) -> frozenset[str]:
         """Ids of revoked tokens as last read."""

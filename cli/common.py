@@ -34,7 +34,11 @@ Namespace = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
 PolicyFile = Annotated[
     Path | None,
-    typer.Option("--policy", metavar="FILE", help=f"Policy file; default {POLICY}, then the default policy."),
+    typer.Option(
+        "--policy",
+        metavar="FILE",
+        help=f"Policy file; default {POLICY}, then the published policy.",
+    ),
 ]
 RunId = Annotated[str | None, typer.Option("--run", metavar="RUN", help="Run to read; default the published one.")]
 Wait = Annotated[float, typer.Option("--wait", min=0, help="Seconds to wait for another load or run to end.")]
@@ -96,11 +100,16 @@ def policy_path(file: Path | None) -> Path | None:
     return file if file is not None else Path(named) if named else None
 
 
-def chosen_policy(file: Path | None) -> Policy:
-    """The policy of the file that was named, or the default one."""
-    from integrity.policy import load_policy
+def chosen_policy(file: Path | None, store: Store | None = None) -> Policy:
+    """The policy of the file that was named; else the one published in the store, else the default one."""
+    from integrity.policy import default_policy, load_policy
+    from integrity.policy_book import PolicyBook
 
-    return load_policy(policy_path(file))
+    path = policy_path(file)
+    if path is not None or store is None:
+        return load_policy(path)
+    published = PolicyBook(store).in_force()
+    return default_policy() if published is None else published.policy
 
 
 def answer(data: Any, as_json: bool, text: Callable[[], None]) -> None:

@@ -86,6 +86,7 @@ COMMANDS = (
     ("reserve", "cli.orders:reserve"),
     ("confirm", "cli.orders:confirm"),
     ("release", "cli.orders:release"),
+    ("policy", "cli.policy_publishing:policy"),
     ("serve", "cli.serving:serve"),
     ("token", "cli.serving:token"),
     ("revoke", "cli.serving:revoke_token"),

@@ -20,14 +20,16 @@ from cli.common import (
     now_us,
     opened,
     policy_path,
+    say,
     table,
 )
 from cli.policy_text import print_backtest, print_simulation, print_words
-from graph.errors import NotFound
+from graph.errors import NotFound, StoreProblem
 from integrity.backtest import backtest, simulate_policy
 from integrity.columns import rows_of
 from integrity.instants import from_iso, to_iso
-from integrity.policy import default_text, load_policy
+from integrity.policy import default_policy, default_text, load_policy
+from integrity.policy_book import PolicyBook, PublishedPolicy
 from integrity.policy_diff import diff_policies
 from integrity.policy_stages import Stages
 from integrity.stages import StoreEntitlements, entitlements
@@ -47,10 +49,27 @@ def check(
 
 
 @policy.command("show")
-def show(policy_file: PolicyFile = None, as_json: AsJson = False) -> None:
+def show(
+    policy_file: PolicyFile = None,
+    version: Annotated[
+        str | None, typer.Option("--version", metavar="VERSION", help="A published version (or digest) instead.")
+    ] = None,
+    store: StoreUrl = "",
+    namespace: Namespace = "",
+    as_json: AsJson = False,
+) -> None:
     """Print the policy in force: as its file stands, comments included, or as JSON with every default."""
-    chosen, path = chosen_policy(policy_file), policy_path(policy_file)
-    text = default_text() if path is None else path.read_text(encoding="utf-8-sig")
+    path = policy_path(policy_file)
+    if version is not None:
+        with opened(store, namespace, readonly=True) as at:
+            published = PolicyBook(at).find(version)
+        chosen, text = published.policy, published.text
+    elif path is not None:
+        chosen, text = load_policy(path), path.read_text(encoding="utf-8-sig")
+    else:
+        current = _in_force(store, namespace)
+        chosen = default_policy() if current is None else current.policy
+        text = default_text() if current is None else current.text
     answer(chosen.model_dump(mode="json"), as_json, lambda: typer.echo(text.rstrip("\n")))
 
 
@@ -120,13 +139,15 @@ def stages(
     as_json: AsJson = False,
 ) -> None:
     """Show what stores are entitled to by their score, or what one store is, since when, and what comes next."""
-    chosen = chosen_policy(policy_file)
     now = now_us() if at_instant is None else from_iso(at_instant, where="--now")
     if store_id is None:
+        current = None if policy_path(policy_file) is not None else _in_force(store, namespace)
+        chosen = chosen_policy(policy_file) if current is None else current.policy
         shown = chosen.stages.model_dump(mode="json")
         answer(shown, as_json, lambda: _print_stages(chosen.stages))
         return
     with opened(store, namespace, readonly=True) as at:
+        chosen = chosen_policy(policy_file, at)
         rows = rows_of(at.find("stores", "store_id", [store_id], columns=("store_id", "experience_score")))
     if not rows:
         raise NotFound(f"no store {store_id!r}", where=at.url, do="its row is in the platform's stores table")
@@ -155,6 +176,16 @@ def try_on_run(
             typer.echo("the run would be held")
 
     answer(found.to_json(), as_json, text)
+
+
+def _in_force(url: str, namespace: str) -> PublishedPolicy | None:
+    """The policy published in the store; None without one, and where there is no store to ask, which is told."""
+    try:
+        with opened(url, namespace, readonly=True) as at:
+            return PolicyBook(at).in_force()
+    except StoreProblem as error:
+        say(f"no store to ask for a published policy, so this is the default one ({error.what})")
+        return None
 
 
 def _print_stages(stages: Stages) -> None:

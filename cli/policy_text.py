@@ -30,7 +30,8 @@ def print_simulation(found: Simulation) -> None:
     typer.echo(f"run {found.run_id}; {found.orders:,} orders after {to_iso(found.start)} up to {to_iso(found.end)}")
     for (before, after), count in sorted(found.moves().items()):
         typer.echo(f"{before} -> {after}: {count:,} accounts")
-    table("account", "status", "would be", rows=list(found.changes()))
+    if found.changes():
+        table("account", "status", "would be", rows=list(found.changes()))
     sides = ((found.words.before, found.now, found.cost_now), (found.words.after, found.then, found.cost_then))
     names = [f"{name} (now)" if number == 0 else f"{name} (tried)" for number, (name, *_) in enumerate(sides)]
     table("", *names, rows=_compared([judgement for _, judgement, _ in sides], [cost for *_, cost in sides]))

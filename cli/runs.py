@@ -30,7 +30,7 @@ from cli.common import (
 )
 from cli.duration import seconds
 from graph.errors import BadInput, RunHeld
-from graph.store import RunRecord
+from graph.store import RunRecord, Store
 from integrity import publication
 from integrity.diff import RISK_STEP, RunDiff, diff_runs
 from integrity.instants import from_iso, to_iso
@@ -75,7 +75,7 @@ def detect(
                 turns = run_schedule(
                     at,
                     every=seconds(every, where="--every"),
-                    policy=lambda: _policy(policy, seed),
+                    policy=lambda: _policy(policy, seed, at),
                     clock=clock,
                     holder=name,
                     inbox=inbox,
@@ -89,7 +89,7 @@ def detect(
             take_up(at, inbox, clock, holder=name)
         outcome = run_detection(
             at,
-            policy=_policy(policy, seed),
+            policy=_policy(policy, seed, at),
             now=now_us,
             holder=name,
             as_of=None if as_of is None else from_iso(as_of, where="--as-of"),
@@ -121,10 +121,20 @@ def publish(
     answer(_record(record, record.run_id), as_json, lambda: typer.echo(f"{record.run_id} is published"))
 
 
-def rollback(store: StoreUrl = "", namespace: Namespace = "", wait: Wait = 0.0, as_json: AsJson = False) -> None:
-    """Go back to the run that was published before the current one."""
+def rollback(
+    run: Annotated[
+        str | None, typer.Argument(metavar="RUN", help="Published run to go back to; default: the one before.")
+    ] = None,
+    store: StoreUrl = "",
+    namespace: Namespace = "",
+    wait: Wait = 0.0,
+    as_json: AsJson = False,
+) -> None:
+    """Go back to the run that was published before the current one, or to any earlier one.
+
+    The policy in force stays what it is: `ringfence policy rollback` goes back to an earlier one."""
     with opened(store, namespace) as at:
-        record = publication.rollback(at, now=now_us(), holder=holder("ringfence rollback"), wait=wait)
+        record = publication.rollback(at, to=run, now=now_us(), holder=holder("ringfence rollback"), wait=wait)
     answer(_record(record, record.run_id), as_json, lambda: typer.echo(f"{record.run_id} is published again"))
 
 
@@ -165,8 +175,8 @@ def diff(
     answer(found.to_json(), as_json, lambda: _print_diff(found))
 
 
-def _policy(file: Path | None, seed: int | None) -> Policy:
-    policy = chosen_policy(file)
+def _policy(file: Path | None, seed: int | None, at: Store) -> Policy:
+    policy = chosen_policy(file, at)
     if seed is None:
         return policy
     return policy.model_copy(update={"detection": policy.detection.model_copy(update={"seed": seed})})

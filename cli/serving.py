@@ -119,7 +119,7 @@ def serve(
     from api.settings import ApiSettings
     from api.tokens import key_from_env
 
-    token_key, chosen = key_from_env(os.environ), chosen_policy(policy)
+    token_key, file = key_from_env(os.environ), policy_path(policy)
     clock = shifted_clock(None if now is None else from_iso(now, where="--now"))
     name = namespace or os.environ.get(NAMESPACE, "") or "default"
     settings = ApiSettings()
@@ -128,12 +128,14 @@ def serve(
         _listening(host, port) as listener,
         _ending_by_signal(),
     ):
-        starter = Starter(store or default_url(os.environ), name, policy_path(policy))
+        chosen = chosen_policy(policy, at)
+        starter = Starter(store or default_url(os.environ), name, file)
         app = create_app(
             at,
             token_key=token_key,
             keyer=_identifier_keyer(namespace, os.environ),
             policy=chosen,
+            follow=file is None,
             start_run=starter,
             now=clock,
             settings=settings,

@@ -1,6 +1,7 @@
 """A policy put on earlier runs: what it would have decided with what was known then, and what that would have cost.
 
-`judge` sees the snapshot as the run saw it (`as_of`, `known_by`) and the run's own findings, nothing later; where the
+`judge` sees the snapshot as the run saw it (`as_of`, `known_by`, the acts done by then) and the run's own findings,
+nothing later; where the
 policy's detection settings are other than the run's, detection is done again on that snapshot. The costs look at later
 records, on purpose, and stand apart: `Judgement` holds to the byte whatever is loaded afterwards, `Cost` need not.
 """
@@ -10,13 +11,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
 
-from detectors.settings import DetectionSettings
 from graph.errors import BadInput
 from graph.reader import take_snapshot
 from graph.snapshot import Snapshot
@@ -24,16 +24,15 @@ from graph.store import RunRecord, Store
 from integrity.checkout import RunFacts
 from integrity.columns import rows_of, texts
 from integrity.costs import Cost, add, aftermath, cost
-from integrity.decide import Findings, decide, limited_share
+from integrity.decide import limited_share
 from integrity.instants import to_iso
 from integrity.past_orders import Judged, limits_of, replay, speaking
 from integrity.policy import Policy
 from integrity.policy_diff import PolicyDiff, diff_policies
 from integrity.policy_journal import policy_of
 from integrity.publication import find_run
-from integrity.stored import stored_findings
-
-Detect = Callable[[Snapshot, DetectionSettings], Findings]
+from integrity.runs import Detect, compute
+from integrity.stored import recorded_ground, stored_findings
 
 
 @dataclass(frozen=True)
@@ -120,21 +119,20 @@ class Backtest:
 def judge(store: Store, run: RunRecord, policy: Policy, *, detect: Detect | None = None) -> Judgement:
     """Decide a run's moment by `policy`, with what was known then. `detect` defaults to the pipeline's and is called
     only where the policy's detection settings are not the run's."""
-    snapshot = take_snapshot(store, as_of=run.as_of, known_by=run.known_by)
+    ground = recorded_ground(store, run)
     own = policy_of(store, run)
     anew = own is None or own.detection != policy.detection
-    # decisions rest on findings, not on single pieces of evidence
-    findings: Findings = (
-        (detect or _pipeline)(snapshot, policy.detection)
-        if anew
-        else stored_findings(store, run.run_id, with_evidence=False)
-    )
-    decisions = decide(snapshot, findings, policy)
+    if not anew:  # decisions rest on findings, not on single pieces of evidence
+        kept = stored_findings(store, run.run_id, with_evidence=False)
+        computed = compute(ground, policy, detect=lambda _snapshot, _settings: kept)
+    else:
+        computed = compute(ground, policy, detect=detect)
+    findings, decisions = computed.findings, computed.decisions
     limited, share = limited_share(decisions)
     limits = limits_of(decisions)
     facts = RunFacts(run.run_id, run.as_of, run.finished_at or run.started_at, policy)
     ids = texts(decisions, "buyer_id")
-    judged = Judged(limits, frozenset(ids), speaking(snapshot, frozenset(limits), findings.hubs, facts), facts)
+    judged = Judged(limits, frozenset(ids), speaking(ground.snapshot, frozenset(limits), findings.hubs, facts), facts)
     return Judgement(
         run_id=run.run_id,
         as_of=run.as_of,
@@ -214,12 +212,6 @@ def backtest(store: Store, policy: Policy, *, runs: int | None = None, detect: D
     windows = tuple((run.as_of, end) for run, end in zip(chosen, ends, strict=True))
     costs = tuple(_cost(later, one, *window) for one, window in zip(judgements, windows, strict=True))
     return Backtest(judgements, windows, costs, add(costs))
-
-
-def _pipeline(snapshot: Snapshot, settings: DetectionSettings) -> Findings:
-    from detectors.pipeline import detect
-
-    return detect(snapshot, settings)
 
 
 def _cost(later: Snapshot, one: Judgement, start: int, end: int) -> Cost:

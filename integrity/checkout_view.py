@@ -103,16 +103,15 @@ def published_run(store: Store, run_id: str, fallback: Policy) -> PublishedRun:
     held_by = frozenset(texts(limited, "buyer_id"))
     rings: dict[str, str] = {}
     members: dict[str, list[str]] = defaultdict(list)
-    if any(rule.of == "ring" for rule in fallback.checkout.allowances):
+    rules = policy_of(store, record) or fallback
+    if any(rule.of == "ring" for rule in (*fallback.checkout.allowances, *rules.checkout.allowances)):
         for row in rows_of(store.run_rows(run_id, "run_accounts", columns=("buyer_id", "ring_id"))):
             if row["ring_id"] is not None and row["buyer_id"] in held_by:
                 rings[row["buyer_id"]] = row["ring_id"]
                 members[row["ring_id"]].append(row["buyer_id"])
     return PublishedRun(
         record=record,
-        facts=RunFacts(
-            run_id, record.as_of, record.finished_at or record.started_at, policy_of(store, record) or fallback
-        ),
+        facts=RunFacts(run_id, record.as_of, record.finished_at or record.started_at, rules),
         decisions=decisions,
         limited=held_by,
         hubs=dict(zip(texts(hubs, "identifier"), texts(hubs, "verdict"), strict=True)),
@@ -137,23 +136,30 @@ class Weighed:
         return judge(self.request, self.caps, left, self.facts)
 
 
+def _shares_doors(checkout: Checkout) -> bool:
+    return any(rule.of == "door" for rule in checkout.allowances)
+
+
+def _counts_pieces(checkout: Checkout) -> bool:
+    return any(
+        rule.units_per_day is not None or rule.units_per_30_days is not None or rule.within == "item"
+        for rule in checkout.allowances
+    )
+
+
 class CheckoutDesk:
     """Answers purchase limits from the published run of one store.
 
     `policy` is the one in force now: its `checkout` section holds for every answer, the rest for answers that rest on
-    no run. Safe to use from several threads."""
+    no run. With `follow` the run's own policy has that say wherever there is a run. Safe to use from several threads.
+    """
 
-    def __init__(self, store: Store, policy: Policy, *, remembered: int = 50_000) -> None:
-        self._store, self._policy, self._remembered = store, policy, remembered
+    def __init__(self, store: Store, policy: Policy, *, follow: bool = False, remembered: int = 50_000) -> None:
+        self._store, self._policy, self._follow, self._remembered = store, policy, follow, remembered
         self._state: tuple[Head, PublishedRun | None, int | None] = (Head(0, None), None, None)
         self._touched: tuple[Head, frozenset[bytes] | None] = (Head(0, None), None)
-        rules = policy.checkout.allowances
-        self._shares_doors = any(rule.of == "door" for rule in rules)
-        pieces = any(
-            rule.units_per_day is not None or rule.units_per_30_days is not None or rule.within == "item"
-            for rule in rules
-        )
-        self._orders = OrderMemory(store, items=pieces, remembered=remembered)
+        self._pieces = _counts_pieces(policy.checkout)
+        self._orders = OrderMemory(store, items=self._pieces, remembered=remembered)
         self._suspects: OrderedDict[tuple[str, int, str], bool] = OrderedDict()
         self._lock, self._memory_lock = threading.Lock(), threading.Lock()
         self._bounded = Bounded()
@@ -165,7 +171,15 @@ class CheckoutDesk:
     @property
     def checkout(self) -> Checkout:
         """The section of the policy that holds for every answer."""
-        return self._policy.checkout
+        return self.policy.checkout
+
+    @property
+    def policy(self) -> Policy:
+        """The policy in force: the published run's where this desk follows it, else the one given."""
+        return self._rules(self._state[1])
+
+    def _rules(self, run: PublishedRun | None) -> Policy:
+        return run.facts.policy if self._follow and run is not None else self._policy
 
     @property
     def published(self) -> PublishedRun | None:
@@ -189,6 +203,10 @@ class CheckoutDesk:
             if head.load != before.load:
                 started = [record.started_at for record in self._store.loads() if record.load == head.load]
                 counted_until = started[0] if started else None
+            pieces = _counts_pieces(self._rules(run).checkout)
+            if pieces != self._pieces:  # the policy changed with the run: orders are remembered with other columns
+                self._pieces = pieces
+                self._orders = OrderMemory(self._store, items=pieces, remembered=self._remembered)
             if run is not None:
                 self._read_ahead(run, head)  # before the switch: no buyer waits while the store is read for them
             self._state = (head, run, counted_until)
@@ -253,7 +271,7 @@ class CheckoutDesk:
     ) -> PurchaseAnswer:
         """What the policy answers where the store is not reached in time; counted."""
         run = published or self.published
-        answer = unreachable(request, self.checkout, run.facts if run is not None else None)
+        answer = unreachable(request, self._rules(run).checkout, run.facts if run is not None else None)
         self.counts.add("unreachable_denied" if answer.verdict is Verdict.DENY else "unreachable_allowed")
         return self.dated(answer, now)
 
@@ -264,7 +282,7 @@ class CheckoutDesk:
 
     def needs_door(self, buyer_id: str, published: PublishedRun) -> bool:
         """Whether the door that a purchase of a judged account goes to could change the answer."""
-        return self._shares_doors and buyer_id in published.limited
+        return buyer_id in published.limited and _shares_doors(self._rules(published).checkout)
 
     def at_once(
         self, request: PurchaseRequest, *, now: int, published: PublishedRun | None = None
@@ -275,7 +293,7 @@ class CheckoutDesk:
         if run is not None and decision is None and request.identifiers:
             return None
         facts = run.facts if run is not None else None
-        found = standing(request, decision, facts, self.checkout, now=now)
+        found = standing(request, decision, facts, self._rules(run).checkout, now=now)
         if not isinstance(found, PurchaseAnswer):
             return None
         self.counts.add("answered_from_memory")
@@ -297,13 +315,14 @@ class CheckoutDesk:
             and decision is None
             and any(self._speaks_against(identifier, run, head, reading) for identifier in request.identifiers)
         )
-        found = standing(request, decision, facts, self.checkout, now=now, suspect=suspect)
+        rules = self._rules(run).checkout
+        found = standing(request, decision, facts, rules, now=now, suspect=suspect)
         if isinstance(found, PurchaseAnswer):
             return self.dated(found, now)
         assert run is not None  # limits come from a run
         orders = self._orders.of(request.buyer_id, head, reading=reading)
         lines = own_lines(request, found, _recent(orders, now), now=now)
-        for rule in self.checkout.allowances:
+        for rule in rules.allowances:
             group = self._group(rule, request, orders, run, head, now, reading) if holds(rule, found, request) else None
             if group is not None:
                 lines += shared_lines(request, group, now=now)
@@ -349,7 +368,7 @@ class CheckoutDesk:
             read = self._orders.read(page, head, touched)
             uses = self._store.find("uses", "buyer_id", page, columns=("key",), known_by=head.load)
             touched |= keys(uses, "key")
-            if self._shares_doors:
+            if _shares_doors(self._rules(run).checkout):
                 self._read_doors(read, run, head)
         self._touched = head, frozenset(touched) if len(buyers) == len(run.limited) else None
 

@@ -57,7 +57,7 @@ class PolicyChange:
 
 @dataclass(frozen=True)
 class PolicyDiff:
-    """All that differs between two policies, in the order of the document."""
+    """All that differs between two policies but their versions (`before`, `after`), in the order of the document."""
 
     before: str
     after: str
@@ -75,6 +75,8 @@ def diff_policies(before: Policy, after: Policy) -> PolicyDiff:
     old, new = before.model_dump(mode="json"), after.model_dump(mode="json")
     changes = []
     for path in _paths(old, new):
+        if path == ("version",):
+            continue
         if path == ("stages", "bands"):
             changes += _bands(old["stages"]["bands"], new["stages"]["bands"])
             continue

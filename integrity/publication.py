@@ -33,13 +33,22 @@ def publish(store: Store, run_id: str, *, now: int, holder: str, wait: float = 0
     return find_run(store, run.run_id)
 
 
-def rollback(store: Store, *, now: int, holder: str, wait: float = 0.0) -> RunRecord:
-    """Make the published run that was started before the current one the one that readers see.
+def rollback(store: Store, *, now: int, holder: str, to: str | None = None, wait: float = 0.0) -> RunRecord:
+    """Make the run `to`, published before, the one that readers see; for None the published run that was started before
+    the current one.
 
-    Again and again it goes back further. Raises `NotFound` without a published run, `BadInput` without an earlier
-    one."""
+    Again and again it goes back further. Raises `NotFound` without such a run, `BadInput` without an earlier one, or
+    where `to` was never published."""
     with held(store, RUN_LEASE, holder, wait=wait) as lease:
         current = find_run(store, None)
+        if to is not None:
+            target = find_run(store, to)
+            if target.state != "published":
+                raise BadInput(
+                    f"{to} was never published", where=store.url, do=f"look at it first, then: ringfence publish {to}"
+                )
+            store.publish(lease, to, at=now)
+            return find_run(store, to)
         earlier = [run for run in _published(store) if _age(run) < _age(current)]
         if not earlier:
             raise BadInput(

@@ -6,14 +6,13 @@ from collections import Counter
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from graph.reader import take_snapshot
 from graph.store import Store
 from integrity.columns import texts
-from integrity.decide import decide, limited_share
-from integrity.earlier import earlier_statuses
+from integrity.decide import limited_share
 from integrity.policy import Policy
 from integrity.publication import find_run
-from integrity.stored import stored_findings
+from integrity.runs import compute
+from integrity.stored import recorded_ground, stored_findings
 
 
 @dataclass(frozen=True)
@@ -51,10 +50,10 @@ def try_policy(store: Store, policy: Policy, *, run_id: str | None = None) -> Tr
     The snapshot is taken again as the run saw it. Detection settings of the policy are not tried: they would need a
     new run. Raises `NotFound`."""
     run = find_run(store, run_id)
-    snapshot = take_snapshot(store, as_of=run.as_of, known_by=run.known_by)
+    ground = recorded_ground(store, run)
     # decisions rest on findings, not on single pieces of evidence
-    earlier = earlier_statuses(store, run.parent, as_of=run.as_of)
-    decisions = decide(snapshot, stored_findings(store, run.run_id, with_evidence=False), policy, before=earlier)
+    found = stored_findings(store, run.run_id, with_evidence=False)
+    decisions = compute(ground, policy, detect=lambda _snapshot, _settings: found).decisions
     before = store.run_rows(run.run_id, "run_decisions", columns=("buyer_id", "status"))
     old = dict(zip(texts(before, "buyer_id"), texts(before, "status"), strict=True))
     changes = [

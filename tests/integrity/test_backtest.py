@@ -132,7 +132,10 @@ def test_a_simulation_counts_costs_on_records_and_in_money(market: Store, run_id
         "unjudged": {"CNY": 1000},
     }
     assert after.stopped.orders == 4  # a day's orders are no bar any more, 30 days' are
-    assert [change.field for change in found.words.changes][:1] == ["version"]
+    assert [change.field for change in found.words.changes] == [
+        "limits.platform.orders_per_day",
+        "limits.store.orders_per_day",
+    ]
 
 
 def test_a_milder_policy_stops_less_and_lets_more_through(market: Store, run_id: str) -> None:

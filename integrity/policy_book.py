@@ -1,0 +1,231 @@
+"""Published policies: which one is in force, which were before, who published them and why.
+
+A publication is an act in the book of acts, so it can't be taken back unseen. Publishing decides the findings of the
+run that readers see anew by the new policy, in a run of its own, and switches to that run under the run lease right
+after the act is written: whoever reads sees the old run with the old policy or the new run with the new one, never a
+mixture. A policy that would break what must hold (the share of limited accounts and the invariants, by the policy in
+force and by itself) is refused unless it is forced with a reason, which is recorded. Rolling back publishes an earlier
+policy once more.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from graph.errors import BadInput, NotFound, RunHeld, StoreProblem
+from graph.leases import held
+from graph.store import RunRecord, Store
+from integrity.acts import Act, Actor, Book, Draft
+from integrity.invariants import RunFacts, broken, facts_in, facts_of
+from integrity.policy import Policy, validate_policy
+from integrity.policy_journal import policy_of, remember_policy
+from integrity.publication import RUN_LEASE, drop_old_runs, find_run
+from integrity.runs import Detect, Ground, RunOutcome, compute, ground_of, run_detection
+from integrity.stored import handed_on
+
+PUBLISHED = "policy.published"
+_TRIES = 5
+_SHORTEST_DIGEST = 6
+
+
+@dataclass(frozen=True)
+class PublishedPolicy:
+    """One publication. `n` is its act's number; `limited` of `accounts` is what it was found to lead to on run `tried`
+    (None: no run was there); `broke` says what it was forced past; `back` that it was a rollback."""
+
+    n: int
+    version: str
+    digest: str
+    at: int
+    by: str
+    reason: str
+    forced: bool
+    broke: tuple[str, ...]
+    back: bool
+    tried: str | None
+    limited: int
+    accounts: int
+    document: str = field(repr=False)
+    text: str = field(repr=False)
+
+    @property
+    def policy(self) -> Policy:
+        """The policy itself. Raises `BadInput` where this version of Ringfence does not understand it."""
+        return validate_policy(json.loads(self.document), where=f"published policy {self.version}")
+
+
+@dataclass
+class _Publications:
+    """The fold: all publications, oldest first."""
+
+    all: list[PublishedPolicy] = field(default_factory=list)
+
+    def apply(self, act: Act) -> None:
+        """Take up one act."""
+        if act.kind == PUBLISHED:
+            told = {**act.body, "broke": tuple(act.body["broke"])}
+            self.all.append(PublishedPolicy(n=act.n, digest=act.subject, at=act.at, by=act.by, **told))
+
+
+class PolicyBook:
+    """The published policies of one store, read on from where the last look ended."""
+
+    def __init__(self, store: Store, *, signing_key: str = "") -> None:
+        self.store, self._fold = store, _Publications()
+        self.acts = Book(store, [self._fold], signing_key)
+
+    def published(self) -> list[PublishedPolicy]:
+        """All publications, oldest first; the last one is in force."""
+        self.acts.refresh()
+        return list(self._fold.all)
+
+    def in_force(self) -> PublishedPolicy | None:
+        """What was published last; None before any."""
+        return next(reversed(self.published()), None)
+
+    def find(self, name: str | None) -> PublishedPolicy:
+        """The latest publication of that version or digest (its first digits do); for None the one before the policy in
+        force. Raises `NotFound`."""
+        every = self.published()
+        if name is None:
+            earlier = [one for one in every if one.digest != every[-1].digest]
+            if not earlier:
+                raise NotFound("no policy was in force before", where=self.store.url, do="`ringfence policy list`")
+            return earlier[-1]
+        for one in reversed(every):
+            if one.version == name or (len(name) >= _SHORTEST_DIGEST and one.digest.startswith(name)):
+                return one
+        raise NotFound(f"no policy {name!r} was published", where=self.store.url, do="`ringfence policy list`")
+
+    def append(self, policy: Policy, by: Actor, now: int, body: dict[str, Any]) -> PublishedPolicy:
+        """Write the act. Raises `BadInput` where the policy is in force already, or its version names another one."""
+
+        def draft() -> Draft:
+            every = self._fold.all
+            if every and every[-1].digest == policy.digest:
+                raise BadInput("is in force already", where=f"policy {policy.version}", do="change it, or leave it")
+            if any(one.version == policy.version and one.digest != policy.digest for one in every):
+                raise BadInput(
+                    "was published with other contents before",
+                    where=f"policy {policy.version}",
+                    do="give it a version of its own",
+                )
+            document = {"version": policy.version, "document": policy.canonical}
+            return Draft(PUBLISHED, policy.digest, {**document, **body})
+
+        act = self.acts.append(draft, by=by, now=now).act
+        return next(one for one in reversed(self._fold.all) if one.n == act.n)
+
+
+@dataclass(frozen=True)
+class PolicyOutcome:
+    """A publication, and the run that readers see since (None where there was none to decide anew)."""
+
+    published: PublishedPolicy
+    run: RunOutcome | None
+
+
+def publish_policy(
+    book: PolicyBook,
+    policy: Policy,
+    *,
+    by: Actor,
+    now: Callable[[], int],
+    holder: str,
+    reason: str = "",
+    force: bool = False,
+    text: str = "",
+    back: bool = False,
+    wait: float = 0.0,
+    detect: Detect | None = None,
+) -> PolicyOutcome:
+    """Put `policy` in force, and readers on the published run decided by it.
+
+    `text` is its file as written, kept to be shown; `detect` (default: the pipeline) is called only where the policy's
+    detection settings are not the run's. Raises `RunHeld` where it would break what must hold and is not forced,
+    `BadInput` where it is forced without a reason, in force already, or named as another one; `LeaseHeld`."""
+    if force and not reason.strip():
+        raise BadInput("a policy is forced with a reason", where="--force", do="say why with --reason")
+    store = book.store
+    for _ in range(_TRIES):  # again where another run was published meanwhile
+        base = find_run(store, None) if store.head().run is not None else None
+        body: dict[str, Any] = {"reason": reason.strip(), "forced": False, "broke": [], "back": back, "text": text}
+        body |= {"tried": None, "limited": 0, "accounts": 0}
+        outcome: RunOutcome | None = None
+        if base is not None:
+            ground = ground_of(store, base.run_id, as_of=base.as_of, known_by=base.known_by, acts=None)
+            again = handed_on(store, base, ground, policy_of(store, base), detect=detect)
+            facts, told = _told(store, base, ground, policy, again, book.in_force())
+            body |= {"tried": base.run_id, "limited": facts.limited, "accounts": facts.accounts}
+            body |= {"forced": bool(told), "broke": told}
+            if told and not force:
+                raise RunHeld(
+                    "; ".join(told),
+                    where=f"policy {policy.version}",
+                    do="publish it all the same with --force and a --reason, which is recorded",
+                )
+            outcome = _decided(store, base, policy, again, now, holder, wait)
+        with held(store, RUN_LEASE, holder, wait=wait) as lease:
+            if store.head().run != (base.run_id if base is not None else None):
+                continue
+            remember_policy(store, policy, at=now())
+            made = book.append(policy, by, now(), body)
+            if outcome is not None:
+                store.publish(lease, outcome.run.run_id, at=now())
+                dropped = tuple(drop_old_runs(store, lease, policy))
+                run = find_run(store, outcome.run.run_id)
+                outcome = replace(outcome, run=run, state="published", dropped=dropped)
+        return PolicyOutcome(made, outcome)
+    raise StoreProblem("runs are published faster than a policy", where=store.url, do="try again")
+
+
+def rollback_policy(book: PolicyBook, name: str | None = None, **more: Any) -> PolicyOutcome:
+    """Put an earlier policy in force again: that of this version or digest, or the one before the policy in force.
+
+    Takes what `publish_policy` takes. Raises `NotFound` besides."""
+    target = book.find(name)
+    return publish_policy(book, target.policy, text=target.text, back=True, **more)
+
+
+def _told(
+    store: Store, base: RunRecord, ground: Ground, policy: Policy, detect: Detect, current: PublishedPolicy | None
+) -> tuple[RunFacts, list[str]]:
+    """What the policy would break, by the guards in force and by its own: it can't loosen them for itself."""
+    computed = compute(ground, policy, detect=detect)
+    facts = facts_of(ground.snapshot, computed.findings, computed.decisions)
+    before = facts_in(json.loads(base.stats))
+    standing = current.policy if current is not None else policy_of(store, base) or policy
+    most = min(standing.publication.max_limited_share, policy.publication.max_limited_share)
+    publication = standing.publication.model_copy(update={"max_limited_share": most})
+    guards = (standing.model_copy(update={"publication": publication}), policy)
+    seen: dict[str, str] = {}
+    for guard in guards:
+        for sentence in broken(facts, before, guard):
+            seen.setdefault(sentence.partition(", the policy allows")[0], sentence)
+    return facts, list(seen.values())
+
+
+def _decided(
+    store: Store,
+    base: RunRecord,
+    policy: Policy,
+    detect: Detect,
+    now: Callable[[], int],
+    holder: str,
+    wait: float,
+) -> RunOutcome:
+    """What the run saw, decided by the policy, in a run that nobody sees yet; all acts done since count."""
+    return run_detection(
+        store,
+        policy=policy,
+        now=now,
+        holder=holder,
+        as_of=base.as_of,
+        known_by=base.known_by,
+        publish=False,
+        wait=wait,
+        detect=detect,
+    )

@@ -87,6 +87,7 @@ COMMANDS = (
     ("confirm", "cli.orders:confirm"),
     ("release", "cli.orders:release"),
     ("policy", "cli.policy_publishing:policy"),
+    ("policy", "cli.policy_group:policy"),
     ("serve", "cli.serving:serve"),
     ("token", "cli.serving:token"),
     ("revoke", "cli.serving:revoke_token"),

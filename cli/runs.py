@@ -51,8 +51,16 @@ def detect(
     seed: Annotated[int | None, typer.Option(min=0, help="Seed of detection instead of the policy's.")] = None,
     no_publish: Annotated[bool, typer.Option("--no-publish", help="Leave the run unpublished.")] = False,
     every: Annotated[
-        str | None, typer.Option("--every", metavar="TIME", help="Again and again by the clock: 30m, 1h, 1d.")
+        str | None,
+        typer.Option("--every", metavar="TIME", help="Again and again, so long after the last run: 30m, 1h, 1d."),
     ] = None,
+    after_events: Annotated[
+        int | None,
+        typer.Option("--after-events", min=1, help="With --every: also as soon as so many orders and claims are new."),
+    ] = None,
+    look: Annotated[
+        str, typer.Option("--look", metavar="TIME", help="With --after-events: how often to look for new ones.")
+    ] = "1m",
     load: Annotated[
         Path | None, typer.Option("--load", metavar="FOLDER", help="Take up the new files of this folder first.")
     ] = None,
@@ -68,6 +76,8 @@ def detect(
     inbox = None if load is None else Inbox(load, keyer(namespace, os.environ), mapping)
     if every is not None and (as_of is not None or known_by is not None):
         raise BadInput("a schedule looks at all there is", where="--every", do="leave out --as-of and --known-by")
+    if after_events is not None and every is None:
+        raise BadInput("needs --every", where="--after-events", do="say by --every how long to wait at most")
     with opened(store, namespace, create=inbox is not None) as at:
         clock, name = WallClock(), holder("ringfence detect")
         if every is not None:
@@ -80,6 +90,8 @@ def detect(
                     holder=name,
                     inbox=inbox,
                     publish=not no_publish,
+                    after_events=after_events,
+                    look=seconds(look, where="--look"),
                 )
             answer(
                 asdict(turns), as_json, lambda: typer.echo(f"stopped after {turns.good} good, {turns.failed} failed")

@@ -38,6 +38,7 @@ from integrity.outrank import outrank
 from integrity.policy import Policy
 from integrity.policy_journal import remember_policy
 from integrity.publication import RUN_LEASE, drop_old_runs, find_run
+from integrity.shadow import beside
 from integrity.uptake import take_up
 from integrity.version import ringfence_version
 
@@ -153,6 +154,8 @@ def run_detection(
             tell("publishing")
             store.publish(lease, run.run_id, at=now())
             dropped = drop_old_runs(store, lease, policy)
+    if not repeated:  # the lease is given back: nobody waits for a shadow
+        beside(store, run, policy, partial(_shadowed, ground, policy, computed, detect), computed.decisions)
     return _outcome(store, find_run(store, record.run_id), repeated, dropped)
 
 
@@ -190,6 +193,12 @@ def compute(ground: Ground, policy: Policy, *, detect: Detect | None = None, ste
     step("deciding")
     decisions = decide(ground.snapshot, findings, policy, before=ground.before)
     return Computed(findings, outrank(decisions, findings, ground.judged, policy, as_of=ground.snapshot.as_of))
+
+
+def _shadowed(ground: Ground, live: Policy, computed: Computed, detect: Detect | None, shadow: Policy) -> Computed:
+    """The same ground decided by another policy; detected anew only where that one detects otherwise."""
+    same = shadow.detection == live.detection
+    return compute(ground, shadow, detect=(lambda _snapshot, _settings: computed.findings) if same else detect)
 
 
 def run_id_of(

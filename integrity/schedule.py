@@ -1,8 +1,12 @@
-"""Detection by the clock: take up new files, detect, publish; again and again until told to stop.
+"""Detection by the clock, or as soon as enough is new: take up new files, detect, publish; again and again until told
+to stop.
 
-The first turn begins at once, later ones at whole multiples of the interval after it; a turn that takes longer than
-the interval makes the schedule skip what it missed, so turns never overlap. A turn that fails is logged and the next
-one comes all the same. A stop is obeyed between the steps of a turn and while waiting; what was begun stays invisible.
+A turn is due once the last run, whoever started it, began as long ago as the interval says; before the first run at
+once. So a schedule that starts again goes on where it was, two schedules of one store share the turns, and whatever
+slots were missed are made up for by one run. A turn that takes longer than the interval makes the schedule skip what it
+missed, so turns never overlap. Where `after_events` is given, the schedule looks every `look` seconds, and so many
+orders and claims that no run has seen make a turn due before its time. A turn that fails is logged and the next one
+comes all the same. A stop is obeyed between the steps of a turn and while waiting; what was begun stays invisible.
 
 New files are those whose name, size or time of change has not been taken up before (journal `seen_files`). Put a file
 there under another name and rename it when it is whole.
@@ -22,7 +26,7 @@ from typing import Protocol
 import structlog
 
 from graph.errors import LeaseHeld, RingfenceError, RunHeld
-from graph.store import Store
+from graph.store import RunRecord, Store
 from integrity.policy import Policy
 from integrity.policy_journal import read_journal
 from integrity.runs import Detect, RunOutcome, run_detection
@@ -33,6 +37,8 @@ from loaders.reading import EXTENSIONS
 from loaders.report import LoadReport
 
 SEEN_FILES = "seen_files"
+_SLACK = 0.01
+"""Share of the interval by which a run may be younger than it and still be the turn before."""
 
 
 class Stopped(Exception):
@@ -121,17 +127,35 @@ def run_schedule(
     inbox: Inbox | None = None,
     publish: bool = True,
     detect: Detect | None = None,
+    after_events: int | None = None,
+    look: float = 60.0,
 ) -> Turns:
-    """Turn after turn, `every` seconds, until the clock says stop.
+    """Turn after turn, `every` seconds, or once `after_events` orders and claims are new, until the clock says stop.
 
-    `policy` is asked anew for each turn, so that a changed file counts from the next one on."""
+    `policy` is asked anew for each turn, so that a changed one counts from the next turn on."""
     log = structlog.get_logger("ringfence.schedule")
-    began, turn, good, failed = clock.steady(), 0, 0, 0
+    plan = _Plan(store, every, clock, log)
+    good = failed = 0
     while not clock.stopping():
-        fine = True
+        fine, why = True, "by the clock"
         try:
-            if inbox is not None:
+            left = plan.left()
+            if left > 0:
+                if after_events is None:
+                    clock.wait(left)
+                    continue
+                clock.wait(min(look, left))
+                if clock.stopping():
+                    break
+                fine = inbox is None or _load(store, inbox, clock, holder, log)
+                new = new_events(store)
+                if new < after_events:
+                    continue
+                why = f"{new} orders and claims are new"
+            elif inbox is not None:
                 fine = _load(store, inbox, clock, holder, log)
+            plan.begin()
+            log.info("turn", why=why)
             outcome = run_turn(store, policy(), clock, holder=holder, publish=publish, detect=detect)
             fine = _tell(outcome, log) and fine
         except Stopped:
@@ -142,11 +166,76 @@ def run_schedule(
         except Exception as error:  # noqa: BLE001  a schedule outlives whatever one turn runs into
             fine = False
             _failed(log, "run failed; the published run stays", error)
+        plan.end()
         good, failed = good + fine, failed + (not fine)
-        turn = max(turn + 1, int((clock.steady() - began) // every) + 1)
-        clock.wait(max(0.0, began + turn * every - clock.steady()))
     log.info("stopped", good=good, failed=failed)
     return Turns(good, failed)
+
+
+class _Plan:
+    """When the next turn is due, by the steady clock of this process and the instants of the store's runs."""
+
+    def __init__(self, store: Store, every: float, clock: Clock, log: structlog.typing.FilteringBoundLogger) -> None:
+        self._store, self._every, self._clock, self._log = store, every, clock, log
+        self._began: float | None = None
+        self._due: float | None = None
+
+    def left(self) -> float:
+        """Seconds until the next turn; zero or less where it is due. Raises `StoreProblem`."""
+        if self._due is None:
+            self._due = self._first()
+        left = self._due - self._clock.steady()
+        if left <= 0:
+            rest = self._rest()
+            if rest > _SLACK * self._every:
+                self._log.info("another run began meanwhile; the next turn is due later", seconds=round(rest, 3))
+                self._began, self._due = None, self._clock.steady() + rest
+                return rest
+        return left
+
+    def begin(self) -> None:
+        """A turn begins: the first, or one before its time, sets the beat; others keep it."""
+        at = self._clock.steady()
+        if self._began is None or self._due is None or at < self._due:
+            self._began = at
+
+    def end(self) -> None:
+        """A turn ended, well or not: the next is due at the next whole multiple of the interval after the beat."""
+        at = self._clock.steady()
+        self._began = at if self._began is None else self._began
+        self._due = self._began + (int((at - self._began) // self._every) + 1) * self._every
+
+    def _first(self) -> float:
+        rest = self._rest()
+        last = _last_run(self._store)
+        missed = 0 if last is None else int((self._clock.now() - last.started_at) / 1e6 // self._every) - 1
+        if missed > 0:
+            self._log.info("catching up with one run", missed=missed, since=last.run_id if last else None)
+        return self._clock.steady() + rest
+
+    def _rest(self) -> float:
+        """Seconds until the last run is an interval old; a run from the future (a clock that was set back) is old."""
+        last = _last_run(self._store)
+        age = None if last is None else (self._clock.now() - last.started_at) / 1e6
+        return 0.0 if age is None or age < 0 else max(0.0, self._every - age)
+
+
+def _last_run(store: Store) -> RunRecord | None:
+    return max(store.runs(), key=lambda run: run.started_at, default=None)
+
+
+def new_events(store: Store) -> int:
+    """Orders and claims that finished loads brought or changed since what the last run knew."""
+    last = _last_run(store)
+    known = 0 if last is None else last.known_by
+    count = 0
+    for load in store.loads():
+        if load.state == "finished" and load.load > known and load.report:
+            tables = json.loads(load.report).get("tables", {})
+            for name in ("orders", "refunds"):
+                rows = tables.get(name, {})
+                count += rows.get("new", 0) + rows.get("changed", 0)
+    return count
 
 
 def run_turn(

@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 
 from graph.errors import BadInput
 from graph.store import Store
-from integrity.schedule import Inbox, Stopped, Turns, run_schedule, run_turn, take_up
+from integrity.schedule import Inbox, Stopped, Turns, new_events, run_schedule, run_turn, take_up
 from loaders.keying import Keyer
 from tests.integrity.hand import NOW, load_market, market_findings, policy
 
@@ -175,3 +175,91 @@ def test_a_stop_during_a_load_leaves_it_invisible(store: Store, inbox: Inbox) ->
     with pytest.raises(Stopped):
         take_up(store, inbox, clock, holder="test")
     assert store.head().load == 0
+
+
+def began(store: Store) -> list[int]:
+    """When runs were started, in seconds after NOW."""
+    return [(run.started_at - NOW) // 1_000_000 for run in store.runs()]
+
+
+def test_a_schedule_that_starts_again_goes_on_where_it_was(market: Store) -> None:
+    schedule(market, HandClock(turns=1))
+    again = HandClock(turns=2)
+    again.at = 600.0  # ten minutes later another process takes over
+    assert schedule(market, again) == Turns(good=1, failed=0)
+    assert again.waits == [3000, 3600]
+    assert began(market) == [0, 3600]
+
+
+def test_missed_slots_are_made_up_for_by_one_run(market: Store) -> None:
+    schedule(market, HandClock(turns=1))
+    late = HandClock(turns=2)
+    late.at = 5.5 * 3600
+    with capture_logs() as lines:
+        schedule(market, late)
+    assert began(market) == [0, int(5.5 * 3600), int(6.5 * 3600)]
+    assert [line["missed"] for line in lines if line["event"] == "catching up with one run"] == [4]
+
+
+def test_two_schedules_of_one_store_share_the_turns(market: Store) -> None:
+    clock = HandClock(turns=3)
+    plain = clock.wait
+
+    def wait(seconds: float) -> None:
+        plain(seconds)
+        if len(clock.waits) == 1:  # the other one was faster by ten seconds
+            clock.at -= 10
+            run_turn(market, policy(), clock, holder="other", detect=lambda *_: market_findings())
+            clock.at += 20
+
+    clock.wait = wait  # type: ignore[method-assign]
+    schedule(market, clock)
+    assert began(market) == [0, 3590, 7190]
+
+
+def test_a_run_from_the_future_does_not_stop_the_clock(market: Store) -> None:
+    ahead = HandClock()
+    ahead.at = 50_000.0
+    schedule(market, ahead)
+    assert schedule(market, HandClock()) == Turns(good=1, failed=0)
+
+
+def test_enough_new_orders_and_claims_make_a_turn_due_before_its_time(store: Store, inbox: Inbox) -> None:
+    put(inbox, 1)
+    clock = HandClock(turns=8)
+    plain = clock.wait
+
+    def wait(seconds: float) -> None:
+        plain(seconds)
+        if clock.at in (60, 120):  # one order is not enough, two are
+            put(inbox, 1 + len(clock.waits), order_id=f"o{len(clock.waits)}")
+
+    clock.wait = wait  # type: ignore[method-assign]
+    with capture_logs() as lines:
+        schedule(store, clock, inbox=inbox, after_events=2)
+    assert began(store) == [0, 120]
+    whys = [line["why"] for line in lines if line["event"] == "turn"]
+    assert whys == ["by the clock", "2 orders and claims are new"]
+    assert clock.waits == [60] * 8
+    assert new_events(store) == 0
+
+
+def test_the_clock_still_counts_where_little_is_new(market: Store) -> None:
+    clock = HandClock(turns=121)
+    schedule(market, clock, after_events=1000)
+    assert began(market) == [0, 3600, 7200]
+
+
+def test_an_early_turn_moves_the_beat(store: Store, inbox: Inbox) -> None:
+    put(inbox, 1)
+    clock = HandClock(turns=71)
+    plain = clock.wait
+
+    def wait(seconds: float) -> None:
+        plain(seconds)
+        if clock.at == 600:
+            put(inbox, 2, order_id="o2")
+
+    clock.wait = wait  # type: ignore[method-assign]
+    schedule(store, clock, inbox=inbox, after_events=1)
+    assert began(store) == [0, 600, 4200]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +10,7 @@ import typer
 
 from cli.common import AsJson, Namespace, StoreUrl, answer, now_us, opened, table
 from cli.policies import policy
+from cli.settings import AUDIT_KEY
 from graph.errors import BadInput
 from integrity.acts import Actor
 from integrity.instants import to_iso
@@ -40,10 +42,10 @@ def shadow(
             found = shadow_report(at, digest=digest)
             answer(found.to_json(), as_json, lambda: _print_report(found))
         elif stop:
-            ended = stop_shadow(at, by=who, now=now_us())
+            ended = stop_shadow(at, by=who, now=now_us(), signing_key=os.environ.get(AUDIT_KEY, ""))
             answer(_plain(ended), as_json, lambda: typer.echo(f"policy {ended.version} is in the shadow no more"))
         else:
-            made = start_shadow(at, load_policy(file), by=who, now=now_us())
+            made = start_shadow(at, load_policy(file), by=who, now=now_us(), signing_key=os.environ.get(AUDIT_KEY, ""))
             told = f"policy {made.version} decides in the shadow from the next run on"
             answer(_plain(made), as_json, lambda: typer.echo(told))
 

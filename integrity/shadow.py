@@ -132,7 +132,7 @@ def shadow_of(store: Store) -> Shadow | None:
     return fold.current
 
 
-def start_shadow(store: Store, policy: Policy, *, by: Actor, now: int) -> Shadow:
+def start_shadow(store: Store, policy: Policy, *, by: Actor, now: int, signing_key: str = "") -> Shadow:
     """Put a policy in the shadow from the next run on, in place of one that is there."""
     fold = _Shadows()
 
@@ -141,12 +141,12 @@ def start_shadow(store: Store, policy: Policy, *, by: Actor, now: int) -> Shadow
             raise BadInput("is in the shadow already", where=f"policy {policy.version}", do="--report compares it")
         return Draft(STARTED, policy.digest, {"version": policy.version, "document": policy.canonical})
 
-    Book(store, [fold]).append(draft, by=by, now=now)
+    Book(store, [fold], signing_key).append(draft, by=by, now=now)
     assert fold.current is not None  # the act was taken up
     return fold.current
 
 
-def stop_shadow(store: Store, *, by: Actor, now: int) -> Shadow:
+def stop_shadow(store: Store, *, by: Actor, now: int, signing_key: str = "") -> Shadow:
     """End the shadow; what it decided stays to be reported on. Raises `BadInput` where there is none."""
     fold, ended = _Shadows(), list[Shadow]()
 
@@ -156,7 +156,7 @@ def stop_shadow(store: Store, *, by: Actor, now: int) -> Shadow:
         ended[:] = [fold.current]
         return Draft(STOPPED, fold.current.digest, {})
 
-    Book(store, [fold]).append(draft, by=by, now=now)
+    Book(store, [fold], signing_key).append(draft, by=by, now=now)
     return ended[0]
 
 

@@ -1,4 +1,4 @@
-"""The application: /graphql, /healthz and GraphiQL's static files, over one store.
+"""The application: /graphql, /healthz, /readyz, /metrics and GraphiQL's static files, over one store.
 
 `create_app` builds it and touches nothing; its lifespan opens the worker threads and starts watching the store.
 """
@@ -13,7 +13,7 @@ from dataclasses import asdict
 from typing import Any
 
 from fastapi import FastAPI
-from fastapi.responses import JSONResponse, RedirectResponse
+from fastapi.responses import JSONResponse, RedirectResponse, Response
 from starlette.requests import Request
 from starlette.routing import Route
 
@@ -22,6 +22,7 @@ from api.engine import Engine
 from api.graphiql import GraphiQL
 from api.http import GraphQLEndpoint, Receive, Scope, Send
 from api.keying import Keyer
+from api.metrics import CONTENT_TYPE, check_metrics_token, may_scrape
 from api.schema import core_schema
 from api.settings import ApiSettings
 from api.state import State, wall_clock
@@ -40,6 +41,7 @@ def create_app(
     keyer: Keyer | None,
     policy: Policy,
     follow: bool = False,
+    metrics_token: str = "",
     start_run: StartRun | None = None,
     now: Callable[[], int] = wall_clock,
     clock: Callable[[], int] = wall_clock,
@@ -52,11 +54,12 @@ def create_app(
     one in force, and with `follow` the published run's is in its place once there is one; `start_run` begins a
     detection run outside this process and returns a reference, or None where one is under way. `now` is the instant
     that purchase limits are answered for, `clock` the one by which tokens expire, audit lines are dated and runs age:
-    they differ only where old data is tried. Both give UTC microseconds. `audit_key` signs the acts of people; without
-    it they are chained and not signed.
+    they differ only where old data is tried. Both give UTC microseconds. `metrics_token` is what `/metrics` asks for;
+    without one it is not served. `audit_key` signs the acts of people; without it they are chained and not signed.
 
-    Raises `KeyProblem` for a missing or short token key."""
+    Raises `KeyProblem` for a missing or short token key, and for a short metrics token."""
     settings = settings or ApiSettings()
+    check_metrics_token(metrics_token)
     state = State(store, policy, now=now, clock=clock, settings=settings, audit_key=audit_key, follow=follow)
     verifier = Verifier(token_key, now=clock, revoked=state.revoked)
     graphiql = GraphiQL(settings.graphiql_assets)
@@ -90,6 +93,16 @@ def create_app(
         health = state.health()
         return JSONResponse(asdict(health), status_code=200 if health.ok else 503)
 
+    async def readyz(_request: Request) -> JSONResponse:
+        return JSONResponse({"ready": state.ready}, status_code=200 if state.ready else 503)
+
+    async def metrics(request: Request) -> Response:
+        if not metrics_token:
+            return Response("metrics are served where RINGFENCE_METRICS_TOKEN is set\n", status_code=404)
+        if not may_scrape(request.headers.get("authorization"), metrics_token):
+            return Response("a bearer token is needed\n", status_code=401, headers={"www-authenticate": "Bearer"})
+        return Response(state.metrics.text(), headers={"content-type": CONTENT_TYPE})
+
     async def root(_request: Request) -> RedirectResponse:
         return RedirectResponse("/graphql")
 
@@ -106,6 +119,8 @@ def create_app(
     app.router.routes += [
         Route("/", root, methods=["GET"]),
         Route("/healthz", healthz, methods=["GET"]),
+        Route("/readyz", readyz, methods=["GET"]),
+        Route("/metrics", metrics, methods=["GET"]),
         Route("/graphiql/{name}", graphiql.asset, methods=["GET"]),
     ]
     return app

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
@@ -21,6 +22,7 @@ from api.context import Context, StartRun
 from api.engine import Answer, Engine, Operation, Prepared, refusal
 from api.errors import ApiError, ErrorCode, internal
 from api.keying import Keyer
+from api.metrics import kind_of
 from api.settings import ApiSettings
 from api.state import State
 from api.tokens import Role, Token, Verifier
@@ -29,6 +31,8 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 T = TypeVar("T")
+_KIND = "ringfence.kind"
+"""Where a request's scope keeps what kind of field it asked."""
 
 _JSON = (b"content-type", b"application/json; charset=utf-8")
 _CONSTANT: list[tuple[bytes, bytes]] = [_JSON, (b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff")]
@@ -77,6 +81,7 @@ class GraphQLEndpoint:
         if scope["method"] in ("GET", "HEAD"):
             await self._page(scope, receive, send)
             return
+        began = time.perf_counter()
         status, headers, answer = 200, _CONSTANT, Answer()
         try:
             answer = await self._answer(scope, receive)
@@ -88,6 +93,10 @@ class GraphQLEndpoint:
             status = 500
             answer = refusal(ApiError(ErrorCode.INTERNAL, internal(error), status=status))
         body = orjson.dumps(answer)
+        outcome = (
+            "failed" if status >= 500 else "refused" if status >= 400 else "errors" if "errors" in answer else "ok"
+        )
+        self._state.metrics.answered(scope.get(_KIND, "none"), outcome, time.perf_counter() - began)
         await send(
             {
                 "type": "http.response.start",
@@ -114,6 +123,7 @@ class GraphQLEndpoint:
         if prepared is None:
             prepared = await _on(self._pool, self._engine.prepare, text)
         operation = prepared.operation(name)
+        scope[_KIND] = kind_of(operation.fields)
         self._engine.check(operation, token, variables)
         if operation.awaited:
             context = Context(self._state, token, keyer=self._keyer, start_run=self._start_run)

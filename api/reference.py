@@ -24,9 +24,9 @@ _BUILT_IN = frozenset({"String", "Int", "Float", "Boolean", "ID"})
 _HOW = """# GraphQL API
 
 Queries go by `POST /graphql` as JSON (`query`, `variables`, `operationName`) with the header
-`Authorization: Bearer TOKEN`; `ringfence token` makes a token. `GET /graphql` opens GraphiQL. `GET /healthz` needs no
-token. Errors stand in `errors`, each with a code in `extensions.code`. Lists are Relay connections: go on with
-`after: endCursor` while `hasNextPage`.
+`Authorization: Bearer TOKEN`; `ringfence token` makes a token. `GET /graphql` opens GraphiQL. `GET /healthz` and
+`GET /readyz` need no token; `GET /metrics` needs that of `RINGFENCE_METRICS_TOKEN`. Errors stand in `errors`, each with
+a code in `extensions.code`. Lists are Relay connections: go on with `after: endCursor` while `hasNextPage`.
 
 Every look-up of a person is written to the audit journal. An investigator's, an auditor's or a store's is written
 before the answer is sent, and where it cannot be written there is no answer. The order service's are gathered and

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import structlog
 
 from api.audit import AuditLog
+from api.metrics import Metrics, Seen
 from api.settings import ApiSettings
 from api.tokens import Revocations
 from api.view import View
@@ -22,7 +24,7 @@ from graph.store import Head, Store
 from integrity.affairs import Affairs
 from integrity.checkout_view import CheckoutDesk, PublishedRun
 from integrity.policy import Policy
-from integrity.publication import last_good_run
+from integrity.publication import latest_of
 from integrity.reservations import ReservationDesk
 from integrity.reservations_till import Till
 from integrity.version import ringfence_version
@@ -70,7 +72,11 @@ class State:
         self._view = View(store, Head(0, None), None)
         self._view_lock = threading.Lock()
         self._last_good: int | None = None
-        self._reachable = False
+        self._runs: Counter[str] = Counter()
+        self._loads: Counter[str] = Counter()
+        self._loaded: tuple[int, int | None] = (0, None)
+        self._reachable = self.ready = False
+        self.metrics = Metrics(self.seen)
         self._book = WHOLE
         self._stop = threading.Event()
         self._threads: list[threading.Thread] = []
@@ -105,9 +111,17 @@ class State:
     def refresh(self) -> None:
         """Look at the store once: a new head, revoked tokens, the last good run, new acts. Raises `StoreProblem`."""
         self._revocations.refresh()
+        before = self.desk.head.run
         self.desk.refresh()
-        last = last_good_run(self.store)
+        published = self.desk.published
+        if published is not None and published.record.run_id != before:
+            run = published.record
+            log.info("run taken up", run=run.run_id, policy=run.policy, before=before, limited=len(published.limited))
+        runs = self.store.runs()
+        last = latest_of(runs)
         self._last_good = None if last is None else last.finished_at
+        self._runs = Counter(run.state for run in runs)
+        self._count_loads()
         try:
             self.affairs.book.refresh()
             self._book = WHOLE
@@ -115,7 +129,34 @@ class State:
             if self._book == WHOLE:
                 log.error("the book of acts was tampered with", error=error.what)
             self._book = error.what
-        self._reachable = True
+        self._reachable = self.ready = True
+
+    def _count_loads(self) -> None:
+        """Count loads anew where the head has moved; the list may be long."""
+        load = self.desk.head.load
+        if load != self._loaded[0] or not self.ready:
+            loads = self.store.loads()
+            self._loads = Counter(one.state for one in loads)
+            self._loaded = load, next((one.finished_at for one in reversed(loads) if one.load == load), None)
+
+    def seen(self) -> Seen:
+        """What metrics tell of the store, by what the background thread last saw."""
+        published, now = self.desk.published, self.clock()
+        loaded = self._loaded[1]
+        return Seen(
+            ready=self.ready,
+            reachable=self._reachable,
+            run_age=None if self._last_good is None else max(0, now - self._last_good) / 1e6,
+            data_age=None if loaded is None else max(0, now - loaded) / 1e6,
+            run_id="" if published is None else published.record.run_id,
+            policy="" if published is None else published.record.policy,
+            accounts=0 if published is None else len(published.decisions),
+            limited=0 if published is None else len(published.limited),
+            runs={state: self._runs[state] for state in ("complete", "held", "published")},
+            loads={state: self._loads[state] for state in ("finished", "running", "swept")},
+            acts_whole=self._book == WHOLE,
+            checkout=self.desk.counts.snapshot(),
+        )
 
     def health(self) -> Health:
         """How the server is, by what the background thread last saw."""

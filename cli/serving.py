@@ -30,7 +30,7 @@ from cli.common import (
     say,
 )
 from cli.duration import seconds
-from cli.settings import AUDIT_KEY, KEY, NAMESPACE, STORE
+from cli.settings import AUDIT_KEY, KEY, METRICS_TOKEN, NAMESPACE, STORE
 from graph.errors import BadInput
 from graph.open import default_url
 from integrity.instants import from_iso, to_iso
@@ -139,6 +139,7 @@ def serve(
             start_run=starter,
             now=clock,
             settings=settings,
+            metrics_token=os.environ.get(METRICS_TOKEN, ""),
             audit_key=os.environ.get(AUDIT_KEY, ""),
         )
         config = uvicorn.Config(

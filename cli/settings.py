@@ -22,6 +22,7 @@ NAMESPACE = "RINGFENCE_NAMESPACE"
 KEY = "RINGFENCE_KEY"
 TOKEN_KEY = "RINGFENCE_TOKEN_KEY"
 AUDIT_KEY = "RINGFENCE_AUDIT_KEY"
+METRICS_TOKEN = "RINGFENCE_METRICS_TOKEN"
 POLICY = "RINGFENCE_POLICY"
 LOG = "RINGFENCE_LOG"
 DEBUG = "RINGFENCE_DEBUG"
@@ -48,9 +49,15 @@ SETTINGS = (
         secret=True,
     ),
     Setting(
+        METRICS_TOKEN,
+        "none; `/metrics` is then not served",
+        "Bearer token that `/metrics` asks for: any text of at least 16 bytes.",
+        secret=True,
+    ),
+    Setting(
         CA_VARIABLE, "the system's certificates", "File of certificates (PEM) that a Neo4j server's is checked against."
     ),
-    Setting(POLICY, "the default policy", "Policy file, as `--policy`."),
+    Setting(POLICY, "the published policy, then the default one", "Policy file, as `--policy`."),
     Setting(LOG, "lines on a terminal, JSON elsewhere", "Form of log lines on standard error: `lines` or `json`."),
     Setting(DEBUG, "off", "Where set, an unexpected error is shown with its traceback."),
 )

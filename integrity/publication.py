@@ -5,6 +5,8 @@ Each is one switch in the store under the `run` lease; earlier runs stay readabl
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from graph.errors import BadInput, NotFound
 from graph.leases import held
 from graph.store import Lease, RunRecord, Store
@@ -74,7 +76,12 @@ def drop_old_runs(store: Store, lease: Lease, policy: Policy) -> list[str]:
 
 def last_good_run(store: Store) -> RunRecord | None:
     """The latest whole run, published or not: detection worked then."""
-    return max(store.runs(), key=lambda run: (run.finished_at or 0, run.run_id), default=None)
+    return latest_of(store.runs())
+
+
+def latest_of(runs: Iterable[RunRecord]) -> RunRecord | None:
+    """The whole run that finished last; None without any."""
+    return max(runs, key=lambda run: (run.finished_at or 0, run.run_id), default=None)
 
 
 def _published(store: Store) -> list[RunRecord]:

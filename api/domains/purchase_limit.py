@@ -241,6 +241,7 @@ def _ask(context: Context, request: PurchaseLimitRequest) -> PurchaseLimit:
     amount = None if request.amount is None else minor_units(request.amount, request.currency, where="amount")
     asked = asked_of(context, request, amount=amount)
     answer = context.state.desk.answer(asked, now=context.state.now(), published=context.view.published)
+    context.state.metrics.limit(answer.verdict.value, answer.reason.value)
     return answer_of(asked.buyer_id, answer)
 
 

@@ -28,6 +28,9 @@ from tests.require import neo4j_server as started_neo4j
 ROOT = Path(__file__).resolve().parents[2]
 FILES = ("docker-compose.yml", "docker-compose.sqlite.yml")
 _VARIABLE = re.compile(r"(?<!\$)\$\{(\w+)(?:(:?[-?+])([^}]*))?\}")
+_HANDED_ON = {"RINGFENCE_METRICS_TOKEN"}
+"""Secrets that may be left away: compose hands them on where they are set."""
+_NEEDED = {one.name for one in SETTINGS if one.secret} - _HANDED_ON
 _SECRETS = {one.name for one in SETTINGS if one.secret} | {"NEO4J_PASSWORD"}
 
 
@@ -87,6 +90,8 @@ def test_every_variable_of_ours_exists_and_what_is_needed_is_given(compose: dict
             given = set(service["environment"])
             assert given <= known, f"{name} sets what nobody reads"
             assert {"RINGFENCE_STORE", *(one.name for one in SETTINGS if one.secret)} <= given
+            for one in _HANDED_ON:
+                assert service["environment"][one] is None, f"{one} is handed on as it is, or not at all"
 
 
 def test_no_secret_stands_in_the_file_and_none_has_a_default(text: str) -> None:
@@ -94,7 +99,7 @@ def test_no_secret_stands_in_the_file_and_none_has_a_default(text: str) -> None:
     for name, operator, _ in used:
         if name in _SECRETS:
             assert operator == ":?", f"{name} must be given, and not empty"
-    assert {name for name, _, _ in used} >= {one.name for one in SETTINGS if one.secret}
+    assert {name for name, _, _ in used} >= _NEEDED
     # a URL or a login with a password in it takes it from a variable
     for password in re.findall(r"neo4j://neo4j:(.*)@|NEO4J_AUTH: neo4j/(.*)", text):
         assert "".join(password).startswith("${NEO4J_PASSWORD:?")

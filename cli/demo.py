@@ -64,17 +64,31 @@ def demo(
     ] = Path(".demo"),
     buyers: Annotated[int, typer.Option(min=500, help="Accounts in the simulated market.")] = 8000,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the market.")] = 11,
+    store_url: Annotated[
+        str,
+        typer.Option(
+            "--store",
+            metavar="URL",
+            help="Keep it in this store, such as a server's; default a file in the folder.",
+        ),
+    ] = "",
+    namespace: Annotated[
+        str, typer.Option("--namespace", help="An empty namespace of that store; default a new one.")
+    ] = "",
 ) -> None:
     """Show the whole way on a simulated market: load, detect, explain, publish, serve, ask. Ends by itself."""
     began = time.monotonic()
+    url = store_url or f"sqlite:///{folder / 'ringfence.db'}"
+    name = namespace or (f"demo {secrets.token_hex(4)}" if store_url else "default")
+    if store_url:
+        _must_be_empty(url, name)
     keys = _fresh(folder)
-    url = f"sqlite:///{folder / 'ringfence.db'}"
     _title(f"1. A market of {buyers:,} accounts, with rings planted in it and honest look-alikes")
     made = simulate(folder / "market", buyers=buyers, seed=seed)
     table("table", "rows", rows=list(made.rows.items()))
-    store = open_store(url)
+    store = open_store(url, namespace=name)
     try:
-        _load_and_detect(store, keys, made.folder)
+        _load_and_detect(store, Keyer(keys[KEY], name), made.folder)
         truth = read_truth(made.truth_path)
         _title("3. Found against planted (the truth lies beside the market; nothing above has read it)")
         table("", "found", "of", "share", rows=compare(store, truth).rows())
@@ -85,7 +99,7 @@ def demo(
     finally:
         store.close()
     now = to_iso(as_of)
-    environment = {**_bare(os.environ), **keys, STORE: url, LOG: "lines"}
+    environment = {**_bare(os.environ), **keys, STORE: url, NAMESPACE: name, LOG: "lines"}
     _title("6. Asked over HTTP, each with a token of its own role")
     with _serving(environment, now) as endpoint:
         _ask(endpoint, keys, "investigator", ACCOUNT_QUERY, {"id": account})
@@ -93,8 +107,22 @@ def demo(
     _title(f"Done in {time.monotonic() - began:.0f} s. To serve it again, and to make a token for it:")
     program = shlex.quote(sys.argv[0]) if os.sep in sys.argv[0] else "ringfence"
     load_keys = f"set -a; . {shlex.quote(str(folder / KEYS_FILE))}; set +a"
-    typer.echo(f"{load_keys}; {program} serve --store {shlex.quote(url)} --now {now}")
+    # a server's URL holds a password, which is printed nowhere
+    where = f"--namespace {shlex.quote(name)}" if store_url else f"--store {shlex.quote(url)}"
+    if store_url:
+        typer.echo(f"(with {STORE} naming the same store)")
+    typer.echo(f"{load_keys}; {program} serve {where} --now {now}")
     typer.echo(f"{load_keys}; {program} token --role investigator --subject me")
+
+
+def _must_be_empty(url: str, namespace: str) -> None:
+    """Raise `BadInput` where the namespace of a store that was named holds something."""
+    store = open_store(url, namespace=namespace)
+    try:
+        if store.loads() or "key_fingerprint" in store.meta():
+            raise BadInput("holds something already", where=f"namespace {namespace}", do="name another --namespace")
+    finally:
+        store.close()
 
 
 def _fresh(folder: Path) -> dict[str, str]:
@@ -111,10 +139,10 @@ def _fresh(folder: Path) -> dict[str, str]:
     return keys
 
 
-def _load_and_detect(store: Store, keys: Mapping[str, str], market: Path) -> None:
+def _load_and_detect(store: Store, key: Keyer, market: Path) -> None:
     _title("2. Loaded (identifiers pseudonymised at the door), detected, decided, published")
     began = time.monotonic()
-    report = load_folder(store, Keyer(keys[KEY]), market, now=now_us(), holder=holder("ringfence demo"))
+    report = load_folder(store, key, market, now=now_us(), holder=holder("ringfence demo"))
     loaded = time.monotonic()
     policy = default_policy()
     outcome = run_detection(store, policy=policy, now=now_us, holder=holder("ringfence demo"))

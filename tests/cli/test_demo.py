@@ -30,6 +30,17 @@ def test_the_demonstration_goes_the_whole_way(ringfence: Command, home: Path) ->
         assert line.partition("=")[2] not in ran.out + ran.err
 
 
+def test_the_demonstration_can_be_kept_in_a_store_of_ones_own(ringfence: Command, home: Path) -> None:
+    url = f"sqlite:///{home / 'mine.db'}"
+    words = ("demo", "--buyers", 500, "--folder", home / "show", "--store", url, "--namespace", "shown")
+    ran = ringfence(*words)
+    assert ran.code == 0, ran.err
+    assert "serve --namespace shown" in ran.out
+    assert not (home / "show" / "ringfence.db").exists()
+    again = ringfence(*words)
+    assert (again.code, "namespace shown: holds something already" in again.err) == (3, True)
+
+
 def test_a_folder_with_something_else_in_it_is_left_alone(ringfence: Command, home: Path) -> None:
     (home / "mine").mkdir()
     (home / "mine" / "thesis.txt").write_text("precious")

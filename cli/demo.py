@@ -101,7 +101,7 @@ def demo(
     now = to_iso(as_of)
     environment = {**_bare(os.environ), **keys, STORE: url, NAMESPACE: name, LOG: "lines"}
     _title("6. Asked over HTTP, each with a token of its own role")
-    with _serving(environment, now) as endpoint:
+    with serving(environment, now) as endpoint:
         _ask(endpoint, keys, "investigator", ACCOUNT_QUERY, {"id": account})
         _ask(endpoint, keys, "order_service", LIMIT_QUERY, {"buyer": account, "store": place})
     _title(f"Done in {time.monotonic() - began:.0f} s. To serve it again, and to make a token for it:")
@@ -196,7 +196,7 @@ def _explain(store: Store, ring: str | None, account: str) -> None:
 
 
 @contextmanager
-def _serving(environment: Mapping[str, str], now: str) -> Iterator[str]:
+def serving(environment: Mapping[str, str], now: str) -> Iterator[str]:
     """The API in a process of its own, at a free loopback port, for the length of the body."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

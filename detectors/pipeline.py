@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -13,7 +13,7 @@ from detectors.accounts.claim_excess import weigh_counts
 from detectors.communities import bystanders, gather
 from detectors.context.expectation import Strata, expect, find_claims, stratify
 from detectors.context.hubs import find_hubs
-from detectors.contract import Context, Detector, Evidence
+from detectors.contract import Context, Evidence
 from detectors.frozen import Frozen, Measures
 from detectors.fusion import Beliefs, Start, believe, sharpened
 from detectors.judge import confidence
@@ -38,7 +38,6 @@ from detectors.web import ALIKE, SIZES, Web, weave
 from detectors.words.fact import Fact
 from graph.snapshot import Bools, Floats, Snapshot
 
-Links = Callable[[Detector, Context], Evidence | None]
 DEFAULTS: Final = DetectionSettings()
 CLASSES: Final = len(LINKS) * (len(SIZES) + 1) * 2 * len(ALIKE)
 """Classes of keys in which guilt is learned: kind, size, whether a household explains it, whether members meet."""
@@ -99,10 +98,21 @@ def find(
     settings: DetectionSettings,
     measures: Measures,
     former: Sequence[Known] = (),
-    known_links: Links | None = None,
 ) -> Found:
-    """Everything but the tables; arguments as for `detect` and `prepare`."""
-    ctx, web, beliefs, links, accounts = weigh(snapshot, settings, measures, known_links)
+    """Everything but the tables; arguments as for `detect`."""
+    return conclude(*weigh(snapshot, settings, measures), former)
+
+
+def conclude(
+    ctx: Context,
+    web: Web,
+    beliefs: Beliefs,
+    links: Sequence[Evidence],
+    accounts: Sequence[Evidence],
+    former: Sequence[Known],
+) -> Found:
+    """From beliefs to risks and rings; arguments as `weigh` returns them."""
+    snapshot, settings = ctx.snapshot, ctx.settings
     candidates = gather(web, beliefs.own, beliefs.risk, beliefs.guilt, settings)
     sure, score = confidence(ctx, web, beliefs, candidates, settings)
     risk = _tempered(beliefs, candidates.ring, sure)
@@ -172,26 +182,24 @@ def _id(ring: Ring) -> str:
 
 
 def prepare(
-    snapshot: Snapshot, settings: DetectionSettings, measures: Measures | None = None, known_links: Links | None = None
+    snapshot: Snapshot, settings: DetectionSettings, measures: Measures | None = None
 ) -> tuple[Context, Strata]:
-    """What detectors look at in the first round, with the plain links found; and the strata of its expectations.
-    `known_links` gives the evidence of a plain link detector where it is known already."""
+    """What detectors look at in the first round, with the plain links found; and the strata of its expectations."""
     measures = measures or Measures()
     claims = find_claims(snapshot)
     strata = stratify(snapshot, claims)
     nobody = np.zeros(len(snapshot.buyers.ids))
     first = expect(snapshot, claims, strata, nobody, measures, "first")
     ctx = Context(snapshot, settings, claims, first, nobody, measures=measures)
-    links = tuple((known_links and known_links(detector, ctx)) or detector.run(ctx) for detector in PLAIN)
-    return replace(ctx, links=links), strata
+    return replace(ctx, links=tuple(detector.run(ctx) for detector in PLAIN)), strata
 
 
 def weigh(
-    snapshot: Snapshot, settings: DetectionSettings, measures: Measures | None = None, known_links: Links | None = None
+    snapshot: Snapshot, settings: DetectionSettings, measures: Measures | None = None
 ) -> tuple[Context, Web, Beliefs, list[Evidence], list[Evidence]]:
     """Evidence and beliefs after `settings.rounds` rounds, or after one round where `measures` are given: the last
     round's context, the web of shared keys, beliefs, link evidence and account evidence."""
-    ctx, strata = prepare(snapshot, settings, measures, known_links)
+    ctx, strata = prepare(snapshot, settings, measures)
     links, web = connect(ctx)
     linked = sum((item.account_nats(ctx.n) for item in links), np.zeros(ctx.n))
     beliefs: Beliefs | None = None
@@ -202,7 +210,7 @@ def weigh(
         if number or ctx.measures.given or settings.rounds == 1:
             expectation = expect(snapshot, ctx.claims, strata, suspicion, ctx.measures)
             ctx = replace(ctx, expectation=expectation, suspicion=suspicion)
-        start = _taught(ctx.measures, web, beliefs, settings)
+        start = taught(ctx.measures, web, beliefs, settings)
         accounts = [detector.run(ctx) for detector in ACCOUNTS]
         own = linked + sum((item.account_nats(ctx.n) for item in accounts), np.zeros(ctx.n))
         beliefs = believe(web, own, weigh_counts(ctx)[1], settings, start)
@@ -220,7 +228,7 @@ def connect(ctx: Context) -> tuple[list[Evidence], Web]:
     return links, weave(LINKS, links, ctx.n, grade)
 
 
-def _taught(measures: Measures, web: Web, former: Beliefs | None, settings: DetectionSettings) -> Start:
+def taught(measures: Measures, web: Web, former: Beliefs | None, settings: DetectionSettings) -> Start:
     """What this round takes from the one before it: the share of abusers, and the nats by which keys of each class are
     guiltier than stated."""
 

@@ -1,10 +1,10 @@
 """What becomes of everybody when a link or a record is taken out, while the market stays as a run measured it.
 
 The run's frozen values stand for the market, so taking out one buyer's link moves nothing but what hangs on it: the
-accounts that share a key with those touched, those who claimed together with them, and the rings they are in. Detectors
-whose input is untouched keep what they found; beliefs are propagated anew over the whole web, since a hub carries a
-change to each of its accounts. The result is that of a whole run over the changed snapshot with the same frozen values,
-to the byte.
+accounts that share a key with those touched, those who claimed together with them, and the rings they are in. Conduct
+is weighed anew for the accounts touched and those in company with them; link detectors whose input is untouched keep
+what they found; beliefs are propagated anew over the whole web, since a hub carries a change to each of its accounts.
+The result is that of a whole run over the changed snapshot with the same frozen values, to the byte.
 """
 
 from __future__ import annotations
@@ -16,27 +16,43 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 
-from detectors.contract import Context, Detector, Evidence
+from detectors.context.company import KEPT, companies
+from detectors.context.expectation import claims_with, expect, homes, seen, stratify
+from detectors.contract import (
+    Claims,
+    Context,
+    Detector,
+    Evidence,
+    Expectation,
+)
 from detectors.frozen import Frozen, Measures
-from detectors.names import Known
-from detectors.pipeline import Findings, Found, find, tell
+from detectors.fusion import Beliefs, believe
+from detectors.links.sharing import one_home
+from detectors.names import Known, name_rings
+from detectors.numerics import group
+from detectors.part import Part
+from detectors.pipeline import Findings, Found, conclude, connect, find, taught, tell
+from detectors.registry import PLAIN
 from detectors.settings import DetectionSettings
 from detectors.tables import Ring
+from detectors.web import Web
 from graph.changes import Removals, without
-from graph.snapshot import KINDS, Bools, Snapshot
+from graph.snapshot import KINDS, Bools, Longs, Snapshot
 
+HOME: Final = "home"
 READS: Final[Mapping[str, frozenset[str]]] = {
-    "shared_device": frozenset({"device", "home"}),
-    "shared_door": frozenset({"door", "home"}),
-    "shared_phone": frozenset({"phone", "home"}),
-    "shared_payment": frozenset({"payment", "home"}),
-    "shared_ip": frozenset({"ip", "home"}),
-    "shared_picture": frozenset({"pictures", "refunds", "home"}),
-    "shared_parcel": frozenset({"refunds", "home"}),
-    "lockstep": frozenset({"refunds", "home"}),
+    "shared_device": frozenset({"device", HOME}),
+    "shared_door": frozenset({"door", HOME}),
+    "shared_phone": frozenset({"phone", HOME}),
+    "shared_payment": frozenset({"payment", HOME}),
+    "shared_ip": frozenset({"ip", HOME}),
+    "shared_picture": frozenset({"pictures", "refunds", HOME}),
+    "shared_parcel": frozenset({"refunds", "homes of parcels"}),
+    "lockstep": frozenset({"refunds", HOME}),
     "comeback": frozenset({"past", "device", "payment", "phone", "recipient", "building", "door", "first_seen"}),
 }
-"""What each plain link detector looks at. A detector that is not named here looks at everything."""
+"""What each plain link detector looks at; `HOME` only to see whether a household explains a key. A detector that is
+not named here looks at everything."""
 DECIMALS: Final = 6
 """Decimals to which findings are told: what differs by less is the same."""
 
@@ -50,6 +66,7 @@ class Base:
     frozen: Frozen
     found: Found
     former: tuple[Known, ...]
+    first: Expectation
 
 
 @dataclass(frozen=True)
@@ -72,20 +89,20 @@ def base_of(snapshot: Snapshot, settings: DetectionSettings, frozen: Frozen) -> 
     is compared with it goes on from these. Raises `BadInput` where the values are of another snapshot."""
     frozen.check(snapshot)
     found = find(snapshot, settings, Measures(frozen))
+    nobody, strata = np.zeros(len(snapshot.buyers.ids)), stratify(snapshot, found.ctx.claims)
+    first = expect(snapshot, found.ctx.claims, strata, nobody, Measures(frozen), "first")
     former = tuple(Known(ring.ring_id, frozenset(snapshot.buyers.ids[ring.members].tolist())) for ring in found.rings)
-    return Base(snapshot, frozen, found, former)
+    return Base(snapshot, frozen, found, former, first)
 
 
 def renamed(base: Base, former: tuple[Known, ...]) -> Base:
     """The base with its rings under the ids that the run gave them: `former` are the rings of the run itself."""
-    names = {ring.members: ring.ring_id for ring in former if ring.gone_at is None}
-    ids = base.snapshot.buyers.ids
-    rings = [
-        replace(ring, ring_id=names.get(frozenset(ids[ring.members].tolist()), ring.ring_id))
-        for ring in base.found.rings
-    ]
+    snapshot = base.snapshot
+    groups = [snapshot.buyers.ids[ring.members].tolist() for ring in base.found.rings]
+    names, lineage = name_rings(groups, former, snapshot.as_of)
+    rings = [replace(ring, ring_id=name) for ring, name in zip(base.found.rings, names, strict=True)]
     rings.sort(key=lambda ring: ring.ring_id)
-    return replace(base, found=replace(base.found, rings=rings), former=former)
+    return replace(base, found=replace(base.found, rings=rings, lineage=lineage), former=former)
 
 
 def recompute(base: Base, removals: Removals) -> Recomputed:
@@ -93,28 +110,90 @@ def recompute(base: Base, removals: Removals) -> Recomputed:
 
     Equal to `detect` over the changed snapshot with the base's frozen values and its rings as the former ones."""
     snapshot = without(base.snapshot, removals)
-    before, measures = base.found, Measures(base.frozen)
-    fresh = _Fresh(before, snapshot)
-    after = find(snapshot, before.ctx.settings, measures, base.former, fresh.known)
-    affected = _touched(base.snapshot, snapshot) | _differs(before, after)
-    return Recomputed(after, affected, _changes(before, after))
+    before, touched = base.found, _touched(base.snapshot, snapshot)
+    if not touched.any():
+        return Recomputed(before, touched, _changes(before, before))
+    after = conclude(*_weigh(base, snapshot, touched), base.former)
+    return Recomputed(after, touched | _differs(before, after), _changes(before, after))
 
 
-class _Fresh:
-    """Tells which plain link evidence of a former finding still holds in a changed snapshot."""
+def _weigh(
+    base: Base, snapshot: Snapshot, touched: Bools
+) -> tuple[Context, Web, Beliefs, list[Evidence], list[Evidence]]:
+    """What `pipeline.weigh` gives over the changed snapshot: links whose input is untouched are kept, conduct is
+    weighed for the accounts that were touched and those in company with them."""
+    before, measures = base.found.ctx, Measures(base.frozen)
+    claims = _claims(before, snapshot)
+    first = Context(snapshot, before.settings, claims, base.first, np.zeros(before.n), measures=measures)
+    changed = _changed(before, first)
+    known = {item.detector: item for item in before.links}
+    first = replace(first, links=tuple(_linked(one, first, known[one.name], changed) for one in PLAIN))
+    links, web = _connected(base.found, first, changed)
+    again = _in_company(before.claims.company, claims.company, touched)
+    part = Part(snapshot, claims, again, base.frozen, before.settings)
+    ctx = replace(
+        first, expectation=part.expectation(before.expectation), suspicion=measures.suspicion(np.zeros(before.n))
+    )
+    conduct = sum((item.account_nats(ctx.n) for item in base.found.accounts), np.zeros(ctx.n))
+    claimant = base.found.beliefs.claimant.copy()
+    conduct[again], claimant[again] = part.conduct()
+    own = sum((item.account_nats(ctx.n) for item in links), np.zeros(ctx.n)) + conduct
+    known_beliefs = base.found.beliefs
+    if web is base.found.web and _same(own, known_beliefs.own) and _same(claimant, known_beliefs.claimant):
+        return ctx, web, known_beliefs, links, part.evidence(base.snapshot, base.found.accounts)
+    beliefs = believe(web, own, claimant, ctx.settings, taught(measures, web, None, ctx.settings))
+    return ctx, web, beliefs, links, part.evidence(base.snapshot, base.found.accounts)
 
-    def __init__(self, before: Found, snapshot: Snapshot) -> None:
-        self._links = {item.detector: item for item in before.ctx.links}
-        self._before = before.ctx
-        self._snapshot = snapshot
-        self._changed: frozenset[str] | None = None
 
-    def known(self, detector: Detector, ctx: Context) -> Evidence | None:
-        """The evidence found before, where nothing that the detector looks at has changed."""
-        if self._changed is None:
-            self._changed = _changed(self._before, ctx)
-        reads = READS.get(detector.name)
-        return None if reads is None or reads & self._changed else self._links[detector.name]
+def _connected(before: Found, ctx: Context, changed: frozenset[str]) -> tuple[list[Evidence], Web]:
+    """`connect`, but the web as it was where no key is another one: a link that nobody shared joined nobody."""
+    if changed & {"refunds", HOME} or not all(_alike(*pair) for pair in zip(before.ctx.links, ctx.links, strict=True)):
+        return connect(ctx)
+    return [*ctx.links, *before.links[len(ctx.links) :]], before.web
+
+
+def _alike(one: Evidence, two: Evidence) -> bool:
+    """Whether keys, their members and what they weigh are the same; the records that show it may be others."""
+    columns = [(item.key, item.buyer, item.nats, item.keys.size, item.keys.explained) for item in (one, two)]
+    return one is two or all(_same(a, b) for a, b in zip(*columns, strict=True))
+
+
+def _linked(detector: Detector, ctx: Context, known: Evidence, changed: frozenset[str]) -> Evidence:
+    """The evidence of a plain link detector: as `known` where what it looks at is not among what `changed`."""
+    reads = READS.get(detector.name)
+    if reads is None or reads & changed - {HOME}:
+        return detector.run(ctx)
+    if HOME in reads & changed:
+        # only whether a household explains a key can be another thing now
+        explained = one_home(ctx, known.key.astype(np.int64), known.buyer, len(known.keys.size))
+        return replace(known, keys=replace(known.keys, explained=explained))
+    return known
+
+
+def _claims(before: Context, snapshot: Snapshot) -> Claims:
+    """`find_claims` of the changed snapshot; what its input leaves untouched is kept."""
+    old, known = before.snapshot, before.claims
+    first, last = known.first_seen, known.last_seen
+    if len(old.uses.buyer) != len(snapshot.uses.buyer):
+        first, last = seen(snapshot)
+    used = [_same(old.orders.used[kind], snapshot.orders.used[kind]) for kind in (*KEPT, "door")]
+    home = known.home if used[-1] else homes(snapshot)
+    alike = all(used) and len(old.uses.buyer) == len(snapshot.uses.buyer)
+    company = known.company if alike else companies(snapshot, home)
+    return claims_with(snapshot, first, last, home, company)
+
+
+def _in_company(before: Longs, after: Longs, touched: Bools) -> Bools:
+    """(n,) accounts whose company is another one than before, and the companies of the touched ones, old and new."""
+    both = group(before, after)
+    sizes = np.bincount(before), np.bincount(after)
+    same = (both.count == sizes[0][before[both.first]]) & (both.count == sizes[1][after[both.first]])
+    hit: Bools = ~same[both.of] | touched
+    for company in (before, after):
+        reached = np.zeros(int(company.max(initial=-1)) + 1, bool)
+        reached[company[hit]] = True
+        hit = hit | reached[company]
+    return hit
 
 
 def _changed(before: Context, after: Context) -> frozenset[str]:
@@ -132,7 +211,7 @@ def _changed(before: Context, after: Context) -> frozenset[str]:
     if len(one.past.ids) != len(two.past.ids):
         found.add("past")
     if not _same(before.claims.home, after.claims.home):
-        found.add("home")
+        found |= {HOME, "homes of parcels"}
     if not _same(before.claims.first_seen, after.claims.first_seen):
         found.add("first_seen")
     return frozenset(found)

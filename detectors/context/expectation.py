@@ -30,23 +30,19 @@ MONTH = 30 * 86_400_000_000
 
 def find_claims(snapshot: Snapshot) -> Claims:
     """The claims that buyers began, and what follows from them and the orders for each account."""
-    refunds, orders, n = snapshot.refunds, snapshot.orders, len(snapshot.buyers.ids)
+    home = homes(snapshot)
+    first, last = seen(snapshot)
+    return claims_with(snapshot, first, last, home, companies(snapshot, home))
+
+
+def claims_with(snapshot: Snapshot, first: Longs, last: Longs, home: Ints, company: Longs) -> Claims:
+    """The claims of a snapshot, given what is known of its accounts: (n,) columns as in `Claims`."""
+    refunds, orders = snapshot.refunds, snapshot.orders
     row = np.flatnonzero(refunds.by_buyer).astype(np.int32)
     order = refunds.order[row]
     claimed, claimed_only = np.zeros(len(orders.ids), bool), np.zeros(len(orders.ids), bool)
     claimed[order] = True
     claimed_only[order[refunds.only[row]]] = True
-    first, last = np.full(n, np.iinfo(np.int64).max), np.full(n, NEVER)
-    for buyer, at in (
-        (orders.buyer, orders.at),
-        (snapshot.uses.buyer, snapshot.uses.at),
-        (np.arange(n), snapshot.buyers.registered_at),
-    ):
-        known = at != NEVER
-        np.minimum.at(first, buyer[known], at[known])
-        np.maximum.at(last, buyer[known], at[known])
-    home = _homes(snapshot, n)
-    first[first == np.iinfo(np.int64).max] = NEVER
     return Claims(
         row=row,
         order=order,
@@ -60,12 +56,29 @@ def find_claims(snapshot: Snapshot) -> Claims:
         first_seen=first,
         last_seen=last,
         home=home,
-        company=companies(snapshot, home),
+        company=company,
     )
 
 
-def _homes(snapshot: Snapshot, n: int) -> Ints:
-    """(n,) the door that each account used in most orders, the lower number where two tie."""
+def seen(snapshot: Snapshot) -> tuple[Longs, Longs]:
+    """(n,) instants at which each account was first and last seen, `NEVER` where it never was."""
+    orders, n = snapshot.orders, len(snapshot.buyers.ids)
+    first, last = np.full(n, np.iinfo(np.int64).max), np.full(n, NEVER)
+    for buyer, at in (
+        (orders.buyer, orders.at),
+        (snapshot.uses.buyer, snapshot.uses.at),
+        (np.arange(n), snapshot.buyers.registered_at),
+    ):
+        known = at != NEVER
+        np.minimum.at(first, buyer[known], at[known])
+        np.maximum.at(last, buyer[known], at[known])
+    first[first == np.iinfo(np.int64).max] = NEVER
+    return first, last
+
+
+def homes(snapshot: Snapshot) -> Ints:
+    """(n,) the door that each account used in most orders, the lower number where two tie; -1 unknown."""
+    n = len(snapshot.buyers.ids)
     door = snapshot.orders.used["door"]
     known = np.flatnonzero(door >= 0)
     home = np.full(n, -1, np.int32)

@@ -53,6 +53,12 @@ def taken_out(base: Base, what: str, random: Random) -> Removals:
         if what == "identifier":
             return Removals(identifiers=frozenset({identifier}))
         return Removals(links=frozenset({(str(snapshot.buyers.ids[buyer]), identifier)}))
+    if what in ("picture", "parcel"):
+        refunds, pictures = snapshot.refunds, snapshot.pictures
+        if what == "picture":
+            return Removals(identifiers=frozenset({f"picture:{random.choice(pictures.phash.tolist()):016x}"}))
+        parcel = random.choice(refunds.parcel[refunds.parcel >= 0].tolist())
+        return Removals(identifiers=frozenset({str(snapshot.parcels[parcel])}))
     table, part = {
         "refund": ("refunds", snapshot.refunds),
         "complaint": ("complaints", snapshot.complaints),
@@ -67,7 +73,7 @@ def taken_out(base: Base, what: str, random: Random) -> Removals:
 
 
 @pytest.mark.parametrize(("buyers", "seed"), MARKETS)
-@pytest.mark.parametrize("what", ["link", "identifier", "refund", "complaint", "decision"])
+@pytest.mark.parametrize("what", ["link", "identifier", "refund", "complaint", "decision", "picture", "parcel"])
 def test_what_is_recomputed_is_what_a_whole_run_finds(buyers: int, seed: int, what: str) -> None:
     of, run = base(buyers, seed)
     random = Random(f"{buyers} {what}")

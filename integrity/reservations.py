@@ -27,6 +27,8 @@ from integrity.reservations_till import Till
 
 _MINUTE = 60_000_000
 _KEPT = max(WINDOWS.values())
+_MOST_WAITING = 10_000
+"""Acts that wait at most for a store that is away."""
 MAX_AMOUNT = 10**12
 """Minor units of one order: what the input contract allows an amount to have, 12 digits."""
 
@@ -47,7 +49,8 @@ class ReservationState(StrEnum):
     REFUSED = "REFUSED"
     """It does not fit; the limit says why. Nothing was taken."""
     UNCOUNTED = "UNCOUNTED"
-    """The store was not reached in time and the policy lets the order pass, without counting it."""
+    """The store was not reached in time and the policy lets the order pass. It is counted when the store is back, if it
+    comes back to this server and the order then fits."""
     NONE = "NONE"
     """Nothing is known of the order id: never reserved, of an account without limits, or ended long ago."""
 
@@ -109,7 +112,7 @@ class ReservationDesk:
         if future is None:
             return None
         try:
-            return future.result(timeout=self.deadline)
+            return future.result(timeout=self.patience())
         except (Waited, StoreProblem):
             return None
 
@@ -167,10 +170,12 @@ class ReservationDesk:
             return self._desk.within_deadline(lambda: self._desk.weigh(request, now=now, published=published))
 
     def submit(self, act: Reserve | Confirm | Release, *, now: int) -> Future[Outcome] | None:
-        """Have it written; None where the store is known to be late already."""
-        if self._till.held_up() > self.deadline:
-            return None
-        return self._till.submit(act, now=now)
+        """Have it written, as soon as the store can; None where too much waits for it already."""
+        return self._till.submit(act, now=now) if self._till.waiting() < _MOST_WAITING else None
+
+    def patience(self) -> float:
+        """Seconds for which an outcome is worth waiting for: the deadline, or 0 where the store is late already."""
+        return 0.0 if self._till.held_up() > self.deadline else self.deadline
 
     def reserved(
         self, weighed: Weighed, outcome: Outcome | None, future: Future[Outcome] | None, *, now: int
@@ -179,8 +184,9 @@ class ReservationDesk:
         request = weighed.request
         if outcome is None:
             answer = _passed(request, self._desk.unreachable(request, now=now))
-            if future is not None and not future.cancel() and answer.state is ReservationState.REFUSED:
-                # it may yet be written, for a purchase that was denied
+            denied = answer.state is ReservationState.REFUSED
+            # what was let pass is written when the store is back, and then counts; what was denied is not, or is undone
+            if denied and future is not None and not future.cancel():
                 future.add_done_callback(lambda done: self._undo(request, done, now))
             return answer
         if outcome.state == "conflict":

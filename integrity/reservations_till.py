@@ -55,6 +55,10 @@ class Till:
         began = self._began
         return 0.0 if began is None else time.monotonic() - began
 
+    def waiting(self) -> int:
+        """How many acts wait for their turn."""
+        return len(self._waiting)
+
     def idle(self) -> bool:
         """Whether nothing waits and nothing is under way."""
         with self._changed:

@@ -37,7 +37,8 @@ class PurchaseReservationState(Enum):
     EXPIRED = choice("EXPIRED", "Not confirmed in time, and no longer counted: reserve it anew.")
     REFUSED = choice("REFUSED", "It does not fit: `limit` says why. Nothing was taken.")
     UNCOUNTED = choice(
-        "UNCOUNTED", "The store was not reached in time; by the policy the order may be placed, without being counted."
+        "UNCOUNTED",
+        "The store was not reached in time; by the policy the order may be placed. Counted when the store is back.",
     )
     NONE = choice(
         "NONE", "Nothing is known of the order: never reserved, of an account without limits, or ended long ago."
@@ -124,7 +125,7 @@ async def _reserve(context: Context, order: PurchaseOrder) -> PurchaseReservatio
         return _answer(planned, asked.buyer_id)
     weighed, act = planned
     future = desk.submit(act, now=now)
-    outcome = await _outcome(future, desk.deadline)
+    outcome = await _outcome(future, desk.patience())
     try:
         return _answer(desk.reserved(weighed, outcome, future, now=now), asked.buyer_id)
     except OtherContent as error:
@@ -133,7 +134,7 @@ async def _reserve(context: Context, order: PurchaseOrder) -> PurchaseReservatio
 
 async def _settle(context: Context, act: Confirm | Release) -> PurchaseReservation:
     desk = context.state.reservations
-    outcome = await _outcome(desk.submit(act, now=context.state.now()), desk.deadline)
+    outcome = await _outcome(desk.submit(act, now=context.state.now()), desk.patience())
     try:
         return _answer(desk.settled(act.order_id, outcome))
     except OtherContent as error:

@@ -49,7 +49,7 @@ class Line(NamedTuple):
 
     def left(self, taken: int) -> Left:
         """What remains where `taken` is reserved."""
-        return Left(self.measure, self.whose, max(self.cap - self.used - taken, 0))
+        return Left(self.measure, self.whose, max(self.cap - self.used - taken, 0), self.asked)
 
 
 class Group(NamedTuple):
@@ -76,25 +76,34 @@ def own_lines(request: PurchaseRequest, caps: Caps, orders: Sequence[CountedOrde
 def shared_lines(request: PurchaseRequest, group: Group, *, now: int) -> list[Line]:
     """The limits of one allowance."""
     rule = group.rule
-    place = {"platform": "", "store": request.store_id, "item": request.sku or ""}[rule.within]
-    counted = [order for order in group.orders if rule.within != "store" or order.store_id == request.store_id]
-    item = None
-    if rule.within == "item":
-        item = request.sku
-        counted = [order for order in counted if _pieces(order, item)]
+    here = [order for order in group.orders if rule.within == "platform" or order.store_id == request.store_id]
+    if rule.within != "item":
+        place = request.store_id if rule.within == "store" else ""
+        return _within(request, group, here, place, None, now)
+    return [
+        line
+        for sku in sorted(request.by_item)
+        for line in _within(request, group, [one for one in group.orders if _pieces(one, sku)], sku, sku, now)
+    ]
+
+
+def _within(
+    request: PurchaseRequest, group: Group, orders: Sequence[CountedOrder], place: str, item: str | None, now: int
+) -> list[Line]:
+    """The limits of an allowance at one place: the platform, a store, an item."""
+    rule = group.rule
     numbers = (
         (_ORDERS, "orders", (rule.orders_per_day, rule.orders_per_30_days)),
         (_UNITS, "units", (rule.units_per_day, rule.units_per_30_days)),
         (_AMOUNTS, request.currency, rule.minor(request.currency)),
     )
-    return list(
-        _lines(request, group.whose, (group.whose.value, group.owner, rule.within, place), counted, numbers, now, item)
-    )
+    name = (group.whose.value, group.owner, rule.within, place)
+    return list(_lines(request, group.whose, name, orders, numbers, now, item))
 
 
 def holds(rule: Allowance, caps: Caps, request: PurchaseRequest) -> bool:
     """Whether an allowance of the policy holds for a purchase that limits hold for."""
-    if rule.within == "item" and request.sku is None:
+    if rule.within == "item" and not request.by_item:
         return False
     return rule.within != "platform" or caps.scope is Scope.PLATFORM
 
@@ -118,7 +127,8 @@ def _lines(
                 for order in orders
                 if 0 <= now - order.placed_at < length and order.order_id != request.order_id
             )
-            asked = 1 if unit == "orders" else request.quantity if unit == "units" else request.amount or 0
+            pieces = request.quantity if item is None else request.by_item[item]
+            asked = 1 if unit == "orders" else pieces if unit == "units" else request.amount or 0
             yield Line(measure, whose, _SEPARATOR.join((*name, unit)), window, cap, used, asked, known)
 
 

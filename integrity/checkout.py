@@ -97,17 +97,20 @@ class Whose(StrEnum):
 
 
 class Left(NamedTuple):
-    """What one limit leaves of a purchase, before it; never below zero."""
+    """What one limit leaves of a purchase, before it, never below zero; `asked` is what the purchase takes of it, None
+    for an order or an amount."""
 
     measure: Measure
     whose: Whose
     left: int
+    asked: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class PurchaseRequest:
     """What the order service asks. `amount` in minor units of `currency`, None where it is not known yet; `order_id`
-    where the order exists already; `identifiers` are row ids such as `device:4f…`, keyed at the door."""
+    where the order exists already; `identifiers` are row ids such as `device:4f…`, keyed at the door. An order of
+    several items names them in `items`, as (item, pieces), and all their pieces in `quantity`."""
 
     buyer_id: str
     store_id: str
@@ -117,6 +120,20 @@ class PurchaseRequest:
     currency: str = "CNY"
     order_id: str | None = None
     identifiers: tuple[str, ...] = ()
+    items: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def by_item(self) -> dict[str, int]:
+        """Pieces of each item that is named."""
+        found: dict[str, int] = {}
+        for sku, pieces in self.items or (((self.sku, self.quantity),) if self.sku is not None else ()):
+            found[sku] = found.get(sku, 0) + pieces
+        return found
+
+    @property
+    def most_of_one(self) -> int:
+        """Pieces of the item of which there are most; all of them where no item is named."""
+        return max(self.by_item.values(), default=self.quantity)
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,9 +288,12 @@ _UNITS = (Measure.UNITS_PER_DAY, Measure.UNITS_PER_30_DAYS)
 def judge(request: PurchaseRequest, caps: Caps, limits: Sequence[Left], run: RunFacts) -> PurchaseAnswer:
     """The answer to a request where limits are in force, from what each of them leaves."""
     orders, amount, units = (_tightest(limits, measures) for measures in (_ORDERS, _AMOUNTS, _UNITS))
-    pieces = Left(Measure.QUANTITY_PER_ITEM, Whose.ACCOUNT, caps.quantity) if caps.quantity is not None else None
-    if units is not None and (pieces is None or units.left < pieces.left):
-        pieces = units
+    if caps.quantity is not None:
+        one_item = Left(Measure.QUANTITY_PER_ITEM, Whose.ACCOUNT, caps.quantity, request.most_of_one)
+        limits = [one_item, *limits]
+    by_pieces = [one for one in limits if one.measure in (Measure.QUANTITY_PER_ITEM, *_UNITS)]
+    too_many = [one for one in by_pieces if _pieces(one, request) > one.left]
+    pieces = min(too_many or by_pieces, key=lambda one: one.left, default=None)
     asked = request.amount
     binding: Left | None
     if orders is not None and orders.left == 0:
@@ -281,7 +301,7 @@ def judge(request: PurchaseRequest, caps: Caps, limits: Sequence[Left], run: Run
     elif amount is not None and (asked is None or asked > amount.left):
         verdict = Verdict.ALLOW_UP_TO if amount.left > 0 else Verdict.DENY
         reason, binding = Reason.AMOUNT_LIMIT, amount
-    elif pieces is not None and request.quantity > pieces.left:
+    elif too_many and pieces is not None:
         verdict = Verdict.ALLOW_UP_TO if pieces.left > 0 else Verdict.DENY
         reason, binding = Reason.QUANTITY_LIMIT, pieces
     else:
@@ -317,6 +337,10 @@ def unreachable(request: PurchaseRequest, checkout: Checkout, run: RunFacts | No
     else:
         allow = checkout.when_unreachable == "allow"
     return _settled(request, allow, Reason.STORE_UNREACHABLE, run_id=None if run is None else run.run_id)
+
+
+def _pieces(limit: Left, request: PurchaseRequest) -> int:
+    return request.quantity if limit.asked is None else limit.asked
 
 
 def _tightest(limits: Sequence[Left], measures: tuple[Measure, ...]) -> Left | None:

@@ -173,6 +173,8 @@ class Allowance(_Section):
         numbers = (self.orders_per_day, self.orders_per_30_days, self.units_per_day, self.units_per_30_days)
         if all(number is None for number in numbers) and not self.amounts:
             raise ValueError("an allowance limits orders, units or amounts")
+        if self.within == "item" and self.amounts:
+            raise ValueError("orders do not tell what each item costs: limit its units or orders")
         return self
 
     def minor(self, currency: str) -> tuple[int | None, int | None]:

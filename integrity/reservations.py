@@ -138,7 +138,7 @@ class ReservationDesk:
             return _passed(request, self._desk.unreachable(request, now=now, published=published))
         if isinstance(weighed, PurchaseAnswer):
             return _free(request, weighed)
-        if weighed.caps.quantity is not None and request.quantity > weighed.caps.quantity:
+        if weighed.caps.quantity is not None and request.most_of_one > weighed.caps.quantity:
             # an order that is too large whatever was bought takes nothing
             if not reading:
                 raise NotRead
@@ -154,6 +154,7 @@ class ReservationDesk:
             "quantity": request.quantity,
             "amount": request.amount,
             "currency": request.currency,
+            "items": [list(item) for item in sorted(request.by_item.items())] if request.items else [],
         }
         parts = tuple(line.part(now) for line in weighed.lines)
         hold = now + self._desk.checkout.hold_minutes * _MINUTE
@@ -276,5 +277,7 @@ def _check(request: PurchaseRequest) -> None:
         )
     if request.currency not in EXPONENTS:
         raise BadInput(f"{request.currency} is no ISO 4217 currency", do="send the currency that the order is paid in")
-    if request.quantity < 1:
+    if request.items and (request.sku is not None or sum(pieces for _, pieces in request.items) != request.quantity):
+        raise BadInput("the items do not add up to the order", do="name either one item or all items with their pieces")
+    if request.quantity < 1 or any(pieces < 1 for _, pieces in request.items):
         raise BadInput(f"a quantity is 1 or more, got {request.quantity}", do="send the order's own quantity")

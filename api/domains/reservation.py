@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import Future
+from dataclasses import replace
 from enum import Enum
 from typing import Annotated, Any
 
@@ -45,6 +46,14 @@ class PurchaseReservationState(Enum):
     )
 
 
+@strawberry.input(description="One of several items of an order.")
+class PurchaseItem:
+    """An item and how many of it."""
+
+    sku: str = strawberry.field(description="The item.")
+    quantity: int = strawberry.field(default=1, description="Pieces of it.")
+
+
 @strawberry.input(description="An order that is about to be placed.")
 class PurchaseOrder:
     """What is reserved."""
@@ -57,7 +66,10 @@ class PurchaseOrder:
     amount: DecimalText = strawberry.field(description="What it costs.")
     currency: Currency = strawberry.field(default=_DEFAULT_CURRENCY, description="The currency of the amount.")
     sku: str | None = strawberry.field(default=None, description="The item.")
-    quantity: int = strawberry.field(default=1, description="Pieces.")
+    quantity: int = strawberry.field(default=1, description="Pieces of that item.")
+    items: list[PurchaseItem] | None = strawberry.field(
+        default=None, description="The items, in place of `sku` and `quantity`, where there are several; at most 100."
+    )
     identifiers: PurchaseIdentifiers | None = strawberry.field(
         default=None, description="What the purchase comes with: they judge an account never seen, and name the door."
     )
@@ -104,18 +116,27 @@ async def _outcome(future: Future[Outcome] | None, seconds: float) -> Outcome | 
         return None
 
 
+def _items(context: Context, order: PurchaseOrder) -> tuple[tuple[str, int], ...]:
+    most = context.settings.max_batch
+    found = order.items or []
+    if len(found) > most:
+        raise ApiError(ErrorCode.TOO_EXPENSIVE, f"an order names at most {most} items")
+    return tuple((check_id(item.sku, "sku"), item.quantity) for item in found)
+
+
 async def _reserve(context: Context, order: PurchaseOrder) -> PurchaseReservation:
     amount = minor_units(order.amount, order.currency, where="amount")
+    items = _items(context, order)
     question = PurchaseLimitRequest(
         buyer_id=order.buyer_id,
         store_id=order.store_id,
         sku=order.sku,
-        quantity=order.quantity,
+        quantity=sum(pieces for _, pieces in items) if items else order.quantity,
         currency=order.currency,
         order_id=order.order_id,
         identifiers=order.identifiers,
     )
-    asked = asked_of(context, question, amount=amount)
+    asked = replace(asked_of(context, question, amount=amount), items=items)
     desk, now, published = context.state.reservations, context.state.now(), context.view.published
     try:
         planned = desk.plan(asked, now=now, published=published, reading=False)

@@ -71,6 +71,13 @@ def test_a_purchase_is_held_confirmed_and_counts(api: Asked) -> None:
     assert asked["purchaseLimit"]["verdict"] == "DENY"
 
 
+def test_an_order_of_several_items_is_reserved_as_one(api: Asked) -> None:
+    items = [{"sku": "x"}, {"sku": "y", "quantity": 1}]
+    assert reserve(api, items=items)["state"] == "HELD"
+    too_many = {"items": [{"sku": f"x{n}"} for n in range(101)]}
+    assert api.code(RESERVE, role="order_service", order={**order("new-2"), **too_many}) == "TOO_EXPENSIVE"
+
+
 def test_what_is_released_or_too_old_does_not_count(api: Asked) -> None:
     reserve(api)
     released = release(api, "new-1")
@@ -140,6 +147,9 @@ def test_one_order_id_is_one_purchase(api: Asked) -> None:
         {"storeId": "\x00"},
         {"sku": "a\tb"},
         {"identifiers": {"fax": "1"}},
+        {"items": [{"sku": "", "quantity": 1}]},
+        {"items": [{"sku": "x", "quantity": 0}]},
+        {"items": [{"sku": "x"}], "sku": "x"},
     ],
 )
 def test_senseless_orders_are_bad_input_and_reserve_nothing(api: Asked, wrong: dict[str, Any]) -> None:

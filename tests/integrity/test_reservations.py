@@ -183,6 +183,9 @@ def test_an_order_id_that_is_reserved_can_stand_for_nothing_else(
         ({"currency": "XXX"}, "XXX is no ISO 4217 currency"),
         ({"amount": None}, "needs the order's amount"),
         ({"quantity": 0}, "a quantity is 1 or more"),
+        ({"quantity": 0, "items": (("x", 1), ("y", -1))}, "a quantity is 1 or more"),
+        ({"quantity": 3, "items": (("x", 1), ("y", 1))}, "do not add up"),
+        ({"sku": "x", "items": (("x", 1),)}, "do not add up"),
         ({"order_id": ""}, "needs the order's id"),
     ],
 )
@@ -208,6 +211,23 @@ def test_too_many_pieces_are_refused_and_take_nothing(shop: Shop) -> None:
     made = shop.reserve("n0", "o1", quantity=3)
     assert (made.state, made.limit and made.limit.max_quantity) == (REFUSED, 2)
     assert shop.reserve("n0", "o1", quantity=2).state is HELD
+
+
+def test_an_order_of_several_items_is_held_against_the_limits_of_each(open_shop: Any) -> None:
+    shop = open_shop(with_allowances('of = "account"\nwithin = "item"\nunits_per_30_days = 3'))
+    mixed = {"quantity": 4, "items": (("x", 2), ("y", 2))}  # four pieces, two of each: one item may have two
+    assert shop.reserve("n0", "o1", **mixed).state is HELD
+    shop.confirm("o1")
+    later = NOW + DAY
+    refused = shop.reserve("n0", "o2", later, quantity=3, items=(("z", 1), ("x", 2)))
+    assert refused.limit is not None
+    assert (refused.state, refused.limit.binding, refused.limit.max_quantity) == (REFUSED, Measure.UNITS_PER_30_DAYS, 1)
+    assert shop.reserve("n0", "o2", later, quantity=3, items=(("z", 2), ("x", 1))).state is HELD
+    assert shop.reserve("n1", "o3", quantity=3, items=(("x", 3),)).state is REFUSED
+    assert shop.reserve("n1", "o3", quantity=3, items=(("x", 1), ("x", 2))).state is REFUSED, "one item named twice"
+    assert shop.reserve("n0", "o1", quantity=4, items=(("y", 2), ("x", 2))).state is CONFIRMED
+    with pytest.raises(OtherContent):
+        shop.reserve("n0", "o1", quantity=4, items=(("x", 2), ("z", 2)))
 
 
 def test_a_new_account_with_a_known_identifier_reserves_within_the_limits_of_new_accounts(shop: Shop) -> None:

@@ -136,8 +136,14 @@ async def _reserve(context: Context, order: PurchaseOrder) -> PurchaseReservatio
         order_id=order.order_id,
         identifiers=order.identifiers,
     )
-    asked = replace(asked_of(context, question, amount=amount), items=items)
-    desk, now, published = context.state.reservations, context.state.now(), context.view.published
+    published = context.view.published
+    judged = published is not None and order.buyer_id in published.decisions and order.buyer_id not in published.limited
+    if order.identifiers is None or published is None or judged:
+        asked = asked_of(context, question, amount=amount)
+    else:  # keying an address takes longer than all the rest: others are answered meanwhile
+        asked = await asyncio.to_thread(asked_of, context, question, amount=amount)
+    asked = replace(asked, items=items)
+    desk, now = context.state.reservations, context.state.now()
     try:
         planned = desk.plan(asked, now=now, published=published, reading=False)
     except NotRead:

@@ -30,6 +30,7 @@ from integrity.columns import rows_of
 from integrity.instants import from_iso, to_iso
 from integrity.policy import default_policy, default_text, load_policy
 from integrity.policy_book import PolicyBook, PublishedPolicy
+from integrity.policy_check import doubts
 from integrity.policy_diff import diff_policies
 from integrity.policy_stages import Stages
 from integrity.stages import StoreEntitlements, entitlements
@@ -42,10 +43,17 @@ policy = typer.Typer(help="The document that says what findings lead to.", no_ar
 def check(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="Policy file (TOML).")], as_json: AsJson = False
 ) -> None:
-    """Validate a policy file; an error names the field, its value and what to do."""
+    """Validate a policy file; an error names the field, its value and what to do. Also tells what is hardly meant."""
     checked = load_policy(file)
-    data = {"version": checked.version, "digest": checked.digest}
-    answer(data, as_json, lambda: typer.echo(f"{file}: version {checked.version} holds, digest {checked.digest[:12]}"))
+    doubtful = doubts(checked)
+    data = {"version": checked.version, "digest": checked.digest, "doubts": doubtful}
+
+    def text() -> None:
+        typer.echo(f"{file}: version {checked.version} holds, digest {checked.digest[:12]}")
+        for sentence in doubtful:
+            typer.echo(f"in doubt: {sentence}")
+
+    answer(data, as_json, text)
 
 
 @policy.command("show")

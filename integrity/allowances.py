@@ -12,7 +12,17 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from graph.reserving import Part
-from integrity.checkout import Caps, CountedOrder, Left, Measure, PurchaseRequest, Scope, Whose
+from integrity.checkout import (
+    AccountDecision,
+    Caps,
+    CountedOrder,
+    Left,
+    Measure,
+    PurchaseRequest,
+    Scope,
+    Status,
+    Whose,
+)
 from integrity.instants import DAY
 from integrity.policy import Allowance
 
@@ -106,6 +116,14 @@ def holds(rule: Allowance, caps: Caps, request: PurchaseRequest) -> bool:
     if rule.within == "item" and not request.by_item:
         return False
     return rule.within != "platform" or caps.scope is Scope.PLATFORM
+
+
+def shared_by(order: CountedOrder, rule: Allowance, decision: AccountDecision) -> bool:
+    """Whether an order of a limited account counts in an allowance that it shares: those of accounts limited at some
+    stores count at these alone."""
+    if decision.status is Status.STORE_LIMITED:
+        return rule.within != "platform" and order.store_id in decision.store_ids
+    return True
 
 
 def _lines(

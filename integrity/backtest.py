@@ -26,7 +26,7 @@ from integrity.columns import rows_of, texts
 from integrity.costs import Cost, add, aftermath, cost
 from integrity.decide import limited_share
 from integrity.instants import to_iso
-from integrity.past_orders import Judged, limits_of, replay, speaking
+from integrity.past_orders import Judged, judged_by, replay
 from integrity.policy import Policy
 from integrity.policy_diff import PolicyDiff, diff_policies
 from integrity.policy_journal import policy_of
@@ -129,10 +129,9 @@ def judge(store: Store, run: RunRecord, policy: Policy, *, detect: Detect | None
         computed = compute(ground, policy, detect=detect)
     findings, decisions = computed.findings, computed.decisions
     limited, share = limited_share(decisions)
-    limits = limits_of(decisions)
     facts = RunFacts(run.run_id, run.as_of, run.finished_at or run.started_at, policy)
+    judged = judged_by(ground.snapshot, findings, decisions, facts)
     ids = texts(decisions, "buyer_id")
-    judged = Judged(limits, frozenset(ids), speaking(ground.snapshot, frozenset(limits), findings.hubs, facts), facts)
     return Judgement(
         run_id=run.run_id,
         as_of=run.as_of,

@@ -22,7 +22,7 @@ import structlog
 
 from graph.errors import RingfenceError, StoreProblem
 from graph.store import Head, RunRecord, Store
-from integrity.allowances import Group, Line, holds, own_lines, shared_lines
+from integrity.allowances import Group, Line, holds, own_lines, shared_by, shared_lines
 from integrity.checkout import (
     AccountDecision,
     Caps,
@@ -348,13 +348,15 @@ class CheckoutDesk:
             members = run.ring_members[ring]
             bought = (self._orders.of(buyer, head, reading=reading) for buyer in members)
             everyone = [order for orders_ in bought for order in _recent(orders_, now)]
-            return Group(rule, Whose.RING, ring, [one for one in everyone if _limited_there(one, rule, run)])
+            return Group(
+                rule, Whose.RING, ring, [one for one in everyone if shared_by(one, rule, run.decisions[one.buyer_id])]
+            )
         named = [text.partition(":")[2] for text in request.identifiers if text.startswith("door:")]
         door = named[0] if named else self._orders.door_of(orders, head, reading=reading)
         if door is None or run.hubs.get(f"door:{door}", "abusive") != "abusive":
             return None
         sent = _recent(self._orders.at_door(door, run.limited, head, reading=reading), now)
-        return Group(rule, Whose.DOOR, door, [one for one in sent if _limited_there(one, rule, run)])
+        return Group(rule, Whose.DOOR, door, [one for one in sent if shared_by(one, rule, run.decisions[one.buyer_id])])
 
     def _read_ahead(self, run: PublishedRun, head: Head) -> None:
         """Read the orders of limited accounts before they are asked for: many at once cost little more than one.
@@ -419,12 +421,3 @@ def _recent(orders: Orders, now: int) -> Orders:
 
 def _placed_at(order: CountedOrder) -> int:
     return order.placed_at
-
-
-def _limited_there(order: CountedOrder, rule: Allowance, run: PublishedRun) -> bool:
-    """Whether an order of a limited account counts in an allowance that it shares: those of accounts limited at some
-    stores count at these alone."""
-    decision = run.decisions[order.buyer_id]
-    if decision.status is Status.STORE_LIMITED:
-        return rule.within != "platform" and order.store_id in decision.store_ids
-    return True

@@ -11,14 +11,16 @@ the decisions were; only the orders that are put before them come later.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 
-from graph.snapshot import KINDS, Bools, Ints, Snapshot
-from integrity.allowances import own_lines
+from graph.snapshot import KINDS, Bools, Longs, Snapshot
+from integrity.allowances import Group, holds, own_lines, shared_by, shared_lines
 from integrity.checkout import (
     AccountDecision,
     CountedOrder,
@@ -27,23 +29,29 @@ from integrity.checkout import (
     RunFacts,
     Status,
     Verdict,
+    Whose,
     judge,
     standing,
 )
 from integrity.columns import rows_of, texts
+from integrity.decide import Findings
 from integrity.instants import DAY
+from integrity.policy import Allowance
 
 _LIMITED = (Status.STORE_LIMITED.value, Status.PLATFORM_LIMITED.value)
 
 
 @dataclass(frozen=True)
 class Judged:
-    """What checkout would know: the limits of limited accounts, all judged accounts, the identifiers that speak against
-    an account never judged, and the run with its policy."""
+    """What checkout would know: the limits of limited accounts and the ring of each that has one, all judged accounts,
+    the identifiers that speak against an account never judged, the verdict of each hub by identifier id, and the run
+    with its policy."""
 
     limits: Mapping[str, AccountDecision]
+    rings: Mapping[str, str]
     known: frozenset[str]
     speaking: frozenset[str]
+    hubs: Mapping[str, str]
     run: RunFacts
 
 
@@ -76,11 +84,23 @@ def limits_of(decisions: pa.Table) -> dict[str, AccountDecision]:
     return found
 
 
-def speaking(snapshot: Snapshot, limited: frozenset[str], hubs: pa.Table, run: RunFacts) -> frozenset[str]:
+def judged_by(snapshot: Snapshot, findings: Findings, decisions: pa.Table, run: RunFacts) -> Judged:
+    """What checkout would know by a run. `snapshot` is the run's own, `decisions` its rows of `run_decisions`."""
+    limits = limits_of(decisions)
+    rings = {
+        row["buyer_id"]: row["ring_id"]
+        for row in rows_of(findings.accounts.select(["buyer_id", "ring_id"]))
+        if row["buyer_id"] in limits and row["ring_id"] is not None
+    }
+    hubs = dict(zip(texts(findings.hubs, "identifier"), texts(findings.hubs, "verdict"), strict=True))
+    against = speaking(snapshot, frozenset(limits), hubs, run)
+    return Judged(limits, rings, frozenset(texts(decisions, "buyer_id")), against, hubs, run)
+
+
+def speaking(snapshot: Snapshot, limited: frozenset[str], verdicts: Mapping[str, str], run: RunFacts) -> frozenset[str]:
     """Identifier ids that would speak against an account never judged: abusive hubs, and identifiers of which limited
-    accounts are the policy's share of all. `snapshot` is the run's own, `hubs` its rows of `run_hubs`."""
+    accounts are the policy's share of all. `snapshot` is the run's own, `verdicts` those of its hubs by id."""
     rules = run.policy.new_accounts
-    verdicts = dict(zip(texts(hubs, "identifier"), texts(hubs, "verdict"), strict=True))
     buyers = len(snapshot.buyers.ids)
     marked = np.isin(snapshot.buyers.ids.astype(str), sorted(limited)) if limited else np.zeros(buyers, dtype=bool)
     found = {identifier for identifier, verdict in verdicts.items() if verdict == "abusive"}
@@ -109,20 +129,101 @@ def _users(snapshot: Snapshot, kind: str) -> np.ndarray[tuple[int], np.dtype[np.
 def replay(later: Snapshot, judged: Judged, *, start: int, end: int) -> list[Stopped]:
     """The orders placed after `start` and up to `end` that the limits would have stopped or cut, by order index.
 
-    `later` is a snapshot that holds these orders and the 30 days before them."""
+    `later` is a snapshot that holds these orders and the 30 days before them. Orders go by in the order of their
+    instants, so that what accounts share at a door or in a ring is used up as it would have been."""
     orders, ids = later.orders, later.buyers.ids
-    inside = (orders.at > start) & (orders.at <= end)
     known = np.array([id_ in judged.known for id_ in ids], dtype=bool)
     limited = np.array([id_ in judged.limits for id_ in ids], dtype=bool)
     suspect = _suspect(later, judged.speaking)
     # a new account that no identifier speaks against is never stopped
-    concerned = np.zeros(len(ids), dtype=bool)
-    concerned[np.unique(orders.buyer[inside & (limited[orders.buyer] | (~known[orders.buyer] & suspect))])] = True
+    new = np.zeros(len(ids), dtype=bool)
+    inside = (orders.at > start) & (orders.at <= end)
+    new[orders.buyer[inside & ~known[orders.buyer] & suspect]] = True
+    chosen = (limited | new)[orders.buyer] & (orders.at > start - 30 * DAY) & (orders.at <= end)
+    rows = np.flatnonzero(chosen)
+    rows = rows[np.lexsort((rows, orders.at[rows]))]
+    till = _Till(judged, end)
     found = []
-    for buyer, mine in _by_buyer(later, concerned, start - 30 * DAY, end):
-        decision = judged.limits.get(ids[buyer])
-        found += _one_buyer(later, mine, decision, judged.run, suspect, start, end)
+    for number, counted, door in _counted(later, rows):
+        if counted.placed_at <= start:
+            till.take(counted, door)
+            continue
+        answer = till.ask(counted, door, bool(suspect[number]))
+        kept = _kept(counted, answer)
+        if answer.verdict is not Verdict.ALLOW:
+            found.append(Stopped(number, answer.verdict is Verdict.DENY, counted.amount - kept))
+        if answer.verdict is not Verdict.DENY:
+            till.take(counted._replace(amount=kept), door)
     return sorted(found, key=lambda one: one.order)
+
+
+class _Till:
+    """A checkout desk of the past: what went through so far, and what the limits leave of the next order."""
+
+    def __init__(self, judged: Judged, end: int) -> None:
+        run = judged.run
+        self._judged = judged
+        self._run = RunFacts(run.run_id, run.as_of, end, run.policy)  # as fresh as runs that go on coming
+        self._rules = run.policy.checkout
+        self._went: dict[str, list[CountedOrder]] = defaultdict(list)
+        self._at_door: dict[str, list[CountedOrder]] = defaultdict(list)
+        self._last_door: dict[str, str] = {}
+        self._members: dict[str, list[str]] = defaultdict(list)
+        for buyer, ring in sorted(judged.rings.items()):
+            self._members[ring].append(buyer)
+
+    def take(self, order: CountedOrder, door: str | None) -> None:
+        """An order went through."""
+        self._went[order.buyer_id].append(order)
+        if door is not None:
+            self._last_door[order.buyer_id] = door
+            if order.buyer_id in self._judged.limits:
+                self._at_door[door].append(order)
+
+    def ask(self, order: CountedOrder, door: str | None, suspect: bool) -> PurchaseAnswer:
+        """What checkout would have answered to an order at its instant."""
+        now = order.placed_at
+        request = PurchaseRequest(
+            buyer_id=order.buyer_id,
+            store_id=order.store_id,
+            sku=order.sku,
+            quantity=order.quantity,
+            amount=order.amount,
+            currency=order.currency,
+            order_id=order.order_id,
+        )
+        decision = self._judged.limits.get(order.buyer_id)
+        found = standing(request, decision, self._run, self._rules, now=now, suspect=suspect)
+        if isinstance(found, PurchaseAnswer):
+            return found
+        lines = own_lines(request, found, _recent(self._went[order.buyer_id], now), now=now)
+        for rule in self._rules.allowances:
+            group = self._group(rule, order.buyer_id, door, now) if holds(rule, found, request) else None
+            if group is not None:
+                lines += shared_lines(request, group, now=now)
+        return judge(request, found, [line.left(0) for line in lines], self._run)
+
+    def _group(self, rule: Allowance, buyer: str, door: str | None, now: int) -> Group | None:
+        """Whose allowance a rule speaks of, with the orders that count in it; None where nobody's."""
+        if rule.of == "account":
+            return Group(rule, Whose.ACCOUNT, buyer, _recent(self._went[buyer], now))
+        if rule.of == "ring":
+            ring = self._judged.rings.get(buyer)
+            members = [] if ring is None else self._members[ring]
+            bought = [one for member in members for one in _recent(self._went[member], now)]
+            return None if ring is None else Group(rule, Whose.RING, ring, self._shared(bought, rule))
+        door = door if door is not None else self._last_door.get(buyer)
+        if door is None or self._judged.hubs.get(door, "abusive") != "abusive":
+            return None
+        return Group(rule, Whose.DOOR, door, self._shared(_recent(self._at_door[door], now), rule))
+
+    def _shared(self, orders: Sequence[CountedOrder], rule: Allowance) -> list[CountedOrder]:
+        return [one for one in orders if shared_by(one, rule, self._judged.limits[one.buyer_id])]
+
+
+def _recent(went: Sequence[CountedOrder], now: int) -> Sequence[CountedOrder]:
+    """What of these orders, earliest first, can still count in a window."""
+    return went[bisect_right(went, now - 31 * DAY, key=lambda order: order.placed_at) :]
 
 
 def _suspect(later: Snapshot, speaks: frozenset[str]) -> Bools:
@@ -136,69 +237,39 @@ def _suspect(later: Snapshot, speaks: frozenset[str]) -> Bools:
     return suspect
 
 
-def _by_buyer(later: Snapshot, concerned: Bools, after: int, end: int) -> Iterator[tuple[int, Ints]]:
-    """Each buyer concerned and its orders after `after` and up to `end`, by the time they were placed, then by id."""
-    orders = later.orders
-    chosen = np.flatnonzero(concerned[orders.buyer] & (orders.at > after) & (orders.at <= end))
-    chosen = chosen[np.lexsort((chosen, orders.at[chosen], orders.buyer[chosen]))].astype(np.int32)
-    cuts = np.flatnonzero(np.diff(orders.buyer[chosen])) + 1
-    parts: list[Ints] = np.split(chosen, cuts)
-    for mine in parts:
-        if len(mine):
-            yield int(orders.buyer[mine[0]]), mine
+def _counted(later: Snapshot, rows: Longs) -> Iterator[tuple[int, CountedOrder, str | None]]:
+    """Each of these orders: its index, as limits look at it, and the id of the door that it went to."""
+    orders, items = later.orders, later.items
+    doors = orders.used["door"]
+    by_order = np.argsort(items.order, kind="stable")
+    first = np.searchsorted(items.order[by_order], rows, side="left")
+    last = np.searchsorted(items.order[by_order], rows, side="right")
+    for number, begin, stop in zip(rows.tolist(), first.tolist(), last.tolist(), strict=True):
+        lines = by_order[begin:stop].tolist()
+        sku, door = int(orders.sku[number]), int(doors[number])
+        counted = CountedOrder(
+            order_id=orders.ids[number],
+            store_id=later.stores.ids[orders.store[number]],
+            placed_at=int(orders.at[number]),
+            amount=int(orders.amount[number]),
+            currency=later.currencies[orders.currency[number]],
+            quantity=int(orders.quantity[number]),
+            sku=later.skus[sku] if sku >= 0 else None,
+            items=tuple(
+                (later.skus[items.sku[line]], int(items.quantity[line])) for line in lines if items.sku[line] >= 0
+            ),
+            buyer_id=later.buyers.ids[orders.buyer[number]],
+        )
+        yield number, counted, later.identifiers["door"][door] if door >= 0 else None
 
 
-def _one_buyer(
-    later: Snapshot, mine: Ints, decision: AccountDecision | None, run: RunFacts, suspect: Bools, start: int, end: int
-) -> list[Stopped]:
-    orders, found = later.orders, []
-    fresh = RunFacts(run.run_id, run.as_of, end, run.policy)
-    went: list[CountedOrder] = []
-    for number in mine.tolist():
-        at, amount = int(orders.at[number]), int(orders.amount[number])
-        currency = later.currencies[orders.currency[number]]
-        counted = CountedOrder(orders.ids[number], later.stores.ids[orders.store[number]], at, amount, currency)
-        kept = amount
-        if at > start:
-            request = PurchaseRequest(
-                buyer_id=later.buyers.ids[orders.buyer[number]],
-                store_id=counted.store_id,
-                quantity=int(orders.quantity[number]),
-                amount=amount,
-                currency=currency,
-                order_id=counted.order_id,
-            )
-            answer = _answer(request, decision, fresh, bool(suspect[number]), went, at)
-            kept = _kept(request, answer)
-            if answer.verdict is not Verdict.ALLOW:
-                found.append(Stopped(number, answer.verdict is Verdict.DENY, amount - kept))
-            if answer.verdict is Verdict.DENY:
-                continue
-        went.append(counted._replace(amount=kept))
-    return found
-
-
-def _answer(
-    request: PurchaseRequest,
-    decision: AccountDecision | None,
-    run: RunFacts,
-    suspect: bool,
-    went: list[CountedOrder],
-    at: int,
-) -> PurchaseAnswer:
-    found = standing(request, decision, run, run.policy.checkout, now=at, suspect=suspect)
-    if isinstance(found, PurchaseAnswer):
-        return found
-    return judge(request, found, [line.left(0) for line in own_lines(request, found, went, now=at)], run)
-
-
-def _kept(request: PurchaseRequest, answer: PurchaseAnswer) -> int:
+def _kept(order: CountedOrder, answer: PurchaseAnswer) -> int:
     """How much of an order's amount would have been sold: pieces first (each costs the same), then the amount left."""
-    amount = request.amount or 0
+    amount = order.amount
     if answer.verdict is Verdict.DENY:
         return 0
     if answer.verdict is Verdict.ALLOW:
         return amount
-    if answer.max_quantity is not None and request.quantity > answer.max_quantity:
-        amount = amount * answer.max_quantity // request.quantity
+    if answer.max_quantity is not None and order.quantity > answer.max_quantity:
+        amount = amount * answer.max_quantity // order.quantity
     return amount if answer.remaining_amount is None else min(amount, answer.remaining_amount)

@@ -30,7 +30,9 @@ def test_the_default_policy_is_shown_as_a_file_that_holds(ringfence: Command, ho
     mine = home / "mine.toml"
     mine.write_text(ringfence("policy", "show").out)
     checked = ringfence("policy", "check", mine, "--json").json
-    assert checked == {"version": default_policy().version, "digest": default_policy().digest}
+    assert checked == {"version": default_policy().version, "digest": default_policy().digest, "doubts": []}
+    mine.write_text(POLICY_TEXT)
+    assert "in doubt: publication.max_limited_share" in ringfence("policy", "check", mine).out
 
 
 def test_the_policy_in_force_can_come_from_the_environment(

@@ -19,7 +19,21 @@ from integrity.past_orders import replay
 from integrity.policy import Policy
 from integrity.publication import find_run
 from integrity.runs import run_detection
-from tests.integrity.hand import DEVICE, NOW, POLICY_TEXT, load, load_market, market_findings, order, policy, refund
+from tests.integrity.hand import (
+    DEVICE,
+    DOOR,
+    NOW,
+    POLICY_TEXT,
+    Account,
+    Ring,
+    findings,
+    load,
+    load_market,
+    market_findings,
+    order,
+    policy,
+    refund,
+)
 
 HOUR = DAY // 24
 MILD = POLICY_TEXT.replace('version = "t1"', 'version = "mild"').replace("orders_per_day = 1", "orders_per_day = 9")
@@ -221,3 +235,63 @@ def test_a_backtest_needs_a_published_run(store: Store) -> None:
     load_market(store)
     with pytest.raises(BadInput, match="no run has been published"):
         backtest(store, policy())
+
+
+SHARED = (
+    POLICY_TEXT.replace("orders_per_day = 1\n", "").replace("orders_per_30_days = 3\n", "")
+    + '[[checkout.allowances]]\nof = "OF"\norders_per_day = 1\n'
+)
+
+
+def load_crowd(store: Store) -> None:
+    """Buyers b0 to b3 with a claim each at three stores; b0 and b1 at one door."""
+    orders = [order(f"o{b}-{n}", f"b{b}", store_id=f"s{n}") for b in range(4) for n in (1, 2, 3)]
+    load(
+        store,
+        identifiers=[
+            {"id": f"door:{DOOR.hex()}", "kind": "door", "key": DOOR, "masked": "***", "has_city": True},
+        ],
+        orders=[row | ({"address": DOOR} if row["buyer_id"] in ("b0", "b1") else {}) for row in orders],
+        refunds=[refund(f"r{b}-{n}", f"o{b}-{n}") for b in range(4) for n in (1, 2, 3)],
+    )
+
+
+@pytest.mark.parametrize(
+    ("of", "stopped"),
+    [
+        # an hour apart: each of its own, those of one door, those of one ring
+        ("account", {"x0b", "x2b"}),
+        ("door", {"x0b", "x1a"}),
+        ("ring", {"x0b", "x2a", "x2b"}),
+    ],
+)
+def test_what_accounts_share_is_used_up_in_the_order_of_time(store: Store, of: str, stopped: set[str]) -> None:
+    load_crowd(store)
+    accounts = [Account(f"b{n}", 0.97, 3, {0: "ring-x", 2: "ring-x"}.get(n)) for n in range(4)]
+    run = run_detection(
+        store,
+        policy=policy(SHARED.replace("OF", of), publication={"max_limited_share": 1.0}),
+        now=lambda: NOW,
+        holder="test",
+        as_of=NOW,
+        detect=lambda *_: findings(accounts, [Ring("ring-x")]),
+    )
+    assert run.limited == 4
+    times = {"x0a": 1, "x1a": 2, "x2a": 3, "x2b": 4, "x0b": 5, "x3a": 6}
+    load(
+        store,
+        orders=[
+            order(id_, f"b{id_[1]}", placed_at=NOW + hour * HOUR, amount=10)
+            | ({"address": DOOR} if id_ in ("x0a", "x1a") else {})
+            for id_, hour in times.items()
+        ],
+    )
+    live = judge(store, find_run(store, None), policy(SHARED.replace("OF", of)))
+    later = take_snapshot(store)
+    found = {later.orders.ids[one.order] for one in replay(later, live.judged, start=NOW, end=later.as_of)}
+    assert found == stopped
+    # the desk, asked about the last order of b0 where all went through before it, says the same
+    desk = CheckoutDesk(store, policy(SHARED.replace("OF", of)))
+    desk.refresh()
+    request = PurchaseRequest("b0", "s1", amount=10, order_id="x0b")
+    assert desk.answer(request, now=NOW + 5 * HOUR).verdict is Verdict.DENY

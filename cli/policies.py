@@ -3,6 +3,7 @@ backtest."""
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -70,15 +71,16 @@ def show(
     path = policy_path(policy_file)
     if version is not None:
         with opened(store, namespace, readonly=True) as at:
-            published = PolicyBook(at).find(version)
-        chosen, text = published.policy, published.text
+            chosen, text = PolicyBook(at).find(version)
     elif path is not None:
         chosen, text = load_policy(path), path.read_text(encoding="utf-8-sig")
     else:
         current = _in_force(store, namespace)
         chosen = default_policy() if current is None else current.policy
         text = default_text() if current is None else current.text
-    answer(chosen.model_dump(mode="json"), as_json, lambda: typer.echo(text.rstrip("\n")))
+    plain = chosen.model_dump(mode="json")
+    text = text or json.dumps(plain, ensure_ascii=False, indent=2)
+    answer(plain, as_json, lambda: typer.echo(text.rstrip("\n")))
 
 
 @policy.command("diff")

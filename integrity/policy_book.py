@@ -11,7 +11,7 @@ policy once more.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -20,7 +20,7 @@ from graph.leases import held
 from graph.store import RunRecord, Store
 from integrity.acts import Act, Actor, Book, Draft
 from integrity.invariants import RunFacts, broken, facts_in, facts_of
-from integrity.policy import Policy, validate_policy
+from integrity.policy import Policy, default_policy, default_text, validate_policy
 from integrity.policy_journal import policy_of, remember_policy
 from integrity.publication import RUN_LEASE, drop_old_runs, find_run
 from integrity.runs import Detect, Ground, RunOutcome, compute, ground_of, run_detection
@@ -86,19 +86,34 @@ class PolicyBook:
         """What was published last; None before any."""
         return next(reversed(self.published()), None)
 
-    def find(self, name: str | None) -> PublishedPolicy:
-        """The latest publication of that version or digest (its first digits do); for None the one before the policy in
-        force. Raises `NotFound`."""
+    def find(self, name: str | None) -> tuple[Policy, str]:
+        """A policy that was in force, and its text as written ("" where only a run knows it): the latest of that
+        version or digest (its first digits do) that was published, else that a run was decided by; for None the one
+        before the policy in force. Raises `NotFound`."""
         every = self.published()
         if name is None:
-            earlier = [one for one in every if one.digest != every[-1].digest]
-            if not earlier:
-                raise NotFound("no policy was in force before", where=self.store.url, do="`ringfence policy list`")
-            return earlier[-1]
+            return self._before(every)
         for one in reversed(every):
             if one.version == name or (len(name) >= _SHORTEST_DIGEST and one.digest.startswith(name)):
-                return one
-        raise NotFound(f"no policy {name!r} was published", where=self.store.url, do="`ringfence policy list`")
+                return one.policy, one.text
+        used = {run.policy_digest: run for run in self.store.runs()}
+        for digest, run in sorted(used.items(), key=lambda pair: pair[1].started_at, reverse=True):
+            if run.policy == name or (len(name) >= _SHORTEST_DIGEST and digest.startswith(name)):
+                policy = policy_of(self.store, run)
+                if policy is not None:
+                    return policy, _text(policy)
+        raise NotFound(f"no policy {name!r} was in force", where=self.store.url, do="`ringfence policy list`")
+
+    def _before(self, every: Sequence[PublishedPolicy]) -> tuple[Policy, str]:
+        earlier = [one for one in every if one.digest != every[-1].digest]
+        if earlier:
+            return earlier[-1].policy, earlier[-1].text
+        first = next((one for one in every if one.tried is not None), None)  # what readers saw until the first one
+        runs = [run for run in self.store.runs() if first is not None and run.run_id == first.tried]
+        policy = policy_of(self.store, runs[0]) if runs else None
+        if policy is None or policy.digest == every[-1].digest:
+            raise NotFound("no policy was in force before", where=self.store.url, do="`ringfence policy list`")
+        return policy, _text(policy)
 
     def append(self, policy: Policy, by: Actor, now: int, body: dict[str, Any]) -> PublishedPolicy:
         """Write the act. Raises `BadInput` where the policy is in force already, or its version names another one."""
@@ -186,8 +201,13 @@ def rollback_policy(book: PolicyBook, name: str | None = None, **more: Any) -> P
     """Put an earlier policy in force again: that of this version or digest, or the one before the policy in force.
 
     Takes what `publish_policy` takes. Raises `NotFound` besides."""
-    target = book.find(name)
-    return publish_policy(book, target.policy, text=target.text, back=True, **more)
+    policy, text = book.find(name)
+    return publish_policy(book, policy, text=text, back=True, **more)
+
+
+def _text(policy: Policy) -> str:
+    """The text of a policy that was never published: known of the default one alone."""
+    return default_text() if policy.digest == default_policy().digest else ""
 
 
 def _told(

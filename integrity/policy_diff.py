@@ -21,7 +21,15 @@ _SCOPES = {
     "store": "Accounts limited at stores",
     "new_account": "New accounts with an identifier of limited ones",
 }
+_OWNERS = {
+    "account": "A limited account, besides its own limits,",
+    "door": "Limited accounts behind one door together",
+    "ring": "Limited accounts of one ring together",
+}
+_PLACES = {"platform": "", "store": " at one store", "item": " of one item"}
 _MEASURES = {
+    "units_per_day": ("may buy", "pieces in 24 hours"),
+    "units_per_30_days": ("may buy", "pieces in 30 days"),
     "orders_per_day": ("may place", "orders in 24 hours"),
     "orders_per_30_days": ("may place", "orders in 30 days"),
     "quantity_per_item": ("may order", "pieces of one item"),
@@ -72,7 +80,7 @@ class PolicyDiff:
 
 def diff_policies(before: Policy, after: Policy) -> PolicyDiff:
     """What `after` says otherwise than `before`."""
-    old, new = before.model_dump(mode="json"), after.model_dump(mode="json")
+    old, new = _document(before), _document(after)
     changes = []
     for path in _paths(old, new):
         if path == ("version",):
@@ -84,6 +92,17 @@ def diff_policies(before: Policy, after: Policy) -> PolicyDiff:
         if one != other:
             changes.append(_change(path, one, other))
     return PolicyDiff(before.version, after.version, tuple(changes), before.detection != after.detection)
+
+
+def _document(policy: Policy) -> dict[str, Any]:
+    """The policy as plain values; allowances by whose they are and where, in place of a list."""
+    told = policy.model_dump(mode="json")
+    rules = told["checkout"]["allowances"]
+    told["checkout"]["allowances"] = {
+        f"{rule['of']} {rule['within']}": {name: value for name, value in rule.items() if name not in ("of", "within")}
+        for rule in rules
+    }
+    return told
 
 
 def _paths(old: Mapping[str, Any], new: Mapping[str, Any], above: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
@@ -105,7 +124,7 @@ def _at(document: Mapping[str, Any], path: Sequence[str]) -> Any:
 
 def _change(path: tuple[str, ...], before: Any, after: Any) -> PolicyChange:
     name = ".".join(path)
-    limit = path[0] == "limits" and path[-1] in _MEASURES
+    limit = path[-1] in _MEASURES and (path[0] == "limits" or path[1:2] == ("allowances",))
     words = _limit_words(path, before, after) if limit else _words(path, before, after)
     return PolicyChange(name, _shown(before), _shown(after), words, _effect(name, limit, before, after))
 
@@ -113,11 +132,17 @@ def _change(path: tuple[str, ...], before: Any, after: Any) -> PolicyChange:
 def _limit_words(path: tuple[str, ...], before: Any, after: Any) -> str:
     """`Accounts limited at stores may place 2 orders in 24 hours instead of 1.`"""
     may, what = _MEASURES[path[-1]]
-    unit = f"{path[3]} " if path[2] == "amounts" else ""
+    unit = f"{path[-2]} " if path[-3] == "amounts" else ""
     nouns = "" if unit else what.partition(" ")[0]
     now = f"{after} {unit}{what}" if after is not None else f"any {unit or 'number of '}{what}"
     then = f"instead of {before}" if before is not None else f"instead of any{' number of ' + nouns if nouns else ''}"
-    return f"{_SCOPES[path[1]]} {may} {now} {then}."
+    who = _SCOPES[path[1]] if path[0] == "limits" else _whose(path[2])
+    return f"{who} {may} {now} {then}."
+
+
+def _whose(allowance: str) -> str:
+    of, _, within = allowance.partition(" ")
+    return f"{_OWNERS[of]}{_PLACES[within]}"
 
 
 def _words(path: tuple[str, ...], before: Any, after: Any) -> str:

@@ -122,9 +122,19 @@ def test_policies_are_listed_and_rolled_back_to_any_earlier_one(book: PolicyBook
     assert find_run(book.store, None).policy == "t1"
     assert rollback_policy(book, policy(MILD).digest[:8], **more).published.version == "mild"
     assert [one.version for one in book.published()] == ["t1", "mild", "milder", "mild", "t1", "mild"]
-    assert book.find("t1").text == POLICY_TEXT
+    assert book.find("t1") == (policy(), POLICY_TEXT)
     with pytest.raises(NotFound, match="no policy 'gone'"):
         rollback_policy(book, "gone", **more)
+
+
+def test_the_policies_that_held_before_any_was_published_can_be_gone_back_to(book: PolicyBook) -> None:
+    run(book.store, chosen=policy(POLICY_TEXT.replace('"t1"', '"t0"')))
+    run(book.store, at=NOW + 1)
+    publish(book, MILD)
+    more: Any = {"by": ANNA, "now": lambda: NOW + 20, "holder": "test"}
+    assert rollback_policy(book, **more).published.version == "t1"
+    assert rollback_policy(book, "t0", **more).published.version == "t0"
+    assert statuses(book.store)["actor"] == "PLATFORM_LIMITED"
 
 
 def test_there_is_no_way_back_before_the_first_policy(book: PolicyBook) -> None:

@@ -41,6 +41,23 @@ def test_an_amount_names_its_currency() -> None:
     assert found.effect == "stricter"
 
 
+def test_allowances_are_told_by_whose_they_are_and_where() -> None:
+    doors = '[[checkout.allowances]]\nof = "door"\norders_per_day = 1\n'
+    rings = '[[checkout.allowances]]\nof = "ring"\nwithin = "item"\nunits_per_30_days = 2\n'
+    before = POLICY_TEXT + doors + rings
+    door = only(before, before.replace('"door"\norders_per_day = 1', '"door"\norders_per_day = 3'))
+    assert door.words == "Limited accounts behind one door together may place 3 orders in 24 hours instead of 1."
+    assert (door.field, door.effect) == ("checkout.allowances.door platform.orders_per_day", "milder")
+    ring = only(before.replace("units_per_30_days = 2", "units_per_30_days = 5"), before)
+    assert ring.words == "Limited accounts of one ring together of one item may buy 2 pieces in 30 days instead of 5."
+    assert ring.effect == "stricter"
+    assert changes(before, POLICY_TEXT + rings + doors) == (), "their order means nothing"
+    new = changes(POLICY_TEXT, POLICY_TEXT + '[[checkout.allowances]]\nof = "account"\norders_per_day = 2\n')
+    assert [change.words for change in new] == [
+        "A limited account, besides its own limits, may place 2 orders in 24 hours instead of any number of orders."
+    ]
+
+
 def test_a_currency_that_only_one_policy_has_is_told() -> None:
     more = POLICY_TEXT.replace(
         "[limits.platform.amounts]\n", '[limits.platform.amounts]\nJPY = { amount_per_day = "900" }\n'

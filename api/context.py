@@ -35,6 +35,7 @@ class Context:
         self._view: View | None = None
         self.seen: set[tuple[str, str]] = set()
         self._loaders: dict[tuple[str, str], DataLoader[Any, Any]] = {}
+        self._made: dict[tuple[str, str], Any] = {}
 
     @property
     def settings(self) -> ApiSettings:
@@ -77,6 +78,12 @@ class Context:
     def saw(self, kind: str, what: str) -> None:
         """Note for the audit that a person or a person's record was shown."""
         self.seen.add((kind, what))
+
+    def once(self, key: tuple[str, str], make: Callable[[], Any]) -> Any:
+        """What `make` gives, computed once a request."""
+        if key not in self._made:
+            self._made[key] = make()
+        return self._made[key]
 
     # -- batched reads -----------------------------------------------------------------------------------------
 

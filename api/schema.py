@@ -14,6 +14,7 @@ from strawberry.schema.config import StrawberryConfig
 
 from api.domains.account import AccountQuery
 from api.domains.acts import ActsQuery
+from api.domains.case import CaseMutation, CaseQuery
 from api.domains.complaint import ComplaintMutation, ComplaintQuery
 from api.domains.evidence import EvidenceQuery
 from api.domains.identifier import IdentifierQuery
@@ -46,6 +47,7 @@ class Query(
     PathQuery,
     PurchaseLimitQuery,
     MyStoreQuery,
+    CaseQuery,
     ComplaintQuery,
     JudgementQuery,
     ActsQuery,
@@ -56,7 +58,7 @@ class Query(
 
 
 @strawberry.type(description="What can be done.")
-class Mutation(RunMutation, ReservationMutation, ComplaintMutation, JudgementMutation):
+class Mutation(RunMutation, ReservationMutation, ComplaintMutation, JudgementMutation, CaseMutation):
     """All root fields that act."""
 
 

@@ -74,6 +74,7 @@ COMMANDS = (
     ("explain", "cli.look:explain"),
     ("assess", "cli.assess:assess"),
     ("rates", "cli.assess:rates"),
+    ("case", "cli.cases:case"),
     ("export", "cli.look:export_file"),
     ("status", "cli.look:status"),
     ("doctor", "cli.doctor:doctor"),

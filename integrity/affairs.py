@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from graph.store import Store
 from integrity.acts import Book, Fold
 from integrity.appeals import AppealDesk, AppealFold
+from integrity.cases import CaseDesk, CaseFold
 from integrity.complaints import ComplaintDesk, ComplaintFold
 from integrity.judgements import JudgementDesk, JudgementFold, Outranking, outranking
 from integrity.policy import Policy
@@ -20,7 +21,8 @@ class Affairs:
         self, store: Store, policy: Callable[[], Policy], *, signing_key: str = "", more: Sequence[Fold] = ()
     ) -> None:
         self.complaints, self.judgements, self.appeals = ComplaintFold(), JudgementFold(), AppealFold()
-        folds: tuple[Fold, ...] = (self.complaints, self.judgements, self.appeals, *more)
+        self.cases = CaseFold()
+        folds: tuple[Fold, ...] = (self.complaints, self.judgements, self.appeals, self.cases, *more)
         self.book = Book(store, folds, signing_key)
         self.complaint_desk = ComplaintDesk(store, self.book, self.complaints, lambda: policy().complaints)
         self.judgement_desk = JudgementDesk(
@@ -29,6 +31,8 @@ class Affairs:
         self.appeal_desk = AppealDesk(
             store, self.book, self.appeals, self.judgement_desk, lambda: policy().people.appeal_days
         )
+
+        self.case_desk = CaseDesk(store, self.book, self.cases)
 
     def outranking(self) -> Outranking:
         """What the judgements that stand make of a run."""

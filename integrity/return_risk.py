@@ -13,11 +13,13 @@ at packing pays.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
+import numpy as np
 import polars as pl
 
 from detectors.numerics import shrink_strength
@@ -131,7 +133,7 @@ def learn(
     by_store = _multipliers(honest, ["store_id"])
     store = {row["store_id"]: row["factor"] for row in by_store.to_dicts()}
     honest = (
-        honest.join(by_store, on="store_id", how="left")
+        honest.join(by_store, on="store_id", how="left", maintain_order="left")
         .with_columns(due=pl.col("due") * pl.col("factor"))
         .drop("factor")
     )
@@ -212,14 +214,21 @@ def _share(claimed: float, only: float, orders: int, start: tuple[float, float])
 
 
 def _sum(rows: pl.DataFrame, column: str) -> float:
-    return float(rows[column].cast(pl.Float64).sum())
+    return math.fsum(rows[column].cast(pl.Float64).drop_nulls().to_list())
 
 
 def _multipliers(rows: pl.DataFrame, by: list[str]) -> pl.DataFrame:
-    """Columns `by` and `factor`: (a + claimed) / (a + expected) of each group."""
-    groups = rows.group_by(by).agg(got=pl.col("claimed").sum(), due=pl.col("due").sum()).sort(by)
-    a = shrink_strength(groups["got"].to_numpy(), groups["due"].to_numpy()) if groups.height else 1.0
-    return groups.select(*by, factor=(a + pl.col("got")) / (a + pl.col("due")))
+    """Columns `by` and `factor`, sorted: (a + claimed) / (a + expected) of each group.
+
+    Summed in the order of rows: threads would add in an order of their own, and give other last digits each time."""
+    groups = rows.select(by).unique().sort(by).with_row_index("group")
+    if not groups.height:
+        return groups.select(*by, factor=pl.lit(1.0))
+    group = rows.join(groups, on=by, how="left", maintain_order="left")["group"].to_numpy()
+    got = np.bincount(group, weights=rows["claimed"].to_numpy(), minlength=groups.height).astype(np.float64)
+    due = np.bincount(group, weights=rows["due"].to_numpy(), minlength=groups.height).astype(np.float64)
+    a = shrink_strength(got, due)
+    return groups.select(by).with_columns(factor=pl.Series((a + got) / (a + due)))
 
 
 def ripe_before(as_of: int, policy: Policy) -> int:

@@ -14,7 +14,6 @@ from api.domains.remedy import policy_in_force
 from api.pages import DEFAULT_PAGE, Connection
 from api.scalars import Instant
 from integrity import rates as rules
-from integrity.affairs import stood
 from integrity.judgements import Said
 
 Days = Annotated[
@@ -145,8 +144,8 @@ def _rates(counts: rules.Counts) -> Rates:
 
 def _counted(context: Context, store_id: str, days: int | None, until: int | None) -> rules.StoreRates:
     view, policy = context.view, policy_in_force(context)
-    complaints, judged, _ = stood(view.store)
-    said = {buyer: one.about.said for buyer, one in judged.accounts.items()}
+    affairs = context.state.affairs
+    said = {buyer: one.about.said for buyer, one in affairs.outranking().accounts.items()}
     return rules.store_rates(
         view.store,
         store_id,
@@ -156,7 +155,7 @@ def _counted(context: Context, store_id: str, days: int | None, until: int | Non
         now=context.state.now(),
         until=until,
         days=days,
-        fates=complaints.fates(),
+        fates=affairs.complaints.fates(),
         abusive={buyer for buyer, what in said.items() if what is Said.ABUSIVE},
         honest={buyer for buyer, what in said.items() if what is Said.HONEST},
     )

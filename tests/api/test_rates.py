@@ -48,3 +48,14 @@ def test_a_store_whose_score_nobody_knows_sees_its_rates_as_they_are(api: Asked)
 def test_a_window_without_sense_is_told(store: Store, serve: Serve) -> None:
     market.fill(store)
     assert serve().code('{ store(id: "s-1") { rates(days: 0) { policy } } }') == "BAD_INPUT"
+
+
+def test_a_verdict_and_a_judgement_given_here_count_before_the_next_run(api: Asked) -> None:
+    before = reasons(mine(api))
+    assert before == {"r-0": "COMPLAINT_UPHELD", "r-1": "PLATFORM_CHECK"}
+    judge = 'mutation { judge(judgement: {target: ACCOUNT, id: "b-02", said: HONEST}, reason: "seen") { state } }'
+    assert api.data(judge)["judge"]["state"] == "STANDING"
+    assert reasons(mine(api)) == {"r-0": "COMPLAINT_UPHELD"}
+    verdict = 'mutation { decideComplaint(id: "c-1", outcome: DISMISSED, reason: "the pictures are right") { by } }'
+    api.data(verdict, role="senior_investigator")
+    assert reasons(mine(api)) == {"r-0": "PLATFORM_CHECK"}

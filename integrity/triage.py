@@ -4,7 +4,7 @@ Each complaint gets the probability that its store is right, by a logistic model
 account's risk in the published run and its part in a ring, the weights that went out and came back, a parcel number or
 a picture that other claims gave too, and how far this store's complaints can be believed. The weights are those with
 which a logistic regression explains the truth of simulated markets, tuning seeds alone (`python -m benchmarks.triage
---fit`, ADR 9); they are the same for every market. The policy's thresholds say from where on nobody need look, and
+--fit`, ADR 14); they are the same for every market. The policy's thresholds say from where on nobody need look, and
 were set by the error measured on the same markets; a share of what was decided at once goes to a person all the same,
 so that a platform measures the error on its own.
 """

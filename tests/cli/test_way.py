@@ -115,7 +115,7 @@ def test_any_account_is_explained(detected: Command) -> None:
 def test_status_says_what_is_there_and_what_is_not_set_up(detected: Command, store: Store) -> None:
     told = detected("status", "--json").json
     assert (told["published_run"], told["last_load"], told["rows"]["orders"]) == (store.head().run, 1, 640)
-    assert told["not_set"] == ["RINGFENCE_TOKEN_KEY"]
+    assert told["not_set"] == ["RINGFENCE_TOKEN_KEY", "RINGFENCE_AUDIT_KEY", "RINGFENCE_METRICS_TOKEN"]
     assert detected("status").code == 0
 
 

@@ -10,7 +10,7 @@ Source: Leiden, Traag, Waltman & van Eck (2019), doi:10.1038/s41598-019-41695-z.
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import igraph
@@ -18,6 +18,7 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from detectors.contract import Family
 from detectors.numerics import group, tally
 from detectors.settings import DetectionSettings
 from detectors.web import Web
@@ -123,12 +124,42 @@ def _leiden(net: igraph.Graph, weight: list[float], settings: DetectionSettings)
     return found
 
 
+def joined(
+    web: Web, candidates: Candidates, message: Floats, risk: Floats, guilt: Floats, settings: DetectionSettings
+) -> Candidates:
+    """The candidates with those acting accounts added that stand beside them and claim together with others: one kind
+    of link holds no account in a ring, but a claim made with its people does. Their rows are not added to `rows`."""
+    rows, near = _beside(web, candidates, message, guilt, settings)
+    together = np.zeros(web.n)
+    conduct = web.family[web.key] == Family.CONDUCT.value
+    np.maximum.at(together, web.buyer[conduct], message[conduct])
+    acts = (risk >= ACTS) & (together >= OWN)
+    chosen = acts[web.buyer[rows]]
+    ring = candidates.ring.copy()
+    ring[web.buyer[rows[chosen]]] = near[chosen]
+    return replace(candidates, ring=ring)
+
+
 def bystanders(
     web: Web, candidates: Candidates, message: Floats, guilt: Floats, settings: DetectionSettings
 ) -> tuple[Longs, Ints]:
     """Accounts linked to a candidate by a guilty key smaller than a hub without acting: rows of the web, and the
     candidate that most of the key's actors are in. Never more than half as many as the candidate has actors, those
     to whom their link says most first."""
+    rows, near = _beside(web, candidates, message, guilt, settings)
+    rows = rows[np.lexsort((web.buyer[rows], -message[rows], near))]
+    near = np.sort(near, kind="stable")
+    place = np.arange(len(rows)) - np.searchsorted(near, near, side="left")
+    actors = np.bincount(candidates.ring[candidates.ring >= 0], minlength=candidates.rings)
+    kept = 2 * (place + 1) <= actors[near]
+    return rows[kept], near[kept]
+
+
+def _beside(
+    web: Web, candidates: Candidates, message: Floats, guilt: Floats, settings: DetectionSettings
+) -> tuple[Longs, Ints]:
+    """For each account in no candidate that shares a close guilty key with one, the row that says most to it, and the
+    candidate that most of the key's actors are in."""
     acting = candidates.ring[web.buyer]
     in_ring = np.flatnonzero(acting >= 0)
     if not len(in_ring):
@@ -145,10 +176,4 @@ def bystanders(
     rows = rows[np.lexsort((rows, -message[rows], web.buyer[rows]))]
     _, at = np.unique(web.buyer[rows], return_index=True)
     rows = rows[at]
-    near = most[web.key[rows]]
-    rows = rows[np.lexsort((web.buyer[rows], -message[rows], near))]
-    near = most[web.key[rows]]
-    place = np.arange(len(rows)) - np.searchsorted(near, near, side="left")
-    actors = np.bincount(candidates.ring[candidates.ring >= 0], minlength=candidates.rings)
-    kept = 2 * (place + 1) <= actors[near]
-    return rows[kept], near[kept]
+    return rows, most[web.key[rows]]

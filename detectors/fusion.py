@@ -48,6 +48,12 @@ OTHERWISE: Final = 1.0
 """Nats that a key which others can't write must say before keys that were an account's own say anything against it."""
 SCARCE: Final = (-3.0, 1.0)
 """Bounds of the nats by which the estimated share of abusers moves all keys."""
+ALONE: Final = 0.3
+"""Share of abusive accounts that are thought to claim with nobody, before the market has been looked at …"""
+ALONE_BELIEVED: Final = 30.0
+"""… and how many abusive accounts' worth of belief that has."""
+TOGETHER: Final = 0.3
+"""Nats of shared conduct from which an account claims with others."""
 MOST_FACTOR: Final = 3.0
 """A class's learned share differs from the stated one at most by this factor: what is learned rests on beliefs."""
 MOST_PRIOR: Final = 0.5
@@ -59,7 +65,8 @@ class Beliefs:
     """`risk` (n,) probability of abuse; `own` (n,) log-likelihood ratio of the account's own conduct and
     `claimant` (n,) the part of it that is no news among accounts met by their claims; `message` (m,)
     nats that each membership says to its account; `guilt` (k,) probability that a key is abusive; `abusers`, the share
-    of abusive accounts that was used, `next_abusers` the one found; `scarce` and `learned` (k,) nats that were added
+    of abusive accounts that was used, `next_abusers` the one found; `alone`, the nats that were added to accounts which
+    claim with nobody, `next_alone` those found; `scarce` and `learned` (k,) nats that were added
     to the keys' stated log odds, `next_learned` (k,)
     what the next round is to add."""
 
@@ -70,6 +77,8 @@ class Beliefs:
     guilt: Floats
     abusers: float
     next_abusers: float
+    alone: float
+    next_alone: float
     scarce: float
     learned: Floats
     next_learned: Floats
@@ -77,10 +86,11 @@ class Beliefs:
 
 @dataclass(frozen=True)
 class Start:
-    """What a round takes from the former one: the share of `abusers`, and (k,) nats by which the keys' classes were
-    `learned` to be guiltier than stated."""
+    """What a round takes from the former one: the share of `abusers`, the nats that claiming `alone` says, and (k,)
+    nats by which the keys' classes were `learned` to be guiltier than stated."""
 
     abusers: float
+    alone: float
     learned: Floats
 
 
@@ -88,10 +98,10 @@ def believe(web: Web, own: Floats, claimant: Floats, settings: DetectionSettings
     """Run belief propagation over the web, given each account's `own` (n,) nats and the part of them that
     is no news among accounts met by their claims, `claimant` (n,); `start` holds
     the shares of abusive accounts and keys that the former round found."""
-    abusers, learned = start.abusers, start.learned
+    abusers, alone, learned = start.abusers, start.alone, start.learned
     scarce = _scarcity(abusers, settings)
     message, guilt = propagate(web, own, claimant, abusers, scarce, learned, unheard(web, abusers, scarce))
-    risk = combine(web, own, message, abusers, settings)
+    risk = combine(web, own, message, abusers, alone, settings)
     share = _share(risk, settings)
     return Beliefs(
         risk=risk,
@@ -101,6 +111,8 @@ def believe(web: Web, own: Floats, claimant: Floats, settings: DetectionSettings
         guilt=guilt,
         abusers=abusers,
         next_abusers=share,
+        alone=alone,
+        next_alone=_alone(web, message, risk),
         scarce=scarce,
         learned=learned,
         next_learned=_learn(web, guilt, scarce),
@@ -119,6 +131,16 @@ def _share(risk: Floats, settings: DetectionSettings) -> float:
     believed = settings.prior_weight
     share = (believed * settings.prior_abusers + float(sharpened(risk).sum())) / (believed + len(risk))
     return min(share, settings.max_abusers)
+
+
+def _alone(web: Web, message: Floats, risk: Floats) -> float:
+    """Nats that claiming with nobody says: how much rarer it is among suspicious accounts than among honest ones. Most
+    abuse is done in company, and whoever merely claims a lot has none."""
+    apart = _loudest(web, message)[:, Family.CONDUCT.value] < TOGETHER
+    suspects = sharpened(risk)
+    abusive = (float(suspects[apart].sum()) + ALONE_BELIEVED * ALONE) / (float(suspects.sum()) + ALONE_BELIEVED)
+    honest = (float((1.0 - suspects)[apart].sum()) + 1.0) / (float((1.0 - suspects).sum()) + 1.0)
+    return min(float(np.log(abusive) - np.log(honest)), 0.0)
 
 
 def _scarcity(abusers: float, settings: DetectionSettings) -> float:
@@ -249,9 +271,13 @@ def _links(by_family: Floats, abusers: float, settings: DetectionSettings) -> Fl
     return links
 
 
-def combine(web: Web, own: Floats, message: Floats, abusers: float, settings: DetectionSettings) -> Floats:
-    """(n,) probability of abuse of each account from its own conduct and its keys' messages."""
+def combine(
+    web: Web, own: Floats, message: Floats, abusers: float, alone: float, settings: DetectionSettings
+) -> Floats:
+    """(n,) probability of abuse of each account from its own conduct, its keys' messages, and the `alone` nats of those
+    who claim with nobody."""
     by_family = _loudest(web, message)
-    log = logit(abusers) + own + _links(by_family, abusers, settings)
+    apart = by_family[:, Family.CONDUCT.value] < TOGETHER
+    log = logit(abusers) + own + _links(by_family, abusers, settings) + np.where(apart, alone, 0.0)
     risk: Floats = 1.0 / (1.0 + np.exp(-np.clip(log, -40.0, 40.0)))
     return risk

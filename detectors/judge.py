@@ -74,7 +74,7 @@ def _chance(ctx: Context, web: Web, beliefs: Beliefs, settings: DetectionSetting
     with ThreadPoolExecutor(AT_ONCE) as threads:
         for drawn, (message, guilt) in zip(draws, threads.map(heard, draws), strict=True):
             own = beliefs.own[drawn]
-            risk = combine(web, own, message, beliefs.abusers, settings)
+            risk = combine(web, own, message, beliefs.abusers, beliefs.alone, settings)
             chance.append(scores(gather(web, own, risk, guilt, settings), own, beliefs.abusers))
     return np.sort(np.concatenate(chance))
 

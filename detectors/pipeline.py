@@ -10,12 +10,12 @@ import numpy as np
 import pyarrow as pa
 
 from detectors.accounts.claim_excess import weigh_counts
-from detectors.communities import bystanders, gather
+from detectors.communities import bystanders, gather, joined
 from detectors.context.expectation import Strata, expect, find_claims, stratify
 from detectors.context.hubs import find_hubs
 from detectors.contract import Context, Evidence
 from detectors.frozen import Frozen, Measures
-from detectors.fusion import Beliefs, Start, believe, sharpened
+from detectors.fusion import ALONE, Beliefs, Start, believe, sharpened
 from detectors.judge import confidence
 from detectors.ledger import enter
 from detectors.links.same_targets import grades, meet
@@ -115,6 +115,7 @@ def conclude(
     snapshot, settings = ctx.snapshot, ctx.settings
     candidates = gather(web, beliefs.own, beliefs.risk, beliefs.guilt, settings)
     sure, score = confidence(ctx, web, beliefs, candidates, settings)
+    candidates = joined(web, candidates, beliefs.message, beliefs.risk, beliefs.guilt, settings)
     risk = _tempered(beliefs, candidates.ring, sure)
     rows, near = bystanders(web, candidates, beliefs.message, beliefs.guilt, settings)
     rings = []
@@ -229,8 +230,8 @@ def connect(ctx: Context) -> tuple[list[Evidence], Web]:
 
 
 def taught(measures: Measures, web: Web, former: Beliefs | None, settings: DetectionSettings) -> Start:
-    """What this round takes from the one before it: the share of abusers, and the nats by which keys of each class are
-    guiltier than stated."""
+    """What this round takes from the one before it: the share of abusers, what claiming with nobody says, and the
+    nats by which keys of each class are guiltier than stated."""
 
     def by_class() -> Floats:
         nats = np.zeros(CLASSES)
@@ -239,14 +240,15 @@ def taught(measures: Measures, web: Web, former: Beliefs | None, settings: Detec
         return nats
 
     abusers = measures.number("abusers", lambda: settings.prior_abusers if former is None else former.next_abusers)
-    return Start(abusers, measures.of("guilt", by_class)[web.klass])
+    alone = measures.number("alone", lambda: float(np.log(ALONE)) if former is None else former.next_alone)
+    return Start(abusers, alone, measures.of("guilt", by_class)[web.klass])
 
 
 def _tempered(beliefs: Beliefs, ring: np.ndarray[tuple[int], np.dtype[np.int32]], sure: Floats) -> Floats:
     """(n,) risk, where what links add counts only as far as the candidate ring that they make is real."""
     risk = beliefs.risk.copy()
     inside = np.flatnonzero(ring >= 0)
-    alone = 1.0 / (1.0 + np.exp(-np.clip(logit(beliefs.abusers) + beliefs.own[inside], -40.0, 40.0)))
+    alone = 1.0 / (1.0 + np.exp(-np.clip(logit(beliefs.abusers) + beliefs.alone + beliefs.own[inside], -40.0, 40.0)))
     real = sure[ring[inside]]
     risk[inside] = real * risk[inside] + (1.0 - real) * np.minimum(alone, risk[inside])
     return risk

@@ -12,7 +12,8 @@ import numpy as np
 
 from detectors.frozen import Measures, Values
 from detectors.numerics import pool
-from graph.snapshot import Floats
+from detectors.settings import DetectionSettings
+from graph.snapshot import Bools, Floats
 
 UNSEEN: Final = 0.5
 """Candidates a market that chance is thought to bring beyond the best one drawn, falling off with the score."""
@@ -51,6 +52,31 @@ def measured_rate(scores: Floats, measures: Measures, observed: Floats, chance: 
     law = measures.of("curve.knots", lambda: knots(observed, chance, draws))
     end = measures.of("curve.tail", lambda: tail(chance))
     return _rate(scores, law, end, measures.of("curve.observed", lambda: np.sort(observed)))
+
+
+def published(sure: Floats, measures: Measures, settings: DetectionSettings) -> Bools:
+    """(rings,) true for candidates to publish, given how `sure` (rings,) each is: those of `ring_confidence` or more,
+    surest first, while the mean of one minus confidence, which is the share of false ones to be expected, stays within
+    `false_discovery`. The line so found is the market's, or that of an earlier run.
+    Source: Efron (2007), doi:10.1214/009053606000001460 (tail average of the local rate)."""
+
+    def line() -> float:
+        held = sure[q_values(sure) <= settings.false_discovery]
+        return max(float(held.min(initial=1.0)), settings.ring_confidence)
+
+    chosen: Bools = sure >= measures.number("line", line)
+    return chosen
+
+
+def q_values(sure: Floats) -> Floats:
+    """(rings,) share of false rings to be expected among those that are at least as `sure` (rings,) as each."""
+    rank = np.argsort(-sure, kind="stable")
+    mean = np.cumsum(1.0 - sure[rank]) / np.arange(1, len(sure) + 1)
+    # equally sure rings are published together or not at all
+    last = np.searchsorted(-sure[rank], -sure[rank], side="right") - 1
+    q = np.empty(len(sure))
+    q[rank] = mean[last]
+    return q
 
 
 def _rate(scores: Floats, law: Values, end: Values, observed: Floats) -> Floats:

@@ -14,6 +14,7 @@ from detectors.communities import bystanders, gather, joined
 from detectors.context.expectation import Strata, expect, find_claims, stratify
 from detectors.context.hubs import find_hubs
 from detectors.contract import Context, Evidence
+from detectors.curve import published
 from detectors.frozen import Frozen, Measures
 from detectors.fusion import ALONE, Beliefs, Start, believe, sharpened
 from detectors.judge import confidence
@@ -119,7 +120,7 @@ def conclude(
     risk = _tempered(beliefs, candidates.ring, sure)
     rows, near = bystanders(web, candidates, beliefs.message, beliefs.guilt, settings)
     rings = []
-    for number in np.flatnonzero(sure >= settings.ring_confidence).tolist():
+    for number in np.flatnonzero(published(sure, measures, settings)).tolist():
         actors = np.flatnonzero(candidates.ring == number).astype(np.int32)
         beside = np.unique(web.buyer[rows[near == number]])
         rings.append(Ring("", actors, beside, float(sure[number]), float(score[number])))

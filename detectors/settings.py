@@ -14,7 +14,13 @@ class DetectionSettings(BaseModel):
         7, ge=0, description="Seed of the null model's draws and of Leiden. The same seed gives the same bytes."
     )
     ring_confidence: float = Field(
-        0.95, ge=0, le=1, description="Rings are published when the probability that they are real is at least this."
+        0.8, ge=0, le=1, description="No ring is published that is real with less than this probability."
+    )
+    false_discovery: float = Field(
+        0.05,
+        ge=0,
+        le=1,
+        description="Rings are published, surest first, while the share of false ones among them stays within this.",
     )
     prior_abusers: float = Field(
         0.004,

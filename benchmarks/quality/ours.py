@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 from benchmarks.metrics import Bools, Outcome, Ring
+from detectors.curve import q_values
 from detectors.pipeline import Findings, detect
 from detectors.settings import DetectionSettings
 from graph.snapshot import Snapshot
@@ -15,7 +16,7 @@ from integrity.decide import decide
 from integrity.policy import Policy, default_policy
 
 LIMITED: Final = ("STORE_LIMITED", "PLATFORM_LIMITED")
-TIMID: Final = {"ring_confidence": 0.0}
+TIMID: Final = {"ring_confidence": 0.0, "false_discovery": 1.0}
 """Settings under which every candidate ring is published, whatever its confidence: they are only scored, for the false
 discovery rate and for calibration; nobody is limited by them."""
 
@@ -54,14 +55,16 @@ def rings_of(snapshot: Snapshot, findings: Findings) -> list[Ring]:
     number = {buyer: at for at, buyer in enumerate(snapshot.buyers.ids.tolist())}
     roles = _frame(findings.members).filter(pl.col("role") == "actor").group_by("ring_id").agg("buyer_id")
     actors = dict(roles.iter_rows())
+    rows = _frame(findings.rings).to_dicts()
+    q = q_values(np.array([row["confidence"] for row in rows], dtype=np.float64))
     return [
         Ring(
             members=np.array([number[buyer] for buyer in row["members"]], dtype=np.int64),
             actors=np.array([number[buyer] for buyer in actors.get(row["ring_id"], [])], dtype=np.int64),
             confidence=float(row["confidence"]),
-            q=float(row.get("q_value", float("nan"))),
+            q=float(q[at]),
         )
-        for row in _frame(findings.rings).to_dicts()
+        for at, row in enumerate(rows)
     ]
 
 

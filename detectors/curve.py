@@ -17,6 +17,8 @@ from graph.snapshot import Bools, Floats
 
 UNSEEN: Final = 0.5
 """Candidates a market that chance is thought to bring beyond the best one drawn, falling off with the score."""
+FALL: Final = 2.0
+"""Nats over which what chance brings falls off by e at least: a market too small to show its tail has one, too."""
 
 
 def knots(observed: Floats, chance: Floats, draws: int) -> Values:
@@ -37,7 +39,7 @@ def knots(observed: Floats, chance: Floats, draws: int) -> Values:
 def tail(chance: Floats) -> Values:
     """(2,) the best score that chance brought, and how fast the upper half of its scores (rising) falls off."""
     upper = chance[len(chance) // 2 :]
-    scale = max(float(upper.mean() - upper.min()), 1.0) if len(upper) else 1.0
+    scale = max(float(upper.mean() - upper.min()), FALL) if len(upper) else FALL
     return np.array([float(chance.max(initial=0.0)), scale])
 
 

@@ -41,7 +41,7 @@ who files a ring's picture or parcel mostly belongs to it."""
 KEYS_BELIEVED: Final = 15.0
 """Keys' worth of belief that a kind's prior has in each size class."""
 HUB: Final = 20
-"""From this many accounts on a place is a hub, whatever is thought of its people …"""
+"""From this many accounts on a place or an instrument, as a kiosk's device, is a hub, whatever its people do …"""
 HUB_NATS: Final = 1.5
 """… and says at most this much to each of them, in inverse proportion to its size beyond that."""
 OTHERWISE: Final = 1.0
@@ -174,7 +174,7 @@ def propagate(
     guilt = np.zeros(web.keys)
     if not m:
         return message, guilt
-    hub = (web.size >= HUB) & (web.family == Family.PLACE.value)
+    hub = (web.size >= HUB) & (web.family != Family.CONDUCT.value)
     most = np.where(hub, HUB_NATS * np.minimum(HUB / np.maximum(web.size, 1), 1.0), np.inf)[web.key]
     for _ in range(2):  # conduct first, then what hears of it; nothing is passed on further
         message, guilt = _answer(

@@ -120,7 +120,7 @@ def conclude(
     risk = _tempered(beliefs, candidates.ring, sure)
     rows, near = bystanders(web, candidates, beliefs.message, beliefs.guilt, settings)
     rings = []
-    for number in np.flatnonzero(published(sure, measures, settings)).tolist():
+    for number in np.flatnonzero(published(sure, ctx.measures, settings)).tolist():
         actors = np.flatnonzero(candidates.ring == number).astype(np.int32)
         beside = np.unique(web.buyer[rows[near == number]])
         rings.append(Ring("", actors, beside, float(sure[number]), float(score[number])))

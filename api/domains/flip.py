@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING
 
 import strawberry
 
-from api.context import Context
+from api.context import Context, Info
+from api.describe import resolver
 from api.domains.account import AccountStatus
-from api.domains.common import Language, speaks
+from api.domains.common import After, First, Language, page_rows, speaks
 from api.domains.evidence import Evidence, evidence_of
 from api.errors import ApiError, ErrorCode
+from api.pages import DEFAULT_PAGE, Connection, Direction
+from api.view import Row
 from graph.errors import BadInput
 
 if TYPE_CHECKING:
@@ -25,10 +28,26 @@ class Flip:
     flips: bool = strawberry.field(
         description="Whether the decision turns; false where not all evidence together would do, or none is held."
     )
-    evidence: list[Evidence] = strawberry.field(description="What would have to be taken out, heaviest first.")
     risk_after: float = strawberry.field(description="The account's risk without it.")
     status_after: AccountStatus = strawberry.field(description="The account's status without it.")
     others: int = strawberry.field(description="Other accounts whose status, risk or ring would be another one, too.")
+    buyer_id: strawberry.Private[str]
+    rows: strawberry.Private[list[Row]]
+
+    @resolver("What would have to be taken out, heaviest first.")
+    def evidence(self, info: Info, first: First = DEFAULT_PAGE, after: After = None) -> Connection[Evidence]:
+        """Evidence, paged."""
+        rows, page = page_rows(
+            info.context,
+            f"flip:{self.buyer_id}",
+            self.rows,
+            "evidence_id",
+            first=first,
+            after=after,
+            key=lambda row: row["nats"],
+            direction=Direction.DESC,
+        )
+        return page.of([evidence_of(info.context, row) for row in rows])
 
 
 @strawberry.type(description="What was looked at of an account: why it is limited, or why not.")
@@ -50,7 +69,8 @@ async def flip_of(context: Context, buyer_id: str) -> Flip:
         context.saw("account", one.buyer_id)
     return Flip(
         flips=found.flips,
-        evidence=[evidence_of(context, row) for row in found.evidence],
+        buyer_id=buyer_id,
+        rows=sorted(map(dict, found.evidence), key=lambda row: row["evidence_id"]),
         risk_after=found.risk_after,
         status_after=AccountStatus(found.status_after),
         others=len(found.others),

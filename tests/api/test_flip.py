@@ -27,18 +27,21 @@ def test_a_limited_account_says_what_would_flip_it_and_a_clear_one_what_was_weig
     assert worst["status"].endswith("LIMITED")
     asked = """query ($id: ID!) { account(id: $id) { reasons(language: ZH) evidence(first: 3) { edges { node {
         text(language: ZH) } } } ring { reasons(language: ZH) } flip { flips riskAfter statusAfter others evidence {
-        kind nats text sourceTable sourceId account { id } } } weighed(language: ZH) { reasons against } } }"""
+        edges { node { kind nats text sourceTable sourceId account { id } } } } }
+        weighed(language: ZH) { reasons against } } }"""
     told = api.data(asked, id=worst["id"])["account"]
     assert told["flip"]["flips"]
     assert told["flip"]["riskAfter"] < worst["risk"]
     assert not told["flip"]["statusAfter"].endswith("LIMITED")
-    assert {row["account"]["id"] for row in told["flip"]["evidence"]} == {worst["id"]}
+    pieces = [edge["node"] for edge in told["flip"]["evidence"]["edges"]]
+    assert {piece["account"]["id"] for piece in pieces} == {worst["id"]}
+    assert [piece["nats"] for piece in pieces] == sorted((piece["nats"] for piece in pieces), reverse=True)
     assert len(told["reasons"]) == len(worst["reasons"])
     assert any("售后" in edge["node"]["text"] for edge in told["evidence"]["edges"])
     clear = api.data("{ accounts(filter: {status: [CLEAR], claimsAtLeast: 2}, first: 1) { edges { node { id } } } }")
     buyer = clear["accounts"]["edges"][0]["node"]["id"]
     other = api.data(asked, id=buyer)["account"]
-    assert other["flip"]["evidence"] == []
+    assert other["flip"]["evidence"]["edges"] == []
     assert other["weighed"]["reasons"] or other["weighed"]["against"]
 
 

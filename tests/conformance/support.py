@@ -103,7 +103,8 @@ def run(run_id: str, **more: Any) -> RunRecord:
 
 def account(buyer_id: str, risk: float = 0.5) -> dict[str, Any]:
     row = {"buyer_id": buyer_id, "risk": risk, "orders": 1, "claims": 0, "expected_claims": 0.1}
-    return {**row, "ring_id": None, "reasons": ["a; b", ""], "against": [], "reason_facts": None, "against_facts": None}
+    facts = {"reason_facts": ['{"say": "weights_even"}'], "against_facts": None}
+    return {**row, "ring_id": None, "reasons": ["a; b", ""], "against": [], **facts}
 
 
 def whole_run(store: Store, run_id: str, rows: Sequence[Mapping[str, Any]] = (), **more: Any) -> None:

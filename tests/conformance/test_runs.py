@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import threading
 
+import numpy as np
 import pytest
 
+from detectors.frozen import Frozen, frozen_table, read_frozen
+from detectors.names import Lineage, known_rings
+from detectors.tables import lineage_table
 from graph.errors import NotFound, StoreProblem
 from tests.conformance.support import account, eventually, leased, load, order, publish, run, table, whole_run
 
@@ -28,6 +32,27 @@ def test_a_run_is_read_only_when_it_is_whole(store):
     (record,) = store.runs()
     assert record == run("r1", state="complete", finished_at=20, stats='{"rings": 0}')
     assert store.head().run is None
+
+
+def test_a_run_keeps_its_lineage_and_what_it_measured_as_written(store):
+    value = Frozen({"law": np.arange(9000, dtype=np.float64) / 7, "keys": np.array([[1, -2], [3, 2**60]])})
+    lineage = [
+        Lineage("ring-1", "continues", merges=("ring-2",)),
+        Lineage("ring-2", "merged", into="ring-1"),
+        Lineage("ring-3", "dissolved", gone_at=7, members=("b1", "b2")),
+        Lineage("ring-4", "splits", splits_from="ring-1"),
+    ]
+    with leased(store, "run") as lease:
+        store.begin_run(lease, run("r1"))
+        store.write_run(lease, "r1", "run_frozen", frozen_table(value))
+        store.write_run(lease, "r1", "run_lineage", lineage_table(lineage))
+        store.finish_run(lease, "r1", state="complete", at=20)
+    back = read_frozen(store.run_rows("r1", "run_frozen"))
+    assert back is not None
+    assert all(np.array_equal(back.values[name], one) for name, one in value.values.items())
+    assert store.run_rows("r1", "run_lineage").equals(lineage_table(lineage))
+    known = known_rings(store.run_rows("r1", "run_rings"), store.run_rows("r1", "run_lineage"))
+    assert [(ring.ring_id, ring.gone_at) for ring in known] == [("ring-3", 7)]
 
 
 def test_publishing_switches_and_rolling_back_is_publishing_the_earlier_run(store):

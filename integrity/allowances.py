@@ -3,8 +3,8 @@ what the purchase would take.
 
 Pure. An order that was loaded is counted by its row, and its take is left out (`loaded`); so none counts twice, however
 many servers see a load at different moments. The account's own limits count under one scope (`platform`, or `stores`
-for all stores where they hold together), allowances of the policy under theirs. Keys hold ids as the platform gave them
-and the pseudonyms of doors."""
+for all stores where they hold together), allowances of the policy under theirs. Keys hold ids as the platform gave
+them; whoever names a group says what its owner is counted under."""
 
 from __future__ import annotations
 

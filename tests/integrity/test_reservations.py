@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from graph.errors import BadInput, StoreProblem
+from graph.reserving import Release
 from graph.store import Store
 from integrity.checkout import Measure, PurchaseRequest, Reason, Verdict, Whose
 from integrity.checkout_view import CheckoutDesk
@@ -254,6 +255,16 @@ def test_ten_accounts_behind_one_door_or_in_one_ring_share_one_allowance(open_sh
         shop.confirm(one.order_id)
     next_day = [shop.reserve(buyer, f"o-next-{buyer}", NOW + DAY) for buyer in NEIGHBOURS]
     assert [one.state for one in next_day].count(HELD) == 1
+
+
+def test_what_is_counted_at_a_door_does_not_name_it(open_shop: Any) -> None:
+    shop = open_shop(with_allowances('of = "door"\norders_per_day = 3'))
+    shop.reserve("n0", "o1", identifiers=(f"door:{DOOR.hex()}",))
+    acts = [Release("o1")]
+    (outcome,) = shop.store.reserve(acts, now=NOW)
+    assert outcome.record is not None
+    assert any(part.key.startswith("DOOR") for part in outcome.record.parts)
+    assert DOOR.hex() not in outcome.record.to_text()
 
 
 def test_accounts_that_are_not_limited_have_no_part_in_it(open_shop: Any) -> None:

@@ -1,12 +1,14 @@
 """A ring drawn for people: accounts, what they share, and where the ring hangs on one thread; SVG or PNG.
 
-Laid out by networkx (springs from a fixed start), drawn by matplotlib, which the extra `cases` brings. The same rows
-and the same version of matplotlib give the same bytes.
+Accounts lie on a circle, those that share something near each other; what they share lies between them, moved apart by
+networkx's springs (Fruchterman & Reingold 1991, doi:10.1002/spe.4380211102). Drawn by matplotlib, which the extra
+`cases` brings. The same rows and the same version of matplotlib give the same bytes.
 """
 
 from __future__ import annotations
 
 import io
+import math
 import threading
 import warnings
 from typing import Any, Literal
@@ -47,13 +49,15 @@ def draw_ring(
         ) from None
     one = rings.filter(pc.field("ring_id") == ring_id)
     graph = rings_graph(one, members, evidence)
-    place = networkx.spring_layout(graph, seed=0, iterations=200) if len(graph) else {}
+    place = _layout(graph)
     with _LOCK, matplotlib.rc_context({"svg.hashsalt": "ringfence", "svg.fonttype": "none"}), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a font may lack the letters of an id; the picture is good all the same
         figure = Figure(figsize=(10, 8), dpi=100)
         FigureCanvasAgg(figure)
         axes = figure.add_axes((0.02, 0.02, 0.96, 0.92))
         axes.set_axis_off()
+        axes.set_aspect("equal", adjustable="datalim")
+        axes.margins(0.15)
         count = sum(told["label"] == "account" for _, told in graph.nodes(data=True))
         axes.set_title(f"{ring_id}: {count} accounts", parse_math=False)
         _edges(axes, graph, place)
@@ -67,6 +71,23 @@ def draw_ring(
     if kind == "svg":  # the two characters that XML cannot hold
         data = data.replace("\ufffe".encode(), b"?").replace("\uffff".encode(), b"?")
     return data
+
+
+def _layout(graph: networkx.Graph[str]) -> dict[str, tuple[float, float]]:
+    """Where each node lies, by node; the same for the same graph."""
+    walk = [node for start in graph for node in networkx.dfs_preorder_nodes(graph, start)]
+    accounts = [node for node in dict.fromkeys(walk) if graph.nodes[node]["label"] == "account"]
+    if not accounts:
+        return {}
+    turn = 2 * math.pi / len(accounts)
+    place = {node: (math.cos(n * turn), math.sin(n * turn)) for n, node in enumerate(accounts)}
+    for node in graph:
+        if node not in place:  # what is shared starts in the middle of whoever shares it
+            near = [place[other] for other in graph[node]] or [(0.0, 0.0)]
+            inner = 0.75 if len(near) > 1 else 1.3
+            place[node] = inner * sum(x for x, _ in near) / len(near), inner * sum(y for _, y in near) / len(near)
+    moved = networkx.spring_layout(graph, pos=place, fixed=accounts, seed=0, iterations=60, k=0.35)
+    return {node: (float(x), float(y)) for node, (x, y) in moved.items()}
 
 
 def _edges(axes: Any, graph: networkx.Graph[str], place: Any) -> None:
@@ -97,5 +118,13 @@ def _nodes(axes: Any, graph: networkx.Graph[str], place: Any) -> None:
         if labels:
             shown = text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
             axes.annotate(
-                shown, (x, y), xytext=(8, 6), textcoords="offset points", fontsize=7, parse_math=False, zorder=3
+                shown,
+                (x, y),
+                xytext=(9 if x >= 0 else -9, 0),
+                textcoords="offset points",
+                ha="left" if x >= 0 else "right",
+                va="center",
+                fontsize=7,
+                parse_math=False,
+                zorder=3,
             )

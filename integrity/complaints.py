@@ -121,6 +121,25 @@ class ComplaintFold:
         self.filed[made.complaint_id] = made
         self.of_refund[made.refund_id] = (*self.of_refund.get(made.refund_id, ()), made.complaint_id)
 
+    def over(self, refund_id: str, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        """Rows of the table `complaints` of one claim as they stand now, in order of id: what was filed here and is not
+        in the records yet is among them, and verdicts given here outrank theirs."""
+        told = {row["complaint_id"]: dict(row) for row in rows}
+        for id_ in self.of_refund.get(refund_id, ()):
+            one = self.filed[id_]
+            told[id_] = {
+                "complaint_id": id_,
+                "refund_id": refund_id,
+                "filed_at": one.filed_at,
+                "type": one.type,
+                "outcome": one.outcome,
+                "outcome_at": one.outcome_at,
+            }
+        for id_ in told.keys() & self.elsewhere.keys():
+            last = self.elsewhere[id_][-1]
+            told[id_] |= {"outcome": last.outcome, "outcome_at": last.at}
+        return [told[id_] for id_ in sorted(told)]
+
     def fates(self) -> dict[str, str]:
         """Complaint id to outcome, of all that were decided here."""
         decided = {id_: one.outcome for id_, one in self.filed.items() if one.verdicts}

@@ -55,6 +55,7 @@ class MyClaim:
     async def complaints(self, info: Info, first: First = DEFAULT_PAGE, after: After = None) -> Connection[MyComplaint]:
         """Complaints, batched and paged."""
         rows = await info.context.many("complaints", "refund_id").load(self.id)
+        rows = info.context.state.affairs.complaints.over(self.id, rows)
         cut, page = page_rows(info.context, f"my:complaints:{self.id}", rows, "complaint_id", first=first, after=after)
         return page.of([_complaint(row) for row in cut])
 

@@ -135,6 +135,7 @@ class Refund:
     async def complaints(self, info: Info, first: First = DEFAULT_PAGE, after: After = None) -> Connection[Complaint]:
         """Complaints, batched and paged."""
         rows = await info.context.many("complaints", "refund_id").load(self.id)
+        rows = info.context.state.affairs.complaints.over(self.id, rows)
         cut, page = page_rows(info.context, f"complaints:{self.id}", rows, "complaint_id", first=first, after=after)
         return page.of([complaint_of(row) for row in cut])
 

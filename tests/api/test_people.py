@@ -47,11 +47,29 @@ def test_a_store_files_and_investigators_see_why_and_decide(api: Asked) -> None:
     given = api.data(verdict % filed["id"])["decideComplaint"]
     assert given == {"outcome": "UPHELD", "by": "test investigator"}
     assert api.code(verdict % filed["id"]) == "BAD_INPUT"
+    # at once, before any run or load: in the claim's record, for the platform and for the store
+    (told,) = api.data('{ refund(id: "r-1") { complaints { edges { node { id outcome } } } } }')["refund"][
+        "complaints"
+    ]["edges"]
+    assert told["node"] == {"id": filed["id"], "outcome": "UPHELD"}
+    (told,) = shop(api, '{ myClaim(id: "r-1") { complaints { edges { node { id } } } } }')["data"]["myClaim"][
+        "complaints"
+    ]["edges"]
+    assert told["node"]["id"] == filed["id"]
     mine = shop(api, "{ myComplaints { edges { node { id outcome } } } }")["data"]["myComplaints"]["edges"]
     assert mine == [{"node": {"id": filed["id"], "outcome": "UPHELD"}}]
     (count,) = [one for one in api.data("{ complaintCounts { type filed upheld reviewed atOnce } }")["complaintCounts"]
                 if one["type"] == "ABNORMAL_REFUND_ONLY"]  # fmt: skip
     assert count == {"type": "ABNORMAL_REFUND_ONLY", "filed": 1, "upheld": 1, "reviewed": 1, "atOnce": 0}
+
+
+def test_a_verdict_on_a_complaint_of_the_records_stands_there_at_once(api: Asked) -> None:
+    asked = '{ refund(id: "r-0") { complaints { edges { node { id outcome } } } } }'
+    assert api.data(asked)["refund"]["complaints"]["edges"] == [{"node": {"id": "c-1", "outcome": "UPHELD"}}]
+    verdict = 'mutation { decideComplaint(id: "c-1", outcome: DISMISSED, reason: "the pictures are real") { by } }'
+    assert api.code(verdict) == "BAD_INPUT", "it was decided; only a senior investigator decides otherwise"
+    api.data(verdict, role="senior_investigator")
+    assert api.data(asked)["refund"]["complaints"]["edges"] == [{"node": {"id": "c-1", "outcome": "DISMISSED"}}]
 
 
 def test_a_batch_answers_each_in_its_place(api: Asked) -> None:

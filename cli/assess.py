@@ -33,7 +33,17 @@ def assess(
         head, fallback = at.head(), chosen_policy(policy)
         published = None if head.run is None else published_run(at, head.run, fallback)
         rules = fallback if published is None else published.facts.policy
-        found = assess_claim(at, refund_id, published, rules, known_by=head.load, now=at_now)
+        complaints, judged, _ = stood(at)
+        found = assess_claim(
+            at,
+            refund_id,
+            published,
+            rules,
+            known_by=head.load,
+            now=at_now,
+            fates=complaints.fates(),
+            abusive={buyer for buyer, one in judged.accounts.items() if one.about.said is Said.ABUSIVE},
+        )
 
     def text() -> None:
         typer.echo(f"{found.refund_id}: {len(found.remedies)} remedies")

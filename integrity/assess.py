@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -73,13 +73,11 @@ def basis_of(published: PublishedRun | None, policy: Policy) -> Basis:
     return Basis(published.record.run_id, published.record.as_of, published.record.policy)
 
 
-def read_account(published: PublishedRun, buyer_id: str, policy: Policy) -> AccountFacts | None:
-    """What the published run says of an account; None where it did not judge it."""
-    return read_accounts(published, [buyer_id], policy).get(buyer_id)
-
-
-def read_accounts(published: PublishedRun, buyer_ids: Sequence[str], policy: Policy) -> dict[str, AccountFacts]:
-    """What the published run says of accounts, those that it judged, in one reading of its tables."""
+def read_accounts(
+    published: PublishedRun, buyer_ids: Sequence[str], policy: Policy, *, abusive: Collection[str] = ()
+) -> dict[str, AccountFacts]:
+    """What the published run says of accounts, those that it judged, in one reading of its tables; `abusive` are
+    buyers that a person judged so."""
     if not buyer_ids:
         return {}
     wanted = pc.field("buyer_id").isin(list(buyer_ids))
@@ -99,15 +97,25 @@ def read_accounts(published: PublishedRun, buyer_ids: Sequence[str], policy: Pol
         buyer = decision["buyer_id"]
         finding = findings.get(buyer)
         ring_id = finding["ring_id"] if finding is not None else None
-        found[buyer] = account_facts(decision, finding, members.get((ring_id, buyer)), rings.get(ring_id), policy)
+        found[buyer] = account_facts(
+            decision, finding, members.get((ring_id, buyer)), rings.get(ring_id), policy, judged=buyer in abusive
+        )
     return found
 
 
 def assess_claim(
-    store: Store, refund_id: str, published: PublishedRun | None, policy: Policy, *, known_by: int, now: int
+    store: Store,
+    refund_id: str,
+    published: PublishedRun | None,
+    policy: Policy,
+    *,
+    known_by: int,
+    now: int,
+    fates: Mapping[str, str] | None = None,
+    abusive: Collection[str] = (),
 ) -> Assessment:
-    """The remedies for one claim, as known by load `known_by`. Raises `NotFound`: no such claim, or its order is not
-    known."""
+    """The remedies for one claim, as known by load `known_by`. `fates` are outcomes of complaints by id that outrank
+    the records'; `abusive` buyers that a person judged so. Raises `NotFound`: no such claim, or its order is unknown."""
 
     def find(table: str, column: str, values: list[Any]) -> list[dict[str, Any]]:
         return rows_of(store.find(table, column, values, known_by=known_by)) if values and known_by else []
@@ -117,14 +125,15 @@ def assess_claim(
     if refund is None or order is None:
         what = f"no claim {refund_id!r}" if refund is None else f"the order of claim {refund_id!r} is not known yet"
         raise NotFound(what, where=store.url, do="check the id; load newer data")
-    complaints = [row["outcome"] for row in find("complaints", "refund_id", [refund_id])]
+    reports = {row["complaint_id"]: row["outcome"] for row in find("complaints", "refund_id", [refund_id])}
+    complaints = [(fates or {}).get(id_, outcome) for id_, outcome in reports.items()]
     shop = next(iter(find("stores", "store_id", [order["store_id"]])), {})
     beside = find("refunds", "parcel", [refund["parcel"]] if refund["parcel"] is not None else [])
     others = find("orders", "order_id", sorted({row["order_id"] for row in beside} - {order["order_id"]}))
     elsewhere = any((one["buyer_id"], one["store_id"]) != (order["buyer_id"], order["store_id"]) for one in others)
     account, evidence = None, list[dict[str, Any]]()
     if published is not None:
-        account = read_account(published, order["buyer_id"], policy)
+        account = read_accounts(published, [order["buyer_id"]], policy, abusive=abusive).get(order["buyer_id"])
         of_claim = (pc.field("source_table") == "refunds") & (pc.field("source_id") == refund_id)
         rows = rows_of(published.table("run_evidence").filter(of_claim))
         evidence = [row for row in rows if row["buyer_id"] == order["buyer_id"]]

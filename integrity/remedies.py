@@ -77,7 +77,8 @@ class Remedy:
 
 @dataclass(frozen=True)
 class AccountFacts:
-    """What a run says of an account. `stands_by`: belongs to a ring that counts without acting like it."""
+    """What a run says of an account. `stands_by`: belongs to a ring that counts without acting like it;
+    `judged`: a person judged it abusive, which outranks both that and its risk."""
 
     buyer_id: str
     status: Status
@@ -87,6 +88,7 @@ class AccountFacts:
     stands_by: bool
     store_ids: tuple[str, ...]
     expires_at: int | None
+    judged: bool = False
 
 
 @dataclass(frozen=True)
@@ -111,8 +113,11 @@ def account_facts(
     member: Mapping[str, Any] | None,
     ring: Mapping[str, Any] | None,
     policy: Policy,
+    *,
+    judged: bool = False,
 ) -> AccountFacts:
-    """The facts in rows of `run_decisions`, `run_accounts`, `run_members` and `run_rings` (of the finding's ring)."""
+    """The facts in rows of `run_decisions`, `run_accounts`, `run_members` and `run_rings` (of the finding's ring), and
+    whether a person's judgement stands that the account is abusive."""
     rules, finding = policy.statuses, finding or {}
     counts = ring is not None and ring["confidence"] >= rules.ring_confidence
     acts = member is not None and member["role"] == "actor" and member["probability"] >= rules.membership_probability
@@ -122,9 +127,10 @@ def account_facts(
         finding.get("risk") or 0.0,
         finding.get("claims") or 0,
         finding.get("expected_claims") or 0.0,
-        counts and not acts,
+        counts and not acts and not judged,
         tuple(decision["limit_store_ids"]),
         decision["expires_at"],
+        judged,
     )
 
 
@@ -181,6 +187,8 @@ def account_remedies(account: AccountFacts, policy: Policy, basis: Basis, *, now
     everywhere = account.status is Status.PLATFORM_LIMITED
     scope = RemedyScope.PLATFORM if everywhere else RemedyScope.STORES
     reason = RemedyReason.CLAIMS_FAR_ABOVE_EXPECTED if _own_conduct(account, policy) else RemedyReason.ACCOUNT_RISK
+    if account.judged:
+        reason = RemedyReason.ACCOUNT_JUDGED
     limit = RemedyKind.PLATFORM_LIMIT if everywhere else RemedyKind.STORE_LIMIT
     from_risk = (
         (limit, 0.0),
@@ -193,7 +201,7 @@ def account_remedies(account: AccountFacts, policy: Policy, basis: Basis, *, now
     return [
         _remedy(kind, scope, stores, basis.as_of, account.expires_at, reason, basis)
         for kind, least in from_risk
-        if account.risk >= least
+        if account.judged or account.risk >= least
     ]
 
 
@@ -250,7 +258,7 @@ def _verdict(
     if "dismissed" in claim.complaints:
         return None  # somebody looked and found the buyer right: what the machine thinks doesn't outrank that
     acting = account is not None and not account.stands_by
-    risk = account.risk if account is not None and acting else 0.0
+    risk = 0.0 if account is None or not acting else 1.0 if account.judged else account.risk
     if claim.evidence:
         sure = risk >= rules.reject_risk or (len(claim.evidence) > 1 and risk >= policy.statuses.watch_risk)
         return RemedyKind.REJECT_CLAIM if sure else RemedyKind.MANUAL_REVIEW, claim.evidence[0]
@@ -258,7 +266,7 @@ def _verdict(
         conduct = _own_conduct(account, policy)
         if conduct and risk >= rules.reject_risk and claim.refund_only:
             return RemedyKind.REJECT_CLAIM, RemedyReason.CLAIMS_FAR_ABOVE_EXPECTED
-        return RemedyKind.MANUAL_REVIEW, RemedyReason.ACCOUNT_RISK
+        return RemedyKind.MANUAL_REVIEW, RemedyReason.ACCOUNT_JUDGED if account.judged else RemedyReason.ACCOUNT_RISK
     if "pending" in claim.complaints:
         return RemedyKind.MANUAL_REVIEW, RemedyReason.COMPLAINT_PENDING
     return None

@@ -34,6 +34,7 @@ class RemedyReason(StrEnum):
     PICTURES_OF_OTHER_GOODS = "pictures_of_other_goods"
     PARCEL_OF_ANOTHER_RETURN = "parcel_of_another_return"
     CLAIMS_FAR_ABOVE_EXPECTED = "claims_far_above_expected"
+    ACCOUNT_JUDGED = "account_judged"
     ACCOUNT_RISK = "account_risk"
 
 
@@ -118,6 +119,9 @@ WHY_TO_BUYER: Final[Mapping[RemedyReason, Words]] = {
         "This account claims far more often than others who bought the same.",
         "该账号的售后申请明显多于购买同类商品的其他买家。",
     ),
+    RemedyReason.ACCOUNT_JUDGED: Words(
+        "A person examined this account and found abuse of refunds.", "该账号经人工核查，认定存在滥用退款行为。"
+    ),
     RemedyReason.ACCOUNT_RISK: Words(
         "What this account ordered and claimed looks like abuse of refunds.", "该账号的订单与售后行为有滥用退款的迹象。"
     ),
@@ -131,6 +135,7 @@ WHY_TO_STORE: Final[Mapping[RemedyReason, Words]] = {
     RemedyReason.PICTURES_OF_OTHER_GOODS: WHY_TO_BUYER[RemedyReason.PICTURES_OF_OTHER_GOODS],
     RemedyReason.PARCEL_OF_ANOTHER_RETURN: WHY_TO_BUYER[RemedyReason.PARCEL_OF_ANOTHER_RETURN],
     RemedyReason.CLAIMS_FAR_ABOVE_EXPECTED: _CHECK,
+    RemedyReason.ACCOUNT_JUDGED: _CHECK,
     RemedyReason.ACCOUNT_RISK: _CHECK,
 }
 

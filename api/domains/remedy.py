@@ -17,6 +17,7 @@ from graph.errors import NotFound
 from integrity import remedies as rules
 from integrity import remedy_words as words
 from integrity.assess import Assessment, assess_claim, basis_of
+from integrity.judgements import Said
 from integrity.policy import Policy
 
 
@@ -57,6 +58,7 @@ class RemedyReason(Enum):
     CLAIMS_FAR_ABOVE_EXPECTED = choice(
         "claims_far_above_expected", "The account's own claims are far above those expected of its baskets."
     )
+    ACCOUNT_JUDGED = choice("account_judged", "A person judged the account abusive.")
     ACCOUNT_RISK = choice("account_risk", "The account's risk in the published run.")
 
 
@@ -135,7 +137,14 @@ def facts_of_account(context: Context, buyer_id: str) -> rules.AccountFacts | No
     if ring is not None:
         mine = (one for one in context.view.memberships_of(buyer_id) if one["ring_id"] == ring["ring_id"])
         member = next(mine, None)
-    return rules.account_facts(row, row, member, ring, policy_in_force(context))
+    judged = buyer_id in judged_abusive(context)
+    return rules.account_facts(row, row, member, ring, policy_in_force(context), judged=judged)
+
+
+def judged_abusive(context: Context) -> frozenset[str]:
+    """Buyers whom a person judged abusive, as things stand."""
+    accounts = context.state.affairs.outranking().accounts
+    return frozenset(buyer for buyer, one in accounts.items() if one.about.said is Said.ABUSIVE)
 
 
 def remedies_of_account(context: Context, buyer_id: str) -> list[Remedy]:
@@ -166,6 +175,8 @@ def assessed(context: Context, refund_id: str) -> Assessment | None:
             policy_in_force(context),
             known_by=view.head.load,
             now=context.state.now(),
+            fates=context.state.affairs.complaints.fates(),
+            abusive=judged_abusive(context),
         )
     except NotFound:
         return None
@@ -211,7 +222,11 @@ class MyRemedy:
 
 
 _LIMITS = (words.RemedyKind.STORE_LIMIT, words.RemedyKind.PLATFORM_LIMIT)
-_CHECKED = (words.RemedyReason.ACCOUNT_RISK, words.RemedyReason.CLAIMS_FAR_ABOVE_EXPECTED)
+_CHECKED = (
+    words.RemedyReason.ACCOUNT_RISK,
+    words.RemedyReason.ACCOUNT_JUDGED,
+    words.RemedyReason.CLAIMS_FAR_ABOVE_EXPECTED,
+)
 
 
 def remedies_for_store(context: Context, refund_id: str) -> list[MyRemedy]:

@@ -92,3 +92,14 @@ def test_before_any_run_a_claim_is_assessed_by_its_records_alone(store: Store, s
         assert found is None
     else:
         assert (found["runId"], kinds(found["remedies"])) == (None, ["EXCLUDE_FROM_STORE_RATES"])
+
+
+def test_a_judgement_and_a_verdict_count_at_once(api: Asked) -> None:
+    judge = """mutation { judge(reason: "seen",
+      judgement: {target: ACCOUNT, id: "b-03", said: ABUSIVE, storeIds: ["s-2"]}) { state } }"""
+    assert api.data(judge)["judge"]["state"] == "STANDING"
+    remedies = api.data('{ account(id: "b-03") { remedies { kind reason } } }')["account"]["remedies"]
+    assert {one["reason"] for one in remedies} == {"ACCOUNT_JUDGED"}
+    verdict = 'mutation { decideComplaint(id: "c-1", outcome: DISMISSED, reason: "the pictures are right") { by } }'
+    api.data(verdict, role="senior_investigator")
+    assert "COMPLAINT_UPHELD" not in json.dumps(api.data(ASSESS, r="r-0"))

@@ -200,6 +200,17 @@ def test_whoever_acts_in_a_ring_that_counts_does_not_stand_by() -> None:
     assert not account_facts(decision, None, None, None, POLICY).stands_by
 
 
+def test_a_persons_judgement_outranks_the_risk_and_whether_the_run_saw_a_bystander() -> None:
+    decision = {"buyer_id": "b", "status": "PLATFORM_LIMITED", "limit_store_ids": [], "expires_at": NOW + DAY}
+    member, ring = {"role": "bystander", "probability": 0.1}, {"confidence": 0.97}
+    facts = account_facts(decision, {"risk": 0.2, "claims": 1}, member, ring, POLICY, judged=True)
+    found = of_account(facts)
+    assert len(found) == 5
+    assert {one.reason for one in found.values()} == {RemedyReason.ACCOUNT_JUDGED}
+    assert of_claim(facts)["manual_review"] is RemedyReason.ACCOUNT_JUDGED  # and no more, by the judgement alone
+    assert of_claim(facts, evidence=(LIGHT,))["reject_claim"] is LIGHT
+
+
 def test_every_remedy_and_reason_is_told_in_both_languages_and_filled_in() -> None:
     for told in (TO_BUYER, TO_STORE):
         assert set(told) == set(RemedyKind)
@@ -221,7 +232,11 @@ def test_the_stores_words_tell_of_no_other_store_buyer_or_ring() -> None:
         assert not re.search(r"\bring|gang|other (buyer|account|store)|group|risk|platform-wide", words.en), words.en
         assert not re.search("团伙|其他|关联|风险|全平台", words.zh), words.zh
     assert TO_STORE[RemedyKind.PLATFORM_LIMIT] == TO_STORE[RemedyKind.STORE_LIMIT]
-    account_reasons = {RemedyReason.ACCOUNT_RISK, RemedyReason.CLAIMS_FAR_ABOVE_EXPECTED}
+    account_reasons = {
+        RemedyReason.ACCOUNT_RISK,
+        RemedyReason.ACCOUNT_JUDGED,
+        RemedyReason.CLAIMS_FAR_ABOVE_EXPECTED,
+    }
     assert len({WHY_TO_STORE[reason] for reason in account_reasons}) == 1
 
 

@@ -115,7 +115,7 @@ def assess_claim(
     abusive: Collection[str] = (),
 ) -> Assessment:
     """The remedies for one claim, as known by load `known_by`. `fates` are outcomes of complaints by id that outrank
-    the records'; `abusive` buyers that a person judged so. Raises `NotFound`: no such claim, or its order is unknown."""
+    the records'; `abusive` buyers that a person judged so. Raises `NotFound`: no such claim, or of an unknown order."""
 
     def find(table: str, column: str, values: list[Any]) -> list[dict[str, Any]]:
         return rows_of(store.find(table, column, values, known_by=known_by)) if values and known_by else []

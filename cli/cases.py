@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from cli.acting import By, Key, Now, Reason, Senior, acting, instant, person
 from cli.common import AsJson, Namespace, PolicyFile, StoreUrl, answer, chosen_policy, table
-from cli.people import By, Key, Now, Reason, Senior, _affairs, _instant, _person
 from graph.errors import BadInput
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def show_queue(
     from integrity.cases import waiting
     from integrity.money import to_text
 
-    with _affairs(store, namespace, policy) as affairs:
+    with acting(store, namespace, policy) as affairs:
         found = _candidates(affairs.book.store, chosen_policy(policy))
         found = found if everything else waiting(found, affairs.cases)
     told = [
@@ -88,9 +88,9 @@ def open_case(
     """Open a case on a ring or account of the queue; one that is not closed answers as it stands."""
     from integrity.case_queue import find_candidate
 
-    with _affairs(store, namespace, policy) as affairs:
+    with acting(store, namespace, policy) as affairs:
         found = find_candidate(_candidates(affairs.book.store, chosen_policy(policy)), target.value, target_id)
-        done = affairs.case_desk.open(found, by=_person(by, senior), now=_instant(now), key=key)
+        done = affairs.case_desk.open(found, by=person(by, senior), now=instant(now), key=key)
     _tell(done, as_json)
 
 
@@ -107,8 +107,8 @@ def assign_case(
     as_json: AsJson = False,
 ) -> None:
     """Give a case to a person."""
-    with _affairs(store, namespace, None) as affairs:
-        done = affairs.case_desk.assign(case_id, to, by=_person(by, senior), now=_instant(now), key=key)
+    with acting(store, namespace, None) as affairs:
+        done = affairs.case_desk.assign(case_id, to, by=person(by, senior), now=instant(now), key=key)
     _tell(done, as_json)
 
 
@@ -125,8 +125,8 @@ def note_case(
     as_json: AsJson = False,
 ) -> None:
     """Write a note on a case."""
-    with _affairs(store, namespace, None) as affairs:
-        done = affairs.case_desk.note(case_id, text, by=_person(by, senior), now=_instant(now), key=key)
+    with acting(store, namespace, None) as affairs:
+        done = affairs.case_desk.note(case_id, text, by=person(by, senior), now=instant(now), key=key)
     _tell(done, as_json)
 
 
@@ -144,9 +144,9 @@ def decide_case(
     as_json: AsJson = False,
 ) -> None:
     """Decide a case: whoever it is assigned to, or a senior investigator."""
-    with _affairs(store, namespace, None) as affairs:
+    with acting(store, namespace, None) as affairs:
         done = affairs.case_desk.decide(
-            case_id, decision.value, reason, by=_person(by, senior), now=_instant(now), key=key
+            case_id, decision.value, reason, by=person(by, senior), now=instant(now), key=key
         )
     _tell(done, as_json)
 
@@ -164,8 +164,8 @@ def close_case(
     as_json: AsJson = False,
 ) -> None:
     """Close a decided case."""
-    with _affairs(store, namespace, None) as affairs:
-        done = affairs.case_desk.close(case_id, reason, by=_person(by, senior), now=_instant(now), key=key)
+    with acting(store, namespace, None) as affairs:
+        done = affairs.case_desk.close(case_id, reason, by=person(by, senior), now=instant(now), key=key)
     _tell(done, as_json)
 
 
@@ -180,7 +180,7 @@ def list_cases(
     """List cases, the latest last."""
     if state not in ("", "open", "decided", "closed"):
         raise BadInput(f"{state!r} is no state", where="--state", do="choose open, decided or closed")
-    with _affairs(store, namespace, None) as affairs:
+    with acting(store, namespace, None) as affairs:
         found = [
             one for one in affairs.cases.all.values() if state in ("", one.state) and assignee in ("", one.assignee)
         ]
@@ -197,7 +197,7 @@ def brief_case(case_id: CaseId, store: StoreUrl = "", namespace: Namespace = "",
     """Print a case's brief: why, accounts, facts with their records, timeline, what was decided before."""
     from integrity.case_brief import brief, brief_text
 
-    with _affairs(store, namespace, None) as affairs:
+    with acting(store, namespace, None) as affairs:
         told = brief(affairs.book.store, affairs.case_desk.one(case_id), affairs)
     answer(told.to_json(), as_json, lambda: typer.echo(brief_text(told).rstrip("\n")))
 
@@ -214,8 +214,8 @@ def case_notes(
     """Print the notes on a case, oldest first."""
     from integrity.instants import to_iso
 
-    with _affairs(store, namespace, None) as affairs:
-        told = affairs.case_desk.texts(case_id, by=_person(by, senior))
+    with acting(store, namespace, None) as affairs:
+        told = affairs.case_desk.texts(case_id, by=person(by, senior))
     data = [{"at": to_iso(note.at), "by": note.by, "text": text} for note, text in told]
     answer(data, as_json, lambda: table("at", "by", "text", rows=[tuple(one.values()) for one in data]))
 
@@ -235,7 +235,7 @@ def draw_case(
 
     if file.suffix not in (".svg", ".png"):
         raise BadInput(f"{file.suffix or 'no ending'!r} is no picture", where=str(file), do="use .svg or .png")
-    with _affairs(store, namespace, None) as affairs:
+    with acting(store, namespace, None) as affairs:
         at = affairs.book.store
         told = brief(at, affairs.case_desk.one(case_id), affairs)
         if told.case.target != "ring":
@@ -269,12 +269,12 @@ def export_case(
 
     if file.suffix != ".zip":
         raise BadInput(f"{file.suffix or 'no ending'!r} is no bundle", where=str(file), do="use .zip")
-    with _affairs(store, namespace, None) as affairs:
-        at, who = affairs.book.store, _person(by, senior)
+    with acting(store, namespace, None) as affairs:
+        at, who = affairs.book.store, person(by, senior)
         data = bundle(at, brief(at, affairs.case_desk.one(case_id), affairs), affairs)
         digest = hashlib.sha256(data).hexdigest()
         body = {"who": who.name, "role": who.role, "via": ["case export"], "kind": "case", "what": case_id}
-        row = {"at": _instant(now), "id": secrets.token_hex(8), "body": json.dumps(body | {"sha256": digest})}
+        row = {"at": instant(now), "id": secrets.token_hex(8), "body": json.dumps(body | {"sha256": digest})}
         at.note("audit", [row])  # before anybody has the file
         head = affairs.book.head
     replace_file(file, data)

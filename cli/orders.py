@@ -10,14 +10,15 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.common import AsJson, Namespace, PolicyFile, StoreUrl, answer, chosen_policy, keyer, now_us, opened
+from cli.acting import Now, instant
+from cli.common import AsJson, Namespace, PolicyFile, StoreUrl, answer, chosen_policy, keyer, opened
 from cli.serving import IdentifierKeyer
 from graph.currencies import EXPONENTS
 from graph.errors import BadInput
 from graph.store import Store
 from integrity.checkout import PurchaseRequest
 from integrity.checkout_view import CheckoutDesk
-from integrity.instants import from_iso, to_iso
+from integrity.instants import to_iso
 from integrity.money import to_minor
 from integrity.policy import Policy
 from integrity.reservations import Reservation, ReservationDesk
@@ -29,9 +30,6 @@ _DEADLINE_MS = 10_000
 OrderId = Annotated[str, typer.Argument(metavar="ORDER", help="The order's id.")]
 Amount = Annotated[str | None, typer.Option(help="What was paid, as decimal text; it must be what was reserved.")]
 Currency = Annotated[str, typer.Option(help="Currency of the amount, ISO 4217.")]
-At = Annotated[
-    str | None, typer.Option("--now", metavar="INSTANT", help="Do it as if it were this instant, to try old data.")
-]
 
 
 def reserve(
@@ -44,7 +42,7 @@ def reserve(
     quantity: Annotated[int, typer.Option(help="Pieces.")] = 1,
     address: Annotated[str | None, typer.Option(help="Where it is sent: keyed at once; needs RINGFENCE_KEY.")] = None,
     device: Annotated[str | None, typer.Option(help="The device that it is bought from: as the address.")] = None,
-    now: At = None,
+    now: Now = None,
     policy: PolicyFile = None,
     store: StoreUrl = "",
     namespace: Namespace = "",
@@ -58,14 +56,14 @@ def reserve(
         buyer, store_id, sku, quantity, _minor(amount, currency), currency, order, tuple(identifiers)
     )
     with _desk(store, namespace, chosen_policy(policy)) as desk:
-        _tell(desk.reserve(request, now=_instant(now)), as_json)
+        _tell(desk.reserve(request, now=instant(now)), as_json)
 
 
 def confirm(
     order: OrderId,
     amount: Amount = None,
     currency: Currency = "CNY",
-    now: At = None,
+    now: Now = None,
     store: StoreUrl = "",
     namespace: Namespace = "",
     as_json: AsJson = False,
@@ -75,15 +73,15 @@ def confirm(
     if amount is not None:
         expects = {"amount": _minor(amount, currency), "currency": currency}
     with _desk(store, namespace, None) as desk:
-        _tell(desk.confirm(order, expects, now=_instant(now)), as_json)
+        _tell(desk.confirm(order, expects, now=instant(now)), as_json)
 
 
 def release(
-    order: OrderId, now: At = None, store: StoreUrl = "", namespace: Namespace = "", as_json: AsJson = False
+    order: OrderId, now: Now = None, store: StoreUrl = "", namespace: Namespace = "", as_json: AsJson = False
 ) -> None:
     """Release a reservation: the order was given up, and stops counting at once."""
     with _desk(store, namespace, None) as desk:
-        _tell(desk.release(order, {}, now=_instant(now)), as_json)
+        _tell(desk.release(order, {}, now=instant(now)), as_json)
 
 
 @contextmanager
@@ -114,10 +112,6 @@ def _minor(text: str, currency: str) -> int:
         raise BadInput(
             f"{text!r} is no amount of {currency}", where="--amount", do="write decimal text such as 129.90"
         ) from None
-
-
-def _instant(text: str | None) -> int:
-    return now_us() if text is None else from_iso(text, where="--now")
 
 
 def _tell(reservation: Reservation, as_json: bool) -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import getpass
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from enum import Enum
 from pathlib import Path
@@ -13,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cli.acting import By, Key, Now, Reason, Senior, acting, instant, person
 from cli.common import (
     AsJson,
     Namespace,
@@ -30,16 +29,7 @@ from cli.settings import AUDIT_KEY
 from graph.errors import BadInput, Tampered
 
 if TYPE_CHECKING:
-    from integrity.acts import Actor
-    from integrity.affairs import Affairs
-
-By = Annotated[str, typer.Option(help="Who acts; default the user of this machine.", show_default=False)]
-Senior = Annotated[bool, typer.Option("--senior", help="Act as a senior investigator.")]
-Key = Annotated[str, typer.Option(help="Your own name for this request: the same again changes nothing.")]
-Reason = Annotated[str, typer.Option(help="Why; stands in the book of acts.")]
-Now = Annotated[
-    str | None, typer.Option("--now", metavar="INSTANT", help="Act as if it were this instant, to try old data.")
-]
+    pass
 
 complaint = typer.Typer(help="Stores' complaints: file, decide, list, count.", no_args_is_help=True)
 judge = typer.Typer(help="Judgements, which outrank every run: make, second, withdraw, list.", no_args_is_help=True)
@@ -75,9 +65,9 @@ def file_complaint(
     from integrity.acts import Actor
     from integrity.complaints import Filing, Refused
 
-    with _affairs(store, namespace, policy) as affairs:
+    with acting(store, namespace, policy) as affairs:
         who = Actor(by or store_id or getpass.getuser(), "store" if store_id else "investigator", store_id)
-        (one,) = affairs.complaint_desk.file([Filing(refund, type_, note)], by=who, now=_instant(now), key=key)
+        (one,) = affairs.complaint_desk.file([Filing(refund, type_, note)], by=who, now=instant(now), key=key)
     if isinstance(one, Refused):
         raise BadInput(one.why, where=refund, do="see `ringfence complaint file --help`")
     answer(asdict(one), as_json, lambda: typer.echo("\n".join(_complaint_lines(one))))
@@ -98,9 +88,9 @@ def decide_complaint(
     as_json: AsJson = False,
 ) -> None:
     """Give a person's verdict on a complaint."""
-    with _affairs(store, namespace, policy) as affairs:
+    with acting(store, namespace, policy) as affairs:
         found = affairs.complaint_desk.decide(
-            complaint_id, outcome.value, reason, by=_person(by, senior), now=_instant(now), key=key
+            complaint_id, outcome.value, reason, by=person(by, senior), now=instant(now), key=key
         )
     answer(asdict(found), as_json, lambda: typer.echo(f"{complaint_id}: {found.outcome}"))
 
@@ -114,7 +104,7 @@ def list_complaints(
     as_json: AsJson = False,
 ) -> None:
     """List complaints filed here, the latest last."""
-    with _affairs(store, namespace, None) as affairs:
+    with acting(store, namespace, None) as affairs:
         found = [
             one
             for one in affairs.complaints.filed.values()
@@ -138,7 +128,7 @@ def count_complaints(
     """Count complaints by month and type: filed, decided, by whom, how fast."""
     from integrity.complaint_counts import counts
 
-    with _affairs(store, namespace, None) as affairs:
+    with acting(store, namespace, None) as affairs:
         found = [asdict(one) for one in counts(affairs.book.store, affairs.complaints, store_id=store_id)]
     names = tuple(found[0]) if found else ("month", "type", "filed")
     answer(found, as_json, lambda: table(*names, rows=[tuple(one.values()) for one in found]))
@@ -164,8 +154,8 @@ def make_judgement(
 ) -> None:
     """Judge; the next run heeds it."""
     about = _about(target, id_, said, buyer, record_table, at or [])
-    with _affairs(store, namespace, policy) as affairs:
-        made = affairs.judgement_desk.make(about, reason, by=_person(by, senior), now=_instant(now), key=key)
+    with acting(store, namespace, policy) as affairs:
+        made = affairs.judgement_desk.make(about, reason, by=person(by, senior), now=instant(now), key=key)
     answer(asdict(made), as_json, lambda: typer.echo(f"{made.judgement_id}: {made.state}"))
 
 
@@ -180,8 +170,8 @@ def second_judgement(
     as_json: AsJson = False,
 ) -> None:
     """Agree, as a second person, with a judgement that waits for one."""
-    with _affairs(store, namespace, None) as affairs:
-        made = affairs.judgement_desk.second(judgement, by=_person(by, senior), now=_instant(now))
+    with acting(store, namespace, None) as affairs:
+        made = affairs.judgement_desk.second(judgement, by=person(by, senior), now=instant(now))
     answer(asdict(made), as_json, lambda: typer.echo(f"{made.judgement_id}: {made.state}"))
 
 
@@ -197,8 +187,8 @@ def withdraw_judgement(
     as_json: AsJson = False,
 ) -> None:
     """Take a judgement back."""
-    with _affairs(store, namespace, None) as affairs:
-        made = affairs.judgement_desk.withdraw(judgement, reason, by=_person(by, senior), now=_instant(now))
+    with acting(store, namespace, None) as affairs:
+        made = affairs.judgement_desk.withdraw(judgement, reason, by=person(by, senior), now=instant(now))
     answer(asdict(made), as_json, lambda: typer.echo(f"{made.judgement_id}: {made.state}"))
 
 
@@ -211,7 +201,7 @@ def list_judgements(
     """List judgements, newest first."""
     from integrity.judgements import listed
 
-    with _affairs(store, namespace, None) as affairs:
+    with acting(store, namespace, None) as affairs:
         found = listed(affairs.judgements)
     rows = [
         (one.judgement_id, one.state, one.about.target.value, one.about.id, one.about.said.value, one.by, one.reason)
@@ -238,8 +228,8 @@ def open_appeal(
 ) -> None:
     """Open an appeal on a buyer's behalf."""
     words = typer.get_text_stream("stdin").read() if str(text) == "-" else _read(text)
-    with _affairs(store, namespace, policy) as affairs:
-        made = affairs.appeal_desk.open(buyer, words, by=_person(by, senior), now=_instant(now), key=key)
+    with acting(store, namespace, policy) as affairs:
+        made = affairs.appeal_desk.open(buyer, words, by=person(by, senior), now=instant(now), key=key)
     answer(asdict(made), as_json, lambda: typer.echo(f"{made.appeal_id}: {made.state}"))
 
 
@@ -264,14 +254,14 @@ def uphold_appeal(
     from integrity.anew import decide_anew
 
     named = [_wrong(one) for one in wrong]
-    with _affairs(store, namespace, policy) as affairs:
+    with acting(store, namespace, policy) as affairs:
         at, chosen = affairs.book.store, chosen_policy(policy)
         done = affairs.appeal_desk.uphold(
             appeal_id,
             named,
             reason,
-            by=_person(by, senior),
-            now=_instant(now),
+            by=person(by, senior),
+            now=instant(now),
             recompute=lambda: decide_anew(at, policy=chosen, now=now_us, holder=holder("appeal")),
             key=key,
         )
@@ -291,8 +281,8 @@ def reject_appeal(
     as_json: AsJson = False,
 ) -> None:
     """Reject an appeal."""
-    with _affairs(store, namespace, None) as affairs:
-        done = affairs.appeal_desk.reject(appeal_id, reason, by=_person(by, senior), now=_instant(now))
+    with acting(store, namespace, None) as affairs:
+        done = affairs.appeal_desk.reject(appeal_id, reason, by=person(by, senior), now=instant(now))
     answer(asdict(done), as_json, lambda: typer.echo(f"{done.appeal_id}: {done.state}"))
 
 
@@ -306,9 +296,9 @@ def list_appeals(
     """List appeals, the latest last. What buyers wrote is not shown."""
     from integrity.instants import to_iso
 
-    with _affairs(store, namespace, None) as affairs:
+    with acting(store, namespace, None) as affairs:
         found = list(affairs.appeals.all.values())
-    at = _instant(now)
+    at = instant(now)
     rows = [
         (one.appeal_id, one.buyer_id, one.state + (", overdue" if one.overdue(at) else ""), to_iso(one.deadline))
         for one in found
@@ -347,7 +337,7 @@ def show_acts(
     """Show the acts in the order done."""
     from integrity.instants import to_iso
 
-    with _affairs(store, namespace, None) as affairs:
+    with acting(store, namespace, None) as affairs:
         found = affairs.book.acts[after:]
     rows = [(one.n, to_iso(one.at), one.by, one.role, one.kind, one.subject) for one in found]
     names = ("act", "at", "by", "role", "kind", "subject")
@@ -371,29 +361,6 @@ def replay(
     if not (found.same and all(found.tables.values())):
         differ = ", ".join(name for name, same in sorted(found.tables.items()) if not same)
         raise Tampered(f"what is stored differs from what was decided: {differ}", where=what, do="ask who changed it")
-
-
-@contextmanager
-def _affairs(url: str, namespace: str, policy: Path | None) -> Iterator[Affairs]:
-    from integrity.affairs import Affairs
-
-    chosen = chosen_policy(policy)
-    with opened(url, namespace) as at:
-        affairs = Affairs(at, lambda: chosen, signing_key=os.environ.get(AUDIT_KEY, ""))
-        affairs.book.refresh()
-        yield affairs
-
-
-def _person(by: str, senior: bool) -> Actor:
-    from integrity.acts import Actor
-
-    return Actor(by or getpass.getuser(), "senior_investigator" if senior else "investigator")
-
-
-def _instant(now: str | None) -> int:
-    from integrity.instants import from_iso
-
-    return now_us() if now is None else from_iso(now, where="--now")
 
 
 def _about(target: str, id_: str, said: str, buyer: str, record_table: str, at: list[str]) -> Any:

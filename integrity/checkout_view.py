@@ -42,6 +42,7 @@ from integrity.checkout_bounds import Bounded, CheckoutCounts, Late
 from integrity.checkout_orders import NotRead, OrderMemory, Orders, remember
 from integrity.columns import keys, rows_of, texts
 from integrity.instants import DAY
+from integrity.limits import limits_of
 from integrity.policy import Allowance, Checkout, Policy
 from integrity.policy_journal import policy_of
 from integrity.publication import find_run
@@ -88,18 +89,7 @@ def published_run(store: Store, run_id: str, fallback: Policy) -> PublishedRun:
     for buyer, status in zip(texts(rows, "buyer_id"), texts(rows, "status"), strict=True):
         decisions[buyer] = free.get(status, free[Status.CLEAR.value])
     limited = rows.filter(held)
-    for row in rows_of(limited):
-        decisions[row["buyer_id"]] = AccountDecision(
-            Status(row["status"]),
-            row["limit_orders_1d"],
-            row["limit_orders_30d"],
-            row["limit_amount_1d"],
-            row["limit_amount_30d"],
-            row["limit_quantity"],
-            row["currency"],
-            frozenset(row["limit_store_ids"]),
-            row["expires_at"],
-        )
+    decisions.update(limits_of(limited))
     hubs = store.run_rows(run_id, "run_hubs", columns=("identifier", "verdict"))
     held_by = frozenset(texts(limited, "buyer_id"))
     rings: dict[str, str] = {}

@@ -36,6 +36,7 @@ from integrity.checkout import (
 from integrity.columns import rows_of, texts
 from integrity.decide import Findings
 from integrity.instants import DAY
+from integrity.limits import limits_of
 from integrity.policy import Allowance
 
 _LIMITED = (Status.STORE_LIMITED.value, Status.PLATFORM_LIMITED.value)
@@ -63,25 +64,6 @@ class Stopped:
     order: int
     whole: bool
     amount: int
-
-
-def limits_of(decisions: pa.Table) -> dict[str, AccountDecision]:
-    """The limits of the limited accounts among the rows of `run_decisions`, as checkout holds them."""
-    found = {}
-    for row in rows_of(decisions):
-        if row["status"] in _LIMITED:
-            found[row["buyer_id"]] = AccountDecision(
-                Status(row["status"]),
-                row["limit_orders_1d"],
-                row["limit_orders_30d"],
-                row["limit_amount_1d"],
-                row["limit_amount_30d"],
-                row["limit_quantity"],
-                row["currency"],
-                frozenset(row["limit_store_ids"]),
-                row["expires_at"],
-            )
-    return found
 
 
 def judged_by(snapshot: Snapshot, findings: Findings, decisions: pa.Table, run: RunFacts) -> Judged:

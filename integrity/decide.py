@@ -215,7 +215,8 @@ def _decision(
         "expires_at": expires_at,
         "reasons": [why, *reasons],
         "lift": f"ends by itself at {to_iso(expires_at)}; earlier with a run that finds risk below "
-        f"{limited_from:g} or fewer than {needed} own claims",
+        f"{limited_from:g} or fewer than {needed} own claims; each {rules.good_conduct_days} days without a new claim "
+        "are a step down",
     }
 
 

@@ -145,6 +145,7 @@ def test_limits_end_so_many_days_after_as_of_and_say_what_would_lift_them(snapsh
     row = decided(snapshot, market_findings())["actor"]
     assert row["expires_at"] == NOW + 90 * DAY
     assert "ends by itself at 2025-03-31T12:00:00Z" in row["lift"]
+    assert "each 180 days without a new claim are a step down" in row["lift"]
 
 
 def test_the_reason_of_the_policy_comes_first_and_those_of_the_finding_follow(snapshot: Snapshot) -> None:

@@ -38,6 +38,7 @@ FIELD_ROLES: dict[str, frozenset[Role]] = {
     "Query.path": _READS,
     "Query.complaints": _READS,
     "Query.complaintCounts": _READS,
+    "Query.storesInAccord": _READS,
     "Query.judgements": _READS,
     "Query.appeals": _READS,
     "Query.acts": _READS,

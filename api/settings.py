@@ -30,6 +30,7 @@ class ApiSettings:
     poll_seconds: float = _setting(0.25, "how often the store is asked for a new run and for revoked tokens")
     store_seconds: float = _setting(1.5, "how long an answer waits for a store's server that is away")
     audit_seconds: float = _setting(0.5, "how often the order service's look-ups are written to the audit journal")
+    seal_seconds: float = _setting(60.0, "how often new lines of the audit journal are put under a seal")
     graphiql_assets: Path | None = field(
         default=None, metadata={"doc": "folder of GraphiQL's assets; where empty, the user's data folder"}
     )

@@ -27,6 +27,7 @@ from integrity.policy import Policy
 from integrity.publication import latest_of
 from integrity.reservations import ReservationDesk
 from integrity.reservations_till import Till
+from integrity.seals import seal
 from integrity.version import ringfence_version
 
 WHOLE = "whole"
@@ -172,6 +173,7 @@ class State:
         for name, work, every in (
             ("api-refresh", self._look, self.settings.poll_seconds),
             ("api-audit", self._flush, self.settings.audit_seconds),
+            ("api-seal", self._seal, self.settings.seal_seconds),
         ):
             thread = threading.Thread(target=self._repeat, args=(work, every), name=name, daemon=True)
             thread.start()
@@ -185,6 +187,7 @@ class State:
         self._threads.clear()
         self._till.close()
         self._flush()
+        self._seal()
 
     def _repeat(self, work: Callable[[], None], every: float) -> None:
         while not self._stop.wait(every):
@@ -206,6 +209,14 @@ class State:
             self.audit.flush()
         except Exception:  # as above
             log.exception("audit flush failed")
+
+    def _seal(self) -> None:
+        try:
+            seal(self.affairs.book, now=self.clock())
+        except RingfenceError as error:
+            log.warning("the audit journal was not sealed", error=str(error))
+        except Exception:  # as above
+            log.exception("sealing failed")
 
 
 def wall_clock() -> int:

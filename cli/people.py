@@ -315,15 +315,25 @@ def verify_acts(
     namespace: Namespace = "",
     as_json: AsJson = False,
 ) -> None:
-    """Check every link and signature of the book of acts. Keep the head's digest elsewhere: it shows a cut-off tail."""
-    from integrity.acts import verify
+    """Check every link and signature of the book of acts, and every seal over the audit journal.
+
+    Keep the head's digest elsewhere: it shows a cut-off tail."""
+    from integrity.acts import Book, verify
+    from integrity.seals import check_seals
 
     with opened(store, namespace, readonly=True) as at:
-        found = verify(at, signing_key=os.environ.get(AUDIT_KEY, ""), head=head)
+        key = os.environ.get(AUDIT_KEY, "")
+        found = verify(at, signing_key=key, head=head)
+        book = Book(at, signing_key=key)
+        book.refresh()
+        sealed = check_seals(at, book)
     answer(
-        asdict(found),
+        {**asdict(found), "audit": asdict(sealed)},
         as_json,
-        lambda: typer.echo(f"{found.acts} acts hold together, {found.signed} signed; head {found.head}"),
+        lambda: typer.echo(
+            f"{found.acts} acts hold together, {found.signed} signed; head {found.head}\n"
+            f"{sealed.lines} audit lines under {sealed.seals} seals, {sealed.unsealed} since"
+        ),
     )
 
 

@@ -17,12 +17,13 @@ import hashlib
 import hmac
 import json
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from graph.errors import BadInput, StoreProblem, Tampered
 from graph.store import Store
+from integrity.policy_journal import read_journal
 
 JOURNAL = "acts"
 FIRST = "0" * 64
@@ -225,7 +226,7 @@ def verify(store: Store, *, signing_key: str = "", head: str = "") -> Checked:
     `head` that digest must be among the acts. Raises `Tampered` naming the first act that is wrong."""
     before: Act | None = None
     signed, found = 0, not head or head == FIRST
-    for row in _rows(store):
+    for row in read_journal(store, JOURNAL):
         before = read_act(row, before, signing_key)
         if signing_key and signed and not before.mac:
             raise _tampered(before.n, "is not signed, though acts before it are")
@@ -248,16 +249,6 @@ def digest_of(act: Act) -> str:
 def fingerprint(value: object) -> str:
     """First 16 hex digits of the SHA-256 of plain JSON values in canonical form: a short id for what they state."""
     return hashlib.sha256(_canonical(value).encode("utf-8", "surrogatepass")).hexdigest()[:16]
-
-
-def _rows(store: Store) -> Iterator[dict[str, Any]]:
-    after = 0
-    while True:
-        rows = store.notes(JOURNAL, after=after, limit=_PAGE).to_pylist()
-        yield from rows
-        if len(rows) < _PAGE:
-            return
-        after = rows[-1]["seq"]
 
 
 def _row(act: Act) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from graph.errors import BadInput, Forbidden, NotFound
 from graph.store import Store
+from integrity.accord import Accord, accords
 from integrity.acts import Act, Actor, Book, Draft, Request, fingerprint
 from integrity.columns import find_frame
 from integrity.policy import Complaints as Rules
@@ -244,6 +245,10 @@ class ComplaintDesk:
         base = self._base()
         (case,) = cases(base, [Reported(complaint, known.refund_id, known.type, known.filed_at)])
         return weigh(case, self._rules(), run_id=base.run_id)
+
+    def accords(self) -> list[Accord]:
+        """Quiet accounts whom several stores reported within days, by the policy's `concerted_risk`."""
+        return accords(self._base(), below_risk=self._rules().concerted_risk)
 
     # -- what it rests on --------------------------------------------------------------------------------------
 

@@ -32,9 +32,8 @@ def policy_of(store: Store, run: RunRecord) -> Policy | None:
     return None
 
 
-def read_journal(store: Store, journal: str) -> Iterator[dict[str, Any]]:
-    """All rows of a journal, in the order written, a page at a time."""
-    after = 0
+def read_journal(store: Store, journal: str, *, after: int = 0) -> Iterator[dict[str, Any]]:
+    """All rows of a journal behind number `after`, in the order written, a page at a time."""
     while True:
         rows = store.notes(journal, after=after, limit=_PAGE).to_pylist()
         yield from rows

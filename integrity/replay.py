@@ -82,8 +82,7 @@ def replay(
 def computed_again(store: Store, run: RunRecord, policy: Policy, *, detect: Detect | None = None) -> Computed:
     """What the run computes from its recorded ground."""
     stats = json.loads(run.stats)
-    if run.parent is not None:
-        _need_parent(store, run)
+    _need_parent(store, run)
     ground = ground_of(
         store,
         run.parent,
@@ -96,13 +95,21 @@ def computed_again(store: Store, run: RunRecord, policy: Policy, *, detect: Dete
 
 
 def _need_parent(store: Store, run: RunRecord) -> None:
-    """Raise `BadInput` where the run before, whose rings the run carries on, was let go of."""
-    if all(known.run_id != run.parent for known in store.runs()):
-        raise BadInput(
-            f"its parent {run.parent} was dropped",
-            where=run.run_id,
-            do="keep more runs (`keep_published_runs` of the policy) to replay older ones",
-        )
+    """Raise `BadInput` where a run before was let go of: the parent, whose rings this run carries on, and whoever comes
+    before it up to the first that looked at an earlier instant, whose limits it went on from."""
+    kept = {one.run_id: one for one in store.runs()}
+    parent, seen = run.parent, {run.run_id}
+    while parent is not None and parent not in seen:
+        if parent not in kept:
+            raise BadInput(
+                f"the run {parent} that it goes on from was dropped",
+                where=run.run_id,
+                do="keep more runs (`keep_published_runs` of the policy) to replay older ones",
+            )
+        if kept[parent].as_of < run.as_of:
+            return
+        seen.add(parent)
+        parent = kept[parent].parent
 
 
 def digest_of(rows: pa.Table) -> str:

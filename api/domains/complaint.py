@@ -14,6 +14,7 @@ from api.domains.refund import ComplaintOutcome, ComplaintType
 from api.errors import ApiError, ErrorCode
 from api.pages import DEFAULT_PAGE, Connection, Direction, Page
 from api.scalars import Instant, instant
+from integrity.accord import Accord
 from integrity.complaint_counts import Count, counts
 from integrity.complaints import Complaint, Filing, Refused
 
@@ -116,6 +117,18 @@ class ComplaintCount:
     median_hours: float | None = strawberry.field(description="From filing to the verdict.")
 
 
+@strawberry.type(description="Stores that reported one quiet buyer within days of each other: a person should look.")
+class StoresInAccord:
+    """One accord."""
+
+    buyer_id: strawberry.ID = strawberry.field(description="Whom they reported.")
+    store_ids: list[strawberry.ID] = strawberry.field(description="The stores, by id.")
+    first_at: Instant = strawberry.field(description="The first of these reports.")
+    last_at: Instant = strawberry.field(description="The last.")
+    risk: float = strawberry.field(description="The account's risk in the published run.")
+    before: int = strawberry.field(description="Other buyers whom two of these stores reported so.")
+
+
 def filed_of(one: Complaint) -> FiledComplaint:
     """The narrow form."""
     return FiledComplaint(
@@ -150,6 +163,18 @@ def weighed_of(context: Context, one: Complaint) -> WeighedComplaint:
             )
             for verdict in one.verdicts
         ],
+    )
+
+
+def _accord_of(context: Context, one: Accord) -> StoresInAccord:
+    context.saw("account", one.buyer_id)
+    return StoresInAccord(
+        buyer_id=strawberry.ID(one.buyer_id),
+        store_ids=[strawberry.ID(id_) for id_ in one.store_ids],
+        first_at=Instant(one.first_at),
+        last_at=Instant(one.last_at),
+        risk=one.risk,
+        before=one.before,
     )
 
 
@@ -191,6 +216,18 @@ class ComplaintQuery:
         ]
         cut, page = _cut(context, f"complaints:{store_id}:{needs_a_person}", found, first, after)
         return page.of([weighed_of(context, one) for one in cut])
+
+    @resolver("Quiet accounts whom three stores or more reported within days, the most often repeated accord first.")
+    def stores_in_accord(
+        self, info: Info, first: First = DEFAULT_PAGE, after: After = None
+    ) -> Connection[StoresInAccord]:
+        """Accords, paged."""
+        context = info.context
+        found = context.state.affairs.complaint_desk.accords()
+        rows = [{"id": one.buyer_id, "place": place, "one": one} for place, one in enumerate(found)]
+        rows.sort(key=lambda row: str(row["id"]))
+        cut, page = page_rows(context, "accords", rows, "id", first=first, after=after, key=lambda row: row["place"])
+        return page.of([_accord_of(context, row["one"]) for row in cut])
 
     @resolver("Complaints that the token's store filed here, the latest first.")
     def my_complaints(self, info: Info, first: First = DEFAULT_PAGE, after: After = None) -> Connection[FiledComplaint]:

@@ -162,6 +162,7 @@ QUESTIONS = {
     "Query.purchaseLimits": '{ purchaseLimits(requests: [{buyerId: "b-01", storeId: "s-1"}]) { verdict } }',
     "Query.complaints": "{ complaints { totalCount } }",
     "Query.complaintCounts": "{ complaintCounts { month } }",
+    "Query.storesInAccord": "{ storesInAccord { totalCount } }",
     "Query.judgements": "{ judgements { totalCount } }",
     "Query.appeals": "{ appeals { totalCount } }",
     "Query.acts": "{ acts { n } }",

@@ -14,6 +14,7 @@ from graph.errors import BadInput, Tampered
 from graph.open import open_store
 from graph.store import Store
 from integrity.acts import FIRST, JOURNAL, Act, Actor, Book, Draft, Request, verify
+from integrity.seals import Sealed, check_seals, seal
 
 ANNA = Actor("anna", "investigator")
 KEY = "a key that signs the book of acts of a test"
@@ -161,4 +162,36 @@ def test_a_chain_made_up_without_the_key_shows(signed: str) -> None:
     Book(store).append(lambda: more(7), by=ANNA, now=9)
     with pytest.raises(Tampered, match="act 4 is not signed, though"):
         verify(store, signing_key=KEY)
+    store.close()
+
+
+# -- seals over the audit journal --------------------------------------------------------------------------------------
+
+
+def _note(store: Store, *ids: str) -> None:
+    store.note("audit", [{"at": 1, "id": id_, "body": json.dumps({"who": "anna", "what": id_})} for id_ in ids])
+
+
+def test_audit_lines_are_sealed_and_a_change_under_a_seal_shows(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'acts.db'}"
+    store = open_store(url)
+    book = Book(store)
+    assert seal(book, now=1) is None
+    _note(store, "a", "b")
+    first = seal(book, now=2)
+    assert first is not None
+    assert first.body["lines"] == 2
+    assert seal(book, now=3) is None
+    _note(store, "c")
+    assert seal(book, now=4) is not None
+    _note(store, "d")
+    assert check_seals(store, book) == Sealed(2, 3, 1)
+    for change, values in (
+        ("UPDATE journal SET body = replace(body, 'anna', 'ben') WHERE journal = 'audit' AND id = ?", ("b",)),
+        ("DELETE FROM journal WHERE journal = 'audit' AND id = ?", ("c",)),
+    ):
+        with sqlite3.connect(url.removeprefix("sqlite:///")) as connection:
+            connection.execute(change, values)
+        with pytest.raises(Tampered, match="audit lines sealed by act"):
+            check_seals(store, book)
     store.close()

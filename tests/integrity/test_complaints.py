@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,12 +12,13 @@ from graph.errors import BadInput, Forbidden, NotFound
 from graph.reader import take_snapshot
 from graph.snapshot import OUTCOMES
 from graph.store import Store
+from integrity.accord import accords
 from integrity.acts import Actor
 from integrity.affairs import Affairs
 from integrity.complaints import Complaint, Filing, Refused, Verdict
 from integrity.runs import run_detection
 from integrity.standing import made
-from integrity.triage import STORES_IN_ACCORD, Case, Proposal, Reported, probability, weigh
+from integrity.triage import STORES_IN_ACCORD, Case, Proposal, Reported, ground, probability, weigh
 from integrity.uptake import take_up
 from tests.integrity import hand
 from tests.integrity.hand import DAY, NOW, load, market_findings, order, refund
@@ -258,3 +260,27 @@ def test_a_share_is_drawn_by_lot_the_same_whoever_asks() -> None:
         for n in range(400)
     ]
     assert 80 < sum(drawn) < 160
+
+
+def test_stores_in_accord_are_listed_the_repeated_first_and_people_of_risk_are_not(market: Store) -> None:
+    reported = {
+        "quiet": [("s1", 0), ("s2", 1), ("s3", 2), ("s4", 40)],
+        "calm": [("s1", 10), ("s2", 11), ("s5", 12)],
+        "other": [("s6", 0), ("s7", 1), ("s8", 2)],
+        "slow": [("s1", 0), ("s2", 4), ("s3", 8)],
+        "two": [("s1", 0), ("s2", 0)],
+        "risky": [("s1", 0), ("s2", 1), ("s3", 2)],
+    }
+    base = ground(market, fates={})
+    base = replace(
+        base,
+        risk={"risky": 0.9},
+        reports={buyer: [(NOW + day * DAY, store) for store, day in rows] for buyer, rows in reported.items()},
+    )
+    found = accords(base, below_risk=0.5)
+    assert [(one.buyer_id, one.store_ids, one.before) for one in found] == [
+        ("calm", ("s1", "s2", "s5"), 1),
+        ("quiet", ("s1", "s2", "s3"), 1),
+        ("other", ("s6", "s7", "s8"), 0),
+    ]
+    assert (found[1].first_at, found[1].last_at) == (NOW, NOW + 2 * DAY)

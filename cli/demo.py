@@ -26,7 +26,7 @@ import typer
 from cli.common import holder, now_us, table
 from cli.found import compare, found_in, read_truth
 from cli.serving import RUN_COMMAND
-from cli.settings import KEY, LOG, NAMESPACE, POLICY, STORE, TOKEN_KEY
+from cli.settings import AUDIT_KEY, KEY, LOG, NAMESPACE, POLICY, STORE, TOKEN_KEY
 from graph.errors import BadInput, RingfenceError
 from graph.open import open_store
 from graph.store import Store
@@ -132,7 +132,7 @@ def _fresh(folder: Path) -> dict[str, str]:
             raise BadInput("holds something else than a demonstration", where=str(folder), do="name another --folder")
         shutil.rmtree(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    keys = {KEY: secrets.token_urlsafe(32), TOKEN_KEY: secrets.token_urlsafe(32)}
+    keys = {name: secrets.token_urlsafe(32) for name in (KEY, TOKEN_KEY, AUDIT_KEY)}
     handle = os.open(folder / KEYS_FILE, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(handle, "w", encoding="utf-8") as file:
         file.writelines(f"{name}={value}\n" for name, value in keys.items())

@@ -19,7 +19,7 @@ from integrity.triage import DAYS_OF_ACCORD, STORES_IN_ACCORD, Ground
 class Accord:
     """The widest group of stores that reported `buyer_id` within the days of accord, from `first_at` to `last_at`.
 
-    `risk` is the account's in the published run; `before` counts the other buyers whom two of these stores reported so."""
+    `risk` is the account's in the published run; `before` counts other buyers whom two of these stores reported so."""
 
     buyer_id: str
     store_ids: tuple[str, ...]

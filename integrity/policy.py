@@ -240,7 +240,7 @@ class Complaints(_Section):
         default=0.98, description="A complaint that is right with at least this probability is upheld at once."
     )
     dismiss_below: Share = Field(
-        default=0.02, description="A complaint that is right with less than this probability is dismissed at once."
+        default=0.0125, description="A complaint that is right with less than this probability is dismissed at once."
     )
     sample_share: Share = Field(
         default=0.05,

@@ -47,7 +47,7 @@ FEATURES: Final = (
     "reliability",
     "eagerness",
 )
-WEIGHTS: Final = (-2.19, 0.70, 0.65, 1.18, 0.19, -1.23, 0.68, 0.38, 1.06, -0.32)
+WEIGHTS: Final = (-1.52, 0.52, 0.92, 1.52, 0.60, -1.01, 0.62, 0.20, 1.13, -0.34)
 
 
 class Proposal(StrEnum):

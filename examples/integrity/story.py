@@ -41,8 +41,9 @@ RESERVE = """mutation ($order: PurchaseOrder!) { reservePurchase(order: $order) 
   state limit { verdict reason binding } } }"""
 RATES = """{ myStore { experienceScore entitlements { granted } rates(days: 365) { raw { orders claims refundRate }
   withoutAbuse { orders claims refundRate } excluded(first: 5) { totalCount edges { node { refundId } } } } } }"""
-EVIDENCE = """query ($id: ID!) { account(id: $id) { status evidence(first: 50) { edges { node {
-  kind nats identifier { id } } } } } }"""
+FLIP = """query ($id: ID!) { account(id: $id) { status flip { flips statusAfter evidence(first: 50) { edges { node {
+  kind sourceTable sourceId identifier { id } } } } } } }"""
+STATUS = "query ($id: ID!) { account(id: $id) { status } }"
 UPHOLD = """mutation ($id: ID!, $wrong: [JudgementInput!]!) { upholdAppeal(id: $id, wrong: $wrong,
   reason: "the flat-mate shares the flat, not the deeds") { state healedBy healed { buyerId before after words } } }"""
 
@@ -136,15 +137,18 @@ def _appeal(ask: Ask, say: Say, ring_id: str) -> dict[str, Any]:
     """The account that only stands by a ring, and is watched for it, appeals: what links it is judged not to be its."""
     rings = _nodes(ask("investigator", RINGS)["rings"])
     rings.sort(key=lambda ring: ring["id"] != ring_id)
-    buyer = next(
+    for buyer in (
         member["accountId"]
         for ring in rings
         for member in _nodes(ring["members"])
         if member["role"] == "BYSTANDER" and member["account"]["status"] != "CLEAR"
-    )
-    account = ask("investigator", EVIDENCE, id=buyer)["account"]
-    links = sorted({one["identifier"]["id"] for one in _nodes(account["evidence"]) if one["identifier"]})
-    say(f"{buyer} is {account['status']} for {len(links)} things that it shares with the ring")
+    ):
+        account = ask("investigator", FLIP, id=buyer)["account"]
+        held = [one for one in _nodes(account["flip"]["evidence"]) if one["identifier"]]
+        if account["flip"]["statusAfter"] == "CLEAR" and held:
+            break
+    links = sorted({one["identifier"]["id"] for one in held})
+    say(f"{buyer} is {account['status']}; without {len(links)} things that it shares with the ring it would be CLEAR")
     opened = ask(
         "investigator",
         "mutation ($buyer: ID!, $text: String!) { openAppeal(buyerId: $buyer, text: $text) { id deadline } }",
@@ -155,7 +159,7 @@ def _appeal(ask: Ask, say: Say, ring_id: str) -> dict[str, Any]:
     done = ask("senior_investigator", UPHOLD, id=opened["id"], wrong=wrong)["upholdAppeal"]
     for one in done["healed"]:
         say(f"healed: {one['buyerId']}, {one['before']} -> {one['after']}. {one['words']}")
-    after = ask("investigator", EVIDENCE, id=buyer)["account"]["status"]
+    after = ask("investigator", STATUS, id=buyer)["account"]["status"]
     return {"appellant": buyer, "before": account["status"], "after": after, "healed": len(done["healed"])}
 
 

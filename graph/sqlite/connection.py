@@ -207,6 +207,22 @@ class Connections:
             raise StoreProblem("the store is open for reading only", where=self.where, do="open it for writing")
         return Transaction(self, "BEGIN IMMEDIATE", self._writing)
 
+    @property
+    def writer(self) -> Transaction | None:
+        """The write transaction that this thread has begun and not ended."""
+        return getattr(self._local, "writer", None)
+
+    @writer.setter
+    def writer(self, transaction: Transaction | None) -> None:
+        self._local.writer = transaction
+
+    def end_left_open(self) -> None:
+        """Undo a write transaction of this thread whose end never ran: an interrupt may come on the very way into it.
+        Write transactions are never nested, so what is open when another begins was left."""
+        left = self.writer
+        if left is not None:
+            left.abandon()
+
     def close(self) -> None:
         """Close every thread's connection."""
         self._closed = True
@@ -233,8 +249,10 @@ class Transaction:
                 if self._lock is None and _within(connection):
                     return connection
                 if self._lock is not None:
+                    self._connections.end_left_open()
                     self._locked = True
                     self._lock.acquire()
+                    self._connections.writer = self
                 self._connection = connection
                 connection.execute(self._begin)
                 return connection
@@ -255,6 +273,11 @@ class Transaction:
                 self._end("ROLLBACK")
             raise
 
+    def abandon(self) -> None:
+        """Undo what an interrupt left open."""
+        with contextlib.suppress(sqlite3.Error):
+            self._end("ROLLBACK")
+
     def _end(self, how: str) -> None:
         """End what was begun here and give the lock back; what was ended already stays as it is."""
         connection = self._connection
@@ -263,6 +286,8 @@ class Transaction:
             if connection is not None and _within(connection):
                 connection.execute(how)
             self._connection = None
+            if self._connections.writer is self:
+                self._connections.writer = None
         finally:
             if self._locked and self._lock is not None:
                 # an interrupt may have come before it was taken

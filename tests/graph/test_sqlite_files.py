@@ -385,3 +385,17 @@ def raise_full() -> None:
     error = sqlite3.OperationalError("database or disk is full")
     error.sqlite_errorcode = sqlite3.SQLITE_FULL
     raise error
+
+
+def test_a_write_that_an_interrupt_left_open_is_undone_by_the_next(path):
+    """An interrupt may come at the very door of a transaction's end, which then never runs."""
+    store = SqliteStore(path)
+    left = store._connections.write().__enter__()
+    left.execute("INSERT INTO meta(namespace, key, value) VALUES('default', 'left', 'open')")
+    load(store, orders=[order("o1")])
+    assert "left" not in store.meta()
+    assert ids(store) == ["o1"]
+    store.close()
+    again = SqliteStore(path)
+    assert "left" not in again.meta()
+    again.close()

@@ -217,12 +217,18 @@ def test_a_store_that_does_not_answer_is_never_in_the_way(
     assert told["unreachable_allowed" if rule == "allow" else "unreachable_denied"] == 1
     assert told["unreachable_settling"] == 1
     go.set()
-    after = {"allow": "CONFIRMED", "deny": "RELEASED"}[rule]
+    # what was denied is given back, or was never begun
+    after = {"allow": {"CONFIRMED"}, "deny": {"RELEASED", "NONE"}}[rule]
     deadline = time.monotonic() + 10
+    # what waited: the reservation, the confirmation of another, and where it was denied the giving back
+    while api.client.get("/healthz").json()["checkout"]["batched"] < {"allow": 2, "deny": 3}[rule]:
+        if time.monotonic() > deadline - 6:
+            break
+        time.sleep(0.02)
     while (answer := api.ask(CONFIRM, role="order_service", o="new-1")).get("errors"):
         assert time.monotonic() < deadline
-    # what was let pass is counted after all; what was denied is given back
-    assert answer["data"]["confirmPurchase"]["state"] == after
+    # what was let pass is counted after all
+    assert answer["data"]["confirmPurchase"]["state"] in after
 
 
 def test_a_store_that_fails_is_told_as_such(api: Asked, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,6 +17,7 @@ from api.state import State
 from api.tokens import Token
 from api.view import Row, View
 from integrity.acts import Actor
+from integrity.policy import Policy
 
 StartRun = Callable[..., str | None]
 """`start_run(as_of=…)` begins a detection run outside this process's way and returns its reference, or None where one
@@ -53,6 +54,12 @@ class Context:
     def actor(self) -> Actor:
         """Who acts, for the book of acts."""
         return Actor(self.token.subject, self.token.role.value, self.token.store_id)
+
+    @property
+    def policy(self) -> Policy:
+        """The policy that the published run was decided by; before any run the server's."""
+        published = self.view.published
+        return self.state.policy if published is None else published.facts.policy
 
     @property
     def view(self) -> View:

@@ -11,11 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from scripts.neo4j_server import Server
 from tests.require import shared_neo4j
 
 _RUN = pytest.StashKey[Path]()
+# how long an example takes is the machine's matter, not the code's
+settings.register_profile("ringfence", deadline=None)
+settings.load_profile("ringfence")
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,6 @@ from api.context import Context, Info
 from api.describe import choice, mutation, resolver
 from api.domains.common import After, First, check_id, need_run, page_rows
 from api.domains.complaint import Key
-from api.domains.remedy import policy_in_force
 from api.pages import DEFAULT_PAGE, Connection, Direction, page_of
 from api.scalars import Currency, Instant, Money, instant, money
 from integrity import case_queue as queue
@@ -223,7 +222,7 @@ def _candidates(context: Context) -> list[queue.Candidate]:
     need_run(context.view)
     published = context.view.published
     assert published is not None  # there is a run
-    return queue.candidates(context.view.store, published, policy_in_force(context))
+    return queue.candidates(context.view.store, published, context.policy)
 
 
 @strawberry.type

@@ -9,7 +9,6 @@ import strawberry
 from api.context import Context
 from api.describe import choice
 from api.scalars import Instant, instant
-from integrity.policy import Policy
 from integrity.stages import NextBand, StoreEntitlements, entitlements
 
 
@@ -57,15 +56,9 @@ class StoreEntitlementList:
 _BY_NAME = {one.value: one for one in Entitlement}
 
 
-def policy_in_force(context: Context) -> Policy:
-    """The policy that the published run was decided by; before any run the server's."""
-    published = context.view.published
-    return context.state.policy if published is None else published.facts.policy
-
-
 def entitlement_list(context: Context, score: float | None) -> StoreEntitlementList:
     """What a store of this score is entitled to now."""
-    policy = policy_in_force(context)
+    policy = context.policy
     found: StoreEntitlements = entitlements(policy, score, context.state.now())
     return StoreEntitlementList(
         score=found.score,

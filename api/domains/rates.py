@@ -10,7 +10,6 @@ import strawberry
 from api.context import Context, Info
 from api.describe import choice, resolver
 from api.domains.common import After, First, page_rows
-from api.domains.remedy import policy_in_force
 from api.pages import DEFAULT_PAGE, Connection
 from api.scalars import Instant
 from integrity import rates as rules
@@ -143,7 +142,7 @@ def _rates(counts: rules.Counts) -> Rates:
 
 
 def _counted(context: Context, store_id: str, days: int | None, until: int | None) -> rules.StoreRates:
-    view, policy = context.view, policy_in_force(context)
+    view, policy = context.view, context.policy
     affairs = context.state.affairs
     said = {buyer: one.about.said for buyer, one in affairs.outranking().accounts.items()}
     return rules.store_rates(

@@ -18,7 +18,6 @@ from integrity import remedies as rules
 from integrity import remedy_words as words
 from integrity.assess import Assessment, assess_claim, basis_of
 from integrity.judgements import Said
-from integrity.policy import Policy
 
 
 @strawberry.enum(description="What can be done about a claim or an account.")
@@ -121,12 +120,6 @@ def _remedy(one: rules.Remedy) -> Remedy:
     )
 
 
-def policy_in_force(context: Context) -> Policy:
-    """The published run's policy, or the server's where no run is published."""
-    published = context.view.published
-    return published.facts.policy if published is not None else context.state.policy
-
-
 def facts_of_account(context: Context, buyer_id: str) -> rules.AccountFacts | None:
     """What the published run says of an account; None where it did not judge it."""
     row = context.view.judged([buyer_id]).get(buyer_id)
@@ -138,7 +131,7 @@ def facts_of_account(context: Context, buyer_id: str) -> rules.AccountFacts | No
         mine = (one for one in context.view.memberships_of(buyer_id) if one["ring_id"] == ring["ring_id"])
         member = next(mine, None)
     judged = buyer_id in judged_abusive(context)
-    return rules.account_facts(row, row, member, ring, policy_in_force(context), judged=judged)
+    return rules.account_facts(row, row, member, ring, context.policy, judged=judged)
 
 
 def judged_abusive(context: Context) -> frozenset[str]:
@@ -152,7 +145,7 @@ def remedies_of_account(context: Context, buyer_id: str) -> list[Remedy]:
     facts = facts_of_account(context, buyer_id)
     if facts is None:
         return []
-    policy = policy_in_force(context)
+    policy = context.policy
     found = rules.account_remedies(facts, policy, basis_of(context.view.published, policy), now=context.state.now())
     return [_remedy(one) for one in found]
 
@@ -172,7 +165,7 @@ def assessed(context: Context, refund_id: str) -> Assessment | None:
             view.store,
             refund_id,
             view.published,
-            policy_in_force(context),
+            context.policy,
             known_by=view.head.load,
             now=context.state.now(),
             fates=context.state.affairs.complaints.fates(),

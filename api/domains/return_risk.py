@@ -10,7 +10,6 @@ import strawberry
 from api.context import Info
 from api.describe import choice, resolver
 from api.domains.common import check_id
-from api.domains.remedy import policy_in_force
 from api.errors import ApiError, ErrorCode
 from api.view import Row
 from integrity import return_risk as rules
@@ -85,7 +84,7 @@ class ReturnRiskQuery:
         shops = {row["store_id"] for row in rows} | ({own} if own is not None else set())
         stores = context.find("stores", "store_id", sorted(shops)) if shops else []
         by_store = {row["store_id"]: row for row in stores}
-        policy = policy_in_force(context)
+        policy = context.policy
         if own is not None:
             _need_entitlement(by_store.get(own, {}), policy, context.state.now())
         found = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from graph.store import Store
 from integrity.acts import Book, Fold
@@ -15,14 +15,12 @@ from integrity.policy import Policy
 
 class Affairs:
     """The acts of a store and the desks that add to them. `policy` gives the policy of the moment; `signing_key` signs
-    acts, "" leaves them unsigned; `more` are further folds over the same book. May be used from several threads."""
+    acts, "" leaves them unsigned. May be used from several threads."""
 
-    def __init__(
-        self, store: Store, policy: Callable[[], Policy], *, signing_key: str = "", more: Sequence[Fold] = ()
-    ) -> None:
+    def __init__(self, store: Store, policy: Callable[[], Policy], *, signing_key: str = "") -> None:
         self.complaints, self.judgements, self.appeals = ComplaintFold(), JudgementFold(), AppealFold()
         self.cases = CaseFold()
-        folds: tuple[Fold, ...] = (self.complaints, self.judgements, self.appeals, self.cases, *more)
+        folds: tuple[Fold, ...] = (self.complaints, self.judgements, self.appeals, self.cases)
         self.book = Book(store, folds, signing_key)
         self.complaint_desk = ComplaintDesk(store, self.book, self.complaints, lambda: policy().complaints)
         self.judgement_desk = JudgementDesk(
@@ -31,7 +29,6 @@ class Affairs:
         self.appeal_desk = AppealDesk(
             store, self.book, self.appeals, self.judgement_desk, lambda: policy().people.appeal_days
         )
-
         self.case_desk = CaseDesk(store, self.book, self.cases)
 
     def outranking(self) -> Outranking:

@@ -6,7 +6,7 @@ acts; `uptake` brings it into the records that detection reads, before the next 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -242,7 +242,7 @@ class ComplaintDesk:
         known = self._fold.filed.get(complaint)
         if known is None:
             raise NotFound(f"no complaint {complaint!r} was filed here", do="see the list of complaints")
-        base = self._base()
+        base = self._base({known.buyer_id})
         (case,) = cases(base, [Reported(complaint, known.refund_id, known.type, known.filed_at)])
         return weigh(case, self._rules(), run_id=base.run_id)
 
@@ -261,18 +261,22 @@ class ComplaintDesk:
             answers.append(known if known is not None and not why else Refused(one.refund_id, why or "was not filed"))
         return answers
 
-    def _base(self) -> Ground:
-        """The ground of the store's head, made anew when the head moves."""
+    def _base(self, buyers: Collection[str] | None = None) -> Ground:
+        """The ground of the store's head, made anew when the head moves, with what was filed here about these buyers
+        (None: about all) up to the last act: a store's report counts for the next one's at once."""
         head = self._store.head()
         if self._ground is None or self._ground[0] != head:
-            filed = [
-                Reported(one.complaint_id, one.refund_id, one.type, one.filed_at) for one in self._fold.filed.values()
+            self._ground = head, ground(self._store, fates=self._fold.fates())
+        return self._ground[1].with_reports(
+            [
+                (one.buyer_id, one.filed_at, one.store_id)
+                for one in self._fold.filed.values()
+                if buyers is None or one.buyer_id in buyers
             ]
-            self._ground = head, ground(self._store, fates=self._fold.fates(), filed=filed)
-        return self._ground[1]
+        )
 
     def _weighed(self, fresh: Mapping[str, tuple[Filing, Mapping[str, Any]]], now: int) -> list[dict[str, Any]]:
-        base = self._base()
+        base = self._base({claim["buyer_id"] for _, claim in fresh.values()})
         reported = [Reported(id_, one.refund_id, one.type, now) for id_, (one, _) in fresh.items()]
         base = base.with_reports([(claim["buyer_id"], now, claim["store_id"]) for _, claim in fresh.values()])
         weighed = [weigh(case, self._rules(), run_id=base.run_id) for case in cases(base, reported)]

@@ -249,6 +249,17 @@ def test_stores_in_accord_against_a_quiet_account_send_it_to_a_person() -> None:
     assert weigh(case(risk=0.99, concerted=STORES_IN_ACCORD), rules, run_id="run-1").why != said.why
 
 
+def test_stores_that_file_one_after_the_other_are_noticed_by_the_third(affairs: Affairs) -> None:
+    """With no load and no run in between: what was filed here counts at once."""
+    load(affairs.book.store, refunds=[refund(f"r-shopper-{n}", f"o-shopper-{n}") for n in (1, 2, 3)])
+    filed = [
+        one(affairs, f"r-shopper-{n}", by=Actor(f"shop {n}", "store", f"s{n}"), now=NOW + n * DAY) for n in (1, 2, 3)
+    ]
+    noticed = "3 stores reported this buyer"
+    assert [noticed in each.why for each in filed] == [False, False, True]
+    assert [each.store_ids for each in affairs.complaint_desk.accords()] == [("s1", "s2", "s3")]
+
+
 def test_nothing_is_decided_at_once_without_a_run() -> None:
     assert weigh(case(risk=0.001), hand.policy().complaints, run_id=None).proposal is Proposal.NEEDS_A_PERSON
 

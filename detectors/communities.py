@@ -2,8 +2,10 @@
 
 Accounts that act (risk of one half or more) are joined where they share a guilty key; keys that only one of them has
 carry nothing. A bridge alone joins nobody: an account takes part with conduct of its own, or with two kinds of
-evidence. Connected components come first; inside large ones Leiden cuts along thin places, on the bipartite graph of
-accounts and keys in canonical order with a fixed seed. Linked accounts that do not act become bystanders.
+evidence; and a picture, parcel or hour that mostly others met at joins nobody: people come to those by chance, in
+proportion to their claims. Connected components come first; inside large ones Leiden cuts along thin places, on the
+bipartite graph of accounts and keys in canonical order with a fixed seed. Linked accounts that do not act become
+bystanders.
 Source: Leiden, Traag, Waltman & van Eck (2019), doi:10.1038/s41598-019-41695-z.
 """
 
@@ -28,24 +30,34 @@ ACTS: Final = 0.5
 """Risk from which an account counts as acting, and guilt from which a key joins."""
 OWN: Final = 1.0
 """Nats of its own conduct with which an account needs no second kind of link."""
+MOST: Final = 0.5
+"""Share of the accounts of a conduct key that must act before it joins them."""
 
 
 @dataclass(frozen=True)
 class Candidates:
     """`ring` (n,) candidate that each account acts in, -1 none; `rings` their number; `rows` (r,) rows of the web that
-    hold them together."""
+    hold them together; `pair` (rings,) true for two accounts whose keys are of no kind that says so of two alone: they
+    may be a couple, or have met by chance."""
 
     ring: Ints
     rings: int
     rows: Longs
+    pair: Bools
+
+    @property
+    def size(self) -> Longs:
+        """(rings,) acting accounts of each."""
+        counts: Longs = np.bincount(self.ring[self.ring >= 0], minlength=self.rings)
+        return counts
 
 
 def gather(web: Web, own: Floats, risk: Floats, guilt: Floats, settings: DetectionSettings) -> Candidates:
     """Candidate rings of acting accounts, numbered by their first account."""
-    nobody = Candidates(np.full(web.n, -1, np.int32), 0, np.empty(0, np.int64))
+    nobody = Candidates(np.full(web.n, -1, np.int32), 0, np.empty(0, np.int64), np.empty(0, bool))
     acting = risk >= ACTS
     rows = np.flatnonzero((guilt >= ACTS)[web.key] & acting[web.buyer])
-    rows = _held(web, own, rows)
+    rows = _held(web, own, _mostly_theirs(web, rows))
     if not len(rows):
         return nobody
     # bipartite: accounts first, then keys
@@ -53,7 +65,7 @@ def gather(web: Web, own: Floats, risk: Floats, guilt: Floats, settings: Detecti
     links = coo_array((np.ones(len(rows)), (web.buyer[rows], ends)), shape=(web.n + web.keys,) * 2)
     _, label = connected_components(links, directed=False)
     sides = _cut(web, rows, label[web.buyer[rows]].astype(np.int64), settings)
-    kept = _large_enough(web, rows, sides)
+    kept = _joined(web, rows, sides)
     rows, sides = rows[kept], sides[kept]
     ring = np.full(web.n, -1, np.int32)
     order = np.argsort(web.buyer[rows], kind="stable")
@@ -61,17 +73,23 @@ def gather(web: Web, own: Floats, risk: Floats, guilt: Floats, settings: Detecti
     number = np.full(int(sides.max(initial=-1)) + 1, -1, np.int32)
     number[seen[np.argsort(first)]] = np.arange(len(seen), dtype=np.int32)
     ring[web.buyer[rows]] = number[sides]
-    return Candidates(ring, len(seen), rows)
+    found = Candidates(ring, len(seen), rows, np.empty(0, bool))
+    alone = tally(ring[web.buyer[rows]], web.pairs[web.key[rows]], found.rings) < 2
+    return replace(found, pair=(found.size == 2) & alone)
 
 
-def _large_enough(web: Web, rows: Longs, label: Longs) -> Bools:
-    """(r,) true for rows of groups of three accounts or more, or of two by a kind of key that says so of two alone: two
-    who share identifiers may be a couple, and two who met in a claim may have met by chance."""
+def _mostly_theirs(web: Web, rows: Longs) -> Longs:
+    """Rows without those of conduct keys most of whose accounts do not act."""
+    enough = np.bincount(web.key[rows], minlength=web.keys) >= MOST * web.size
+    joins: Bools = enough | (web.family != Family.CONDUCT.value)
+    return rows[joins[web.key[rows]]]
+
+
+def _joined(web: Web, rows: Longs, label: Longs) -> Bools:
+    """(r,) true for rows of groups of two accounts or more: a cut may leave one alone."""
     groups = int(label.max(initial=-1)) + 1
     members = group(label, web.buyer[rows].astype(np.int64))
-    size = np.bincount(label[members.first], minlength=groups)
-    joint = tally(label, web.pairs[web.key[rows]], groups) >= 2
-    enough: Bools = ((size >= 3) | ((size == 2) & joint))[label]
+    enough: Bools = (np.bincount(label[members.first], minlength=groups) >= 2)[label]
     return enough
 
 
@@ -150,8 +168,7 @@ def bystanders(
     rows = rows[np.lexsort((web.buyer[rows], -message[rows], near))]
     near = np.sort(near, kind="stable")
     place = np.arange(len(rows)) - np.searchsorted(near, near, side="left")
-    actors = np.bincount(candidates.ring[candidates.ring >= 0], minlength=candidates.rings)
-    kept = 2 * (place + 1) <= actors[near]
+    kept = 2 * (place + 1) <= candidates.size[near]
     return rows[kept], near[kept]
 
 

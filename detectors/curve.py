@@ -6,6 +6,8 @@ the best candidate that was drawn it falls off like the drawn tail. Sources as i
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -19,41 +21,68 @@ UNSEEN: Final = 0.5
 """Candidates a market that chance is thought to bring beyond the best one drawn, falling off with the score."""
 FALL: Final = 2.0
 """Nats over which what chance brings falls off by e at least: a market too small to show its tail has one, too."""
+HALF: Final = 0.5
+"""Weight from which a drawn candidate says how far chance reaches."""
 
 
-def knots(observed: Floats, chance: Floats, draws: int) -> Values:
-    """(k, 2) scores, rising, and the share of chance candidates among all from each score on, up to the next.
+@dataclass(frozen=True)
+class Law:
+    """What a curve is read from. `knots` (k, 2) scores, rising, and the share of chance candidates among all from each
+    score on, up to the next; `tail` (2,) the best score that chance brought, at least 0, and how fast its upper half
+    falls off; `observed` scores of the market's own candidates, rising."""
 
-    `observed` scores of one market, `chance` those of `draws` markets."""
+    knots: Values
+    tail: Values
+    observed: Floats
+
+    def rate(self, scores: Floats) -> Floats:
+        """(rings,) local false discovery rate at `scores` (rings,): never higher for a better score."""
+
+        def raw(score: Floats) -> Floats:
+            at = np.maximum(np.searchsorted(self.knots[:, 0], score, side="right") - 1, 0)
+            # where nothing was measured nothing is sure
+            share = self.knots[at, 1] if len(self.knots) else np.ones(len(score))
+            drawn = share / np.maximum(1.0 - share, 1e-9)
+            # beyond the best score that was drawn chance is not nil but falls off like the drawn tail
+            above = 1 + len(self.observed) - np.searchsorted(self.observed, score, side="right")
+            unseen = UNSEEN * np.exp(-np.maximum(score - self.tail[0], 0.0) / self.tail[1]) / above
+            return np.asarray(np.clip(drawn + unseen, 0.0, 1.0))
+
+        best = np.append(np.maximum.accumulate(raw(self.observed)[::-1])[::-1], 0.0)
+        rate: Floats = np.maximum(raw(scores), best[np.searchsorted(self.observed, scores, side="right")])
+        return rate
+
+
+def learned(observed: Floats, chance: Floats, weight: Floats, draws: int) -> Law:
+    """The law of a market's `observed` scores, given all `chance` scores of `draws` honest markets and the `weight` of
+    each of these, between 0 and 1: the probability that honest people are where it came up."""
     score = np.concatenate([observed, chance])
     is_chance = np.concatenate([np.zeros(len(observed)), np.ones(len(chance))])
-    weight = np.where(is_chance > 0, 1.0 / draws, 1.0)
-    rank = np.lexsort((-is_chance, score))
-    share = -pool(-is_chance[rank], weight[rank]) if len(rank) else np.empty(0)
+    mass = np.concatenate([np.ones(len(observed)), weight / draws])
+    # equal scores stand in order of weight, so that the bytes don't depend on the order of candidates
+    rank = np.lexsort((mass, -is_chance, score))
+    share = -pool(-is_chance[rank], mass[rank]) if len(rank) else np.empty(0)
     score = score[rank]
     # of equal scores the last stands: chance comes first among them
     last = np.append(score[1:] != score[:-1], True)[: len(score)]
-    return np.stack([score[last], share[last]], axis=1)
-
-
-def tail(chance: Floats) -> Values:
-    """(2,) the best score that chance brought, and how fast the upper half of its scores (rising) falls off."""
-    upper = chance[len(chance) // 2 :]
+    drawn = np.sort(chance[weight >= HALF])
+    upper = drawn[len(drawn) // 2 :]
     scale = max(float(upper.mean() - upper.min()), FALL) if len(upper) else FALL
-    return np.array([float(chance.max(initial=0.0)), scale])
+    return Law(
+        knots=np.stack([score[last], share[last]], axis=1),
+        tail=np.array([float(drawn.max(initial=0.0)), scale]),
+        observed=np.sort(observed),
+    )
 
 
-def local_rate(observed: Floats, chance: Floats, draws: int) -> Floats:
-    """(rings,) local false discovery rate of `observed` scores, given all `chance` scores (rising) of `draws`
-    markets."""
-    return _rate(observed, knots(observed, chance, draws), tail(chance), np.sort(observed))
-
-
-def measured_rate(scores: Floats, measures: Measures, observed: Floats, chance: Floats, draws: int) -> Floats:
-    """(rings,) local false discovery rate of `scores` by the market's own curve, or by that of an earlier run."""
-    law = measures.of("curve.knots", lambda: knots(observed, chance, draws))
-    end = measures.of("curve.tail", lambda: tail(chance))
-    return _rate(scores, law, end, measures.of("curve.observed", lambda: np.sort(observed)))
+def measured(name: str, measures: Measures, law: Callable[[], Law]) -> Law:
+    """The market's own law of that name, or that of an earlier run."""
+    own = law() if measures.given is None else Law(*(np.empty(0),) * 3)
+    return Law(
+        knots=measures.of(f"curve.{name}.knots", lambda: own.knots),
+        tail=measures.of(f"curve.{name}.tail", lambda: own.tail),
+        observed=measures.of(f"curve.{name}.observed", lambda: own.observed),
+    )
 
 
 def published(sure: Floats, measures: Measures, settings: DetectionSettings) -> Bools:
@@ -79,21 +108,3 @@ def q_values(sure: Floats) -> Floats:
     q = np.empty(len(sure))
     q[rank] = mean[last]
     return q
-
-
-def _rate(scores: Floats, law: Values, end: Values, observed: Floats) -> Floats:
-    """Rates of `scores` by a curve that was read from `observed` ones (rising): never higher for a better score."""
-
-    def raw(score: Floats) -> Floats:
-        at = np.maximum(np.searchsorted(law[:, 0], score, side="right") - 1, 0)
-        # where nothing was measured nothing is sure
-        share = law[at, 1] if len(law) else np.ones(len(score))
-        drawn = share / np.maximum(1.0 - share, 1e-9)
-        # beyond the best score that was drawn chance is not nil but falls off like the drawn tail
-        above = 1 + len(observed) - np.searchsorted(observed, score, side="right")
-        unseen = UNSEEN * np.exp(-np.maximum(score - end[0], 0.0) / end[1]) / above
-        return np.asarray(np.clip(drawn + unseen, 0.0, 1.0))
-
-    best = np.append(np.maximum.accumulate(raw(observed)[::-1])[::-1], 0.0)
-    rate: Floats = np.maximum(raw(scores), best[np.searchsorted(observed, scores, side="right")])
-    return rate

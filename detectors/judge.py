@@ -1,18 +1,23 @@
 """Judge: how sure is it that a candidate ring is real?
 
 Each candidate gets a score: the log-likelihood ratio that its accounts' own conduct is that of a group in which most
-act, against independent honest people. The null model keeps every key with its size and every account with its
-activity, category and whether it ever claimed, and draws its conduct anew from honest accounts of the same stratum;
-fusion and grouping run on
-the drawn market as on the true one. The candidates that honest markets bring forth by chance give the local false
-discovery rate at each score; confidence is its complement, held non-decreasing in the score.
-Sources: Efron (2004), doi:10.1198/016214504000000089 (local false discovery rate, empirical null); Benjamini &
-Hochberg (1995), doi:10.1111/j.2517-6161.1995.tb02031.x; configuration-keeping null, Milo et al. (2002),
+act, against independent honest people, and the log odds that a key such as the one it shares is abusive before its
+accounts were looked at. The null model keeps every key with its size and every account with its activity, category and
+whether it ever claimed, and draws its conduct anew from honest accounts of the same stratum; fusion and grouping run on
+the drawn market as on the true one. What honest markets bring forth by chance gives the local false discovery rate at
+each score; confidence is its complement, held non-decreasing in the score.
+
+The keys of a real ring, with claims made at one hour or one picture filed, would not be there in an honest market:
+what chance brings forth among its people counts only as far as they may be honest, by a first pass in which all counts.
+Two accounts alone are held against two: chance brings forth many more of them.
+Sources: Efron (2004), doi:10.1198/016214504000000089 (local false discovery rate, empirical null, two groups);
+Benjamini & Hochberg (1995), doi:10.1111/j.2517-6161.1995.tb02031.x; configuration-keeping null, Milo et al. (2002),
 doi:10.1126/science.298.5594.824.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final
@@ -21,7 +26,7 @@ import numpy as np
 
 from detectors.communities import Candidates, gather
 from detectors.contract import Context
-from detectors.curve import measured_rate
+from detectors.curve import Law, learned, measured
 from detectors.fusion import Beliefs, combine, propagate, unheard
 from detectors.numerics import group, tally
 from detectors.settings import DetectionSettings
@@ -30,22 +35,38 @@ from graph.snapshot import Floats, Longs
 
 SHARES: Final = (0.9, 0.5, 0.2)
 """Grid of the share of a ring's accounts that act."""
+LEAST_ODDS: Final = -8.0
+"""Prior log odds of a candidate whose accounts share no key by halves."""
+NAMES: Final = ("rings", "pairs")
+"""What the laws of rings and of pairs are called among a run's frozen values."""
 AT_ONCE: Final = 2
 """Drawn markets that are worked on at a time."""
 ENOUGH: Final = 10.0
 """Honest people that a stratum must hold for the null model to draw from it."""
 
 
-def scores(candidates: Candidates, own: Floats, abusers: float) -> Floats:
-    """(rings,) nats for each candidate: the greatest over the grid of acting shares."""
+def scores(web: Web, candidates: Candidates, own: Floats, beliefs: Beliefs) -> Floats:
+    """(rings,) nats for each candidate of accounts that did `own` (n,): conduct, the greatest over the grid of acting
+    shares, and prior log odds."""
     member = candidates.ring >= 0
     ratio = np.exp(np.clip(own[member], -15, 15))
-    scale = np.log(abusers * ratio + 1 - abusers)
+    scale = np.log(beliefs.abusers * ratio + 1 - beliefs.abusers)
     each = [
         tally(candidates.ring[member], np.log(acting * ratio + 1 - acting) - scale, candidates.rings)
         for acting in SHARES
     ]
     best: Floats = np.max(each, axis=0)
+    return best + _odds(web, candidates, beliefs)
+
+
+def _odds(web: Web, candidates: Candidates, beliefs: Beliefs) -> Floats:
+    """(rings,) prior log odds of the guiltiest key that half of the candidate's accounts share."""
+    ring = candidates.ring[web.buyer[candidates.rows]]
+    shared = group(ring, web.key[candidates.rows])
+    ring, key = ring[shared.first], web.key[candidates.rows][shared.first]
+    half = 2 * shared.count >= candidates.size[ring]
+    best = np.full(candidates.rings, LEAST_ODDS)
+    np.maximum.at(best, ring[half], np.minimum((web.prior + beliefs.learned)[key[half]], 0.0))
     return best
 
 
@@ -53,14 +74,38 @@ def confidence(
     ctx: Context, web: Web, beliefs: Beliefs, candidates: Candidates, settings: DetectionSettings
 ) -> tuple[Floats, Floats]:
     """(rings,) confidence of each candidate and its score."""
-    observed = scores(candidates, beliefs.own, beliefs.abusers)
-    measured = ctx.measures.given is None and candidates.rings > 0
-    chance = _chance(ctx, web, beliefs, settings) if measured else np.empty(0)
-    return 1.0 - measured_rate(observed, ctx.measures, observed, chance, settings.null_draws), observed
+    observed = scores(web, candidates, beliefs.own, beliefs)
+    measured_here = ctx.measures.given is None and candidates.rings > 0
+    drawn = _chance(ctx, web, beliefs, settings) if measured_here else []
+    draws = settings.null_draws
+    chance = np.concatenate([score for _, score in drawn]) if drawn else np.empty(0)
+    pair = np.concatenate([found.pair for found, _ in drawn]) if drawn else np.empty(0, bool)
+
+    def law_of(weight: Floats, two: bool) -> Law:
+        return learned(observed[candidates.pair == two], chance[pair == two], weight[pair == two], draws)
+
+    def sure(law: Callable[[bool], Law]) -> Floats:
+        found = np.empty(candidates.rings)
+        for two in (False, True):
+            mine = candidates.pair == two
+            found[mine] = 1.0 - law(two).rate(observed[mine])
+        return found
+
+    everywhere = np.ones(len(chance))
+    weight = _honest_places(candidates, sure(lambda two: law_of(everywhere, two)), drawn) if drawn else everywhere
+    return sure(lambda two: measured(NAMES[two], ctx.measures, lambda: law_of(weight, two))), observed
 
 
-def _chance(ctx: Context, web: Web, beliefs: Beliefs, settings: DetectionSettings) -> Floats:
-    """Scores, rising, of the candidates that `settings.null_draws` honest markets bring forth."""
+def _honest_places(candidates: Candidates, sure: Floats, drawn: Sequence[tuple[Candidates, Floats]]) -> Floats:
+    """(chance,) for each drawn candidate the probability that it came up among honest people: one minus the mean
+    confidence of the candidates that its accounts are in, which are as `sure` (rings,) as stated."""
+    known = np.append(sure, 0.0)[candidates.ring]
+    real = [tally(found.ring[found.ring >= 0], known[found.ring >= 0], found.rings) / found.size for found, _ in drawn]
+    return 1.0 - np.concatenate(real)
+
+
+def _chance(ctx: Context, web: Web, beliefs: Beliefs, settings: DetectionSettings) -> list[tuple[Candidates, Floats]]:
+    """What `settings.null_draws` honest markets bring forth: for each its candidates and their scores."""
     urns = _urns(ctx, beliefs)
     generator = np.random.Generator(np.random.PCG64(settings.seed))
     draws = [_draw(generator, urns) for _ in range(settings.null_draws)]
@@ -75,8 +120,9 @@ def _chance(ctx: Context, web: Web, beliefs: Beliefs, settings: DetectionSetting
         for drawn, (message, guilt) in zip(draws, threads.map(heard, draws), strict=True):
             own = beliefs.own[drawn]
             risk = combine(web, own, message, beliefs.abusers, beliefs.alone, settings)
-            chance.append(scores(gather(web, own, risk, guilt, settings), own, beliefs.abusers))
-    return np.sort(np.concatenate(chance))
+            found = gather(web, own, risk, guilt, settings)
+            chance.append((found, scores(web, found, own, beliefs)))
+    return chance
 
 
 @dataclass(frozen=True)

@@ -117,7 +117,7 @@ def conclude(
     candidates = gather(web, beliefs.own, beliefs.risk, beliefs.guilt, settings)
     sure, score = confidence(ctx, web, beliefs, candidates, settings)
     candidates = joined(web, candidates, beliefs.message, beliefs.risk, beliefs.guilt, settings)
-    risk = _tempered(beliefs, candidates.ring, sure)
+    risk = _tempered(beliefs, candidates.ring, np.where(candidates.pair, 1.0, sure))
     rows, near = bystanders(web, candidates, beliefs.message, beliefs.guilt, settings)
     rings = []
     for number in np.flatnonzero(published(sure, ctx.measures, settings)).tolist():
@@ -246,7 +246,8 @@ def taught(measures: Measures, web: Web, former: Beliefs | None, settings: Detec
 
 
 def _tempered(beliefs: Beliefs, ring: np.ndarray[tuple[int], np.dtype[np.int32]], sure: Floats) -> Floats:
-    """(n,) risk, where what links add counts only as far as the candidate ring that they make is real."""
+    """(n,) risk, where what links add counts only as far as the candidate ring that they make is real; `sure` (rings,)
+    of each. Two accounts alone make none that could be less real than they are."""
     risk = beliefs.risk.copy()
     inside = np.flatnonzero(ring >= 0)
     alone = 1.0 / (1.0 + np.exp(-np.clip(logit(beliefs.abusers) + beliefs.alone + beliefs.own[inside], -40.0, 40.0)))

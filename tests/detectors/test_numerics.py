@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import nbinom
 
-from detectors.curve import local_rate
+from detectors.curve import learned
 from detectors.links.shared_picture import clusters, near_pairs
 from detectors.numerics import calibrated, group, learned_bins, mixture_weights, pool, rarity, shrink_strength
 
@@ -94,6 +94,16 @@ def test_bins_say_nothing_until_somebody_is_suspected() -> None:
 
 def test_a_score_like_those_of_chance_is_not_believed_and_one_far_beyond_is() -> None:
     chance = np.sort(np.random.default_rng(2).exponential(2.0, 200))
-    rate = local_rate(np.array([1.0, 60.0]), chance, 20)
+    scores = np.array([1.0, 60.0])
+    rate = learned(scores, chance, np.ones(200), 20).rate(scores)
     assert rate[0] > 0.5
     assert rate[1] < 0.05
+
+
+def test_what_chance_brings_among_people_of_a_real_ring_counts_for_little() -> None:
+    observed, chance = np.array([4.0, 5.0, 6.0]), np.full(60, 6.5)
+    believed = [learned(observed, chance, np.full(60, weight), 20).rate(observed) for weight in (1.0, 0.2, 0.0)]
+    assert (believed[0] > 0.9).all()
+    assert (np.diff(believed, axis=0) < 0).all()
+    again = learned(observed[::-1], chance, np.full(60, 0.2), 20).rate(observed)
+    np.testing.assert_array_equal(again, believed[1])

@@ -21,6 +21,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from detectors.contract import Family
+from detectors.fusion import Beliefs
 from detectors.numerics import group, tally
 from detectors.settings import DetectionSettings
 from detectors.web import Web
@@ -95,13 +96,14 @@ def _joined(web: Web, rows: Longs, label: Longs) -> Bools:
 
 def _held(web: Web, own: Floats, rows: Longs) -> Longs:
     """Rows left when leaf keys are pruned and accounts that hang on one kind of link without conduct of their own."""
+    theirs = web.theirs(own)
     for _ in range(3):
         shared = np.bincount(web.key[rows], minlength=web.keys) >= 2
         rows = rows[shared[web.key[rows]]]
         kinds = group(web.buyer[rows].astype(np.int64), web.detector[web.key[rows]].astype(np.int64))
         several = np.bincount(web.buyer[rows][kinds.first], minlength=web.n) >= 2
         # what others brought to an account's own door, number or parcel joins it to nobody
-        went = np.bincount(web.buyer[rows[~web.owned[rows]]], minlength=web.n) > 0
+        went = np.bincount(web.buyer[rows[~theirs[rows]]], minlength=web.n) > 0
         stays = went & (several | (own >= OWN))
         rows = rows[stays[web.buyer[rows]]]
     shared = np.bincount(web.key[rows], minlength=web.keys) >= 2
@@ -142,39 +144,33 @@ def _leiden(net: igraph.Graph, weight: list[float], settings: DetectionSettings)
     return found
 
 
-def joined(
-    web: Web, candidates: Candidates, message: Floats, risk: Floats, guilt: Floats, settings: DetectionSettings
-) -> Candidates:
+def joined(web: Web, candidates: Candidates, beliefs: Beliefs, settings: DetectionSettings) -> Candidates:
     """The candidates with those acting accounts added that stand beside them and claim together with others: one kind
     of link holds no account in a ring, but a claim made with its people does. Their rows are not added to `rows`."""
-    rows, near = _beside(web, candidates, message, guilt, settings)
+    rows, near = _beside(web, candidates, beliefs, settings)
     together = np.zeros(web.n)
     conduct = web.family[web.key] == Family.CONDUCT.value
-    np.maximum.at(together, web.buyer[conduct], message[conduct])
-    acts = (risk >= ACTS) & (together >= OWN)
+    np.maximum.at(together, web.buyer[conduct], beliefs.message[conduct])
+    acts = (beliefs.risk >= ACTS) & (together >= OWN)
     chosen = acts[web.buyer[rows]]
     ring = candidates.ring.copy()
     ring[web.buyer[rows[chosen]]] = near[chosen]
     return replace(candidates, ring=ring)
 
 
-def bystanders(
-    web: Web, candidates: Candidates, message: Floats, guilt: Floats, settings: DetectionSettings
-) -> tuple[Longs, Ints]:
+def bystanders(web: Web, candidates: Candidates, beliefs: Beliefs, settings: DetectionSettings) -> tuple[Longs, Ints]:
     """Accounts linked to a candidate by a guilty key smaller than a hub without acting: rows of the web, and the
     candidate that most of the key's actors are in. Never more than half as many as the candidate has actors, those
     to whom their link says most first."""
-    rows, near = _beside(web, candidates, message, guilt, settings)
-    rows = rows[np.lexsort((web.buyer[rows], -message[rows], near))]
+    rows, near = _beside(web, candidates, beliefs, settings)
+    rows = rows[np.lexsort((web.buyer[rows], -beliefs.message[rows], near))]
     near = np.sort(near, kind="stable")
     place = np.arange(len(rows)) - np.searchsorted(near, near, side="left")
     kept = 2 * (place + 1) <= candidates.size[near]
     return rows[kept], near[kept]
 
 
-def _beside(
-    web: Web, candidates: Candidates, message: Floats, guilt: Floats, settings: DetectionSettings
-) -> tuple[Longs, Ints]:
+def _beside(web: Web, candidates: Candidates, beliefs: Beliefs, settings: DetectionSettings) -> tuple[Longs, Ints]:
     """For each account in no candidate that shares a close guilty key with one, the row that says most to it, and the
     candidate that most of the key's actors are in."""
     acting = candidates.ring[web.buyer]
@@ -188,9 +184,9 @@ def _beside(
     most[key[rank]] = ring[rank]
     crowd = np.zeros(web.keys, np.int64)
     np.maximum.at(crowd, key, pairs.count)
-    close = (guilt >= ACTS) & (web.size < settings.hub_buyers) & (most >= 0) & (2 * crowd >= web.size)
-    rows = np.flatnonzero(close[web.key] & (acting < 0) & ~web.owned)
-    rows = rows[np.lexsort((rows, -message[rows], web.buyer[rows]))]
+    close = (beliefs.guilt >= ACTS) & (web.size < settings.hub_buyers) & (most >= 0) & (2 * crowd >= web.size)
+    rows = np.flatnonzero(close[web.key] & (acting < 0) & ~web.theirs(beliefs.own))
+    rows = rows[np.lexsort((rows, -beliefs.message[rows], web.buyer[rows]))]
     _, at = np.unique(web.buyer[rows], return_index=True)
     rows = rows[at]
     return rows, most[web.key[rows]]

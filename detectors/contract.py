@@ -27,6 +27,9 @@ BUYERS, ORDERS, USES, REFUNDS, COMPLAINTS, PAST = range(len(SOURCES))
 
 Small = npt.NDArray[np.int8]
 
+EARLY, OWN = 1, 2
+"""How far a key is the account's own: it came before most of the others did, or had it to itself; 0 neither."""
+
 
 class Family(Enum):
     """Kinds that tell the same fact belong to one family: a flat's door, Wi-Fi and post name are one household, not
@@ -52,8 +55,9 @@ class Keys:
 class Evidence:
     """`m` rows of one detector. `key` (m,) index into `keys`, -1 where the row speaks of the account alone; `buyer`
     (m,) index; `nats` (m,) log-likelihood ratio of abuse against honesty; `table` (m,) index into `SOURCES` and `row`
-    (m,) the row of that table in the snapshot; `count` (m,) source rows that say the same; `owned` (m,) true where the
-    key was the account's own before others came to it, so that the sharing is their doing, not the account's."""
+    (m,) the row of that table in the snapshot; `count` (m,) source rows that say the same; `owned` (m,) `OWN` where
+    the key was the account's own before others came to it, `EARLY` where it was there before most of them, so that the
+    sharing is their doing, not the account's; else 0."""
 
     detector: str
     key: Ints
@@ -62,7 +66,7 @@ class Evidence:
     table: Small
     row: Ints
     count: Longs
-    owned: Bools
+    owned: Small
     keys: Keys
 
     def account_nats(self, n: int) -> Floats:
@@ -83,11 +87,11 @@ def evidence(
     row: Ints,
     key: Ints | None = None,
     count: Longs | None = None,
-    owned: Bools | None = None,
+    owned: Small | None = None,
     keys: Keys = NO_KEYS,
 ) -> Evidence:
     """Build `Evidence` with the types that its columns promise; `key` defaults to none, `count` to one,
-    `owned` to false."""
+    `owned` to 0."""
     m = len(buyer)
     return Evidence(
         detector=detector,
@@ -97,7 +101,7 @@ def evidence(
         table=np.full(m, table, np.int8) if isinstance(table, int) else table.astype(np.int8),
         row=row.astype(np.int32),
         count=np.ones(m, np.int64) if count is None else count.astype(np.int64),
-        owned=np.zeros(m, bool) if owned is None else owned.astype(bool),
+        owned=np.zeros(m, np.int8) if owned is None else owned.astype(np.int8),
         keys=keys,
     )
 

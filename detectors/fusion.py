@@ -183,19 +183,19 @@ def propagate(
             abusers,
             np.minimum(web.prior + scarce + learned, logit(MOST_PRIOR)),
         )
-        message = _borne_out(web, np.minimum(message - usual, most))
+        message = _borne_out(web, own, np.minimum(message - usual, most))
     return np.where(message > 0, message * web.weight[web.key], message), guilt
 
 
-def _borne_out(web: Web, message: Floats) -> Floats:
-    """(m,) messages, where a key that was the account's own before others came to it says nothing against it unless a
-    key does that nobody else can write, as a device: anybody can write a stranger's door, number or parcel."""
+def _borne_out(web: Web, own: Floats, message: Floats) -> Floats:
+    """(m,) messages, where a key that was the account's before others came to it (`Web.theirs`) says nothing against it
+    unless a key does that nobody else can write, as a device: anybody can write a stranger's door, number or parcel."""
     if not web.owned.any():
         return message
     other = np.zeros(web.n)
     own_doing = ~web.written[web.key]
     np.maximum.at(other, web.buyer[own_doing], message[own_doing])
-    alone = web.owned & (other[web.buyer] < OTHERWISE)
+    alone = web.theirs(own) & (other[web.buyer] < OTHERWISE)
     return np.where(alone, np.minimum(message, 0.0), message)
 
 

@@ -116,9 +116,9 @@ def conclude(
     snapshot, settings = ctx.snapshot, ctx.settings
     candidates = gather(web, beliefs.own, beliefs.risk, beliefs.guilt, settings)
     sure, score = confidence(ctx, web, beliefs, candidates, settings)
-    candidates = joined(web, candidates, beliefs.message, beliefs.risk, beliefs.guilt, settings)
+    candidates = joined(web, candidates, beliefs, settings)
     risk = _tempered(beliefs, candidates.ring, np.where(candidates.pair, 1.0, sure))
-    rows, near = bystanders(web, candidates, beliefs.message, beliefs.guilt, settings)
+    rows, near = bystanders(web, candidates, beliefs, settings)
     rings = []
     for number in np.flatnonzero(published(sure, ctx.measures, settings)).tolist():
         actors = np.flatnonzero(candidates.ring == number).astype(np.int32)

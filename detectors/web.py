@@ -8,7 +8,7 @@ from typing import Final
 
 import numpy as np
 
-from detectors.contract import Detector, Evidence
+from detectors.contract import EARLY, OWN, Detector, Evidence, Small
 from detectors.numerics import Groups, group, logit
 from graph.snapshot import Bools, Floats, Ints, Longs
 
@@ -24,17 +24,17 @@ ALIKE: Final = np.array([0.0, -1.0, 1.0])
 class Web:
     """All shared keys of all link detectors, keys with equal members merged into one.
 
-    Rows (m,) sorted by key, then buyer: `key`, `buyer`, and `owned`, true where the key was the account's own before
-    others came to it, in all the keys that were merged. Keys (k,): `detector`, index into the link detectors; `family`;
-    `size`, accounts that share it; `weight`, how much of what it says counts; `pairs`, whether it can put two accounts
-    alone into one ring; `written`, whether others can write it; `klass`, within which shares of guilt are learned;
-    `prior`, stated log odds that it is abusive; `base`, those of its kind whatever the size. `alias` gives the kept key
-    of every key before merging, detector after detector. `slot` groups rows by buyer and family, `slot_rank` (m,) lists
-    rows slot by slot. `n` accounts."""
+    Rows (m,) sorted by key, then buyer: `key`, `buyer`, and `owned`, how far the key was the account's own before
+    others came to it (see `Evidence`), the least of the keys that were merged. Keys (k,): `detector`, index into the
+    link detectors; `family`; `size`, accounts that share it; `weight`, how much of what it says counts; `pairs`,
+    whether it says of two accounts alone that they are a ring; `written`, whether others can write it; `klass`, within
+    which shares of guilt are learned; `prior`, stated log odds that it is abusive; `base`, those of its kind whatever
+    the size. `alias` gives the kept key of every key before merging, detector after detector. `slot` groups rows by
+    buyer and family, `slot_rank` (m,) lists rows slot by slot. `n` accounts."""
 
     key: Ints
     buyer: Ints
-    owned: Bools
+    owned: Small
     detector: Ints
     family: Ints
     size: Longs
@@ -48,6 +48,12 @@ class Web:
     slot: Groups
     slot_rank: Longs
     n: int
+
+    def theirs(self, own: Floats) -> Bools:
+        """(m,) true where a key says nothing against the account by itself: it was the account's own before others came
+        to it, or before most of them, where what the account did alone, `own` (n,) nats, speaks for it."""
+        theirs: Bools = (self.owned == OWN) | ((self.owned == EARLY) & (own[self.buyer] <= 0.0))
+        return theirs
 
     @property
     def keys(self) -> int:
@@ -79,10 +85,11 @@ def weave(detectors: Sequence[Detector], found: Sequence[Evidence], n: int, grad
     keep, twin = _distinct(key, buyer, total, prior, family)
     number = np.cumsum(keep) - 1
     merged = group(number[twin[key]], buyer)
-    shared = merged.total(~owned) > 0
+    least = np.full(merged.n, OWN, np.int8)
+    np.minimum.at(least, merged.of, owned)
     key, buyer = number[twin[key]][merged.first], buyer[merged.first]
     rank = np.lexsort((buyer, key))
-    key, buyer, owned = key[rank], buyer[rank], ~shared[rank]
+    key, buyer, owned = key[rank], buyer[rank], least[rank]
     size_class = np.searchsorted(SIZES, size, side="right")
     klass = ((kind * (len(SIZES) + 1) + size_class) * 2 + household) * len(ALIKE) + grade
     slot = group(buyer, family[keep][key])

@@ -17,11 +17,11 @@ from typing import Final
 
 import numpy as np
 
-from detectors.contract import REFUNDS, Context, Detector, Evidence, Family, Keys, evidence, nothing
+from detectors.contract import REFUNDS, Context, Detector, Evidence, Family, Keys, Small, evidence, nothing
 from detectors.frozen import pack
 from detectors.links.sharing import one_home
 from detectors.numerics import group, tally
-from graph.snapshot import Bools, Floats, Ints, Longs
+from graph.snapshot import Floats, Ints, Longs
 
 MONTH: Final = 28 * 86_400_000_000
 AFTER: Final = 1 << 20
@@ -42,14 +42,14 @@ class Meetings:
     """For each of the `n` keys of `ctx.links`, one detector after the other: `nats` (n,) that its meetings are worth
     and
     `claimants` (n,) accounts with claims; -1 where the key was not looked at. Rows (m,) of accounts in meetings: `key`,
-    `buyer`, `claim`, the place in `ctx.claims`, and `owned`, whether the account owned the key (see `Evidence`)."""
+    `buyer`, `claim`, the place in `ctx.claims`, and `owned`, how far the key was its own (see `Evidence`)."""
 
     nats: Floats
     claimants: Longs
     key: Longs
     buyer: Ints
     claim: Longs
-    owned: Bools
+    owned: Small
 
 
 def meet(ctx: Context) -> Meetings:
@@ -126,10 +126,10 @@ def run(ctx: Context) -> Evidence:
     )
 
 
-def _members(ctx: Context) -> tuple[int, Longs, Ints, Bools]:
+def _members(ctx: Context) -> tuple[int, Longs, Ints, Small]:
     """Number of keys, and (m,) key, account and ownership of every membership in small keys of the other link
     detectors."""
-    keys, buyers, owned, offset = [np.empty(0, np.int64)], [np.empty(0, np.int32)], [np.empty(0, bool)], 0
+    keys, buyers, owned, offset = [np.empty(0, np.int64)], [np.empty(0, np.int32)], [np.empty(0, np.int8)], 0
     for item in ctx.links:
         if item.detector not in CROWDS:
             small = np.flatnonzero(item.key >= 0)

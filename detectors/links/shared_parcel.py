@@ -58,7 +58,7 @@ def run(ctx: Context) -> Evidence:
         table=REFUNDS,
         row=np.concatenate([row[joint], row[alone]]),
         count=np.concatenate([pairs.count, np.ones(len(alone), np.int64)]),
-        owned=np.concatenate([first, np.zeros(len(alone), bool)]),
+        owned=np.concatenate([first, np.zeros(len(alone), np.int8)]),
         keys=Keys(ctx.snapshot.parcels[shared], accounts[shared], np.zeros(len(shared), bool)),
     )
 

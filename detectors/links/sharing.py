@@ -11,12 +11,12 @@ from typing import Final
 
 import numpy as np
 
-from detectors.contract import ORDERS, USES, Context, Evidence, Keys, Small, evidence, nothing
+from detectors.contract import EARLY, ORDERS, OWN, USES, Context, Evidence, Keys, Small, evidence, nothing
 from detectors.numerics import group, rarity_in, size_law
 from graph.snapshot import KINDS, Bools, Ints, Longs
 
 OWNED_FOR: Final = 7 * 86_400_000_000
-"""A key that only one account used for so many microseconds was that account's own before others came to it."""
+"""Microseconds for which an account must have used a key before others came to it, to have been there before them."""
 
 
 @dataclass(frozen=True)
@@ -52,25 +52,29 @@ def shared_identifier(ctx: Context, detector: str, kind: str, *, written: bool =
     return star(ctx, detector, seen, ctx.snapshot.identifiers[kind], written=written)
 
 
-def owners(key: Longs, buyer: Ints, at: Longs) -> Bools:
-    """(pairs,) of each pair of key and account, in the order of `group(key, buyer)`: true where the account had the key
-    to itself for `OWNED_FOR` before anybody else used it. `key`, `buyer`, `at` (m,) are uses.
+def owners(key: Longs, buyer: Ints, at: Longs) -> Small:
+    """(pairs,) of each pair of key and account, in the order of `group(key, buyer)`: `OWN` where the account used the
+    key for `OWNED_FOR` before anybody else, `EARLY` where it did so before most of the others, else 0. `key`, `buyer`,
+    `at` (m,) are uses.
 
     A ring that writes an innocent person's door, number or parcel on its orders and claims is linked by that; the
-    person is not."""
+    person is not, nor those who live there, too."""
     pairs = group(key, buyer)
-    owner = np.zeros(pairs.n, bool)
+    owner = np.zeros(pairs.n, np.int8)
     if not pairs.n:
         return owner
     begun = np.full(pairs.n, np.iinfo(np.int64).max)
     np.minimum.at(begun, pairs.of, at)
     number = key[pairs.first]
     rank = np.lexsort((np.arange(pairs.n), begun, number))
-    same = number[rank][1:] == number[rank][:-1]
-    leads = np.append(True, ~same)[:-1] & same
-    # the account that comes second to a key stands behind the first
-    first, second = rank[:-1][leads], rank[1:][leads]
-    owner[first] = begun[second] - begun[first] >= OWNED_FOR
+    start = np.flatnonzero(np.append(True, number[rank][1:] != number[rank][:-1]))
+    count = np.diff(np.append(start, pairs.n))
+    # in the order in which accounts came to a key: from this place on stand more than half of anybody's others
+    most = np.repeat(rank[start + count // 2], count)
+    owner[rank] = np.where(begun[most] - begun[rank] >= OWNED_FOR, EARLY, 0)
+    several = count >= 2
+    first, second = rank[start[several]], rank[start[several] + 1]
+    owner[first] = np.where(begun[second] - begun[first] >= OWNED_FOR, OWN, owner[first])
     return owner
 
 

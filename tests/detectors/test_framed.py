@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from detectors import fusion, pipeline
+from detectors.links import sharing
 from detectors.pipeline import Findings, detect
 from detectors.settings import DetectionSettings
 from tests.detectors.market import snapshot
@@ -49,8 +50,17 @@ def test_a_stranger_whose_door_and_number_a_gang_writes_stays_out_of_its_ring() 
 def test_were_it_not_for_what_was_its_own_before_the_stranger_would_be_suspected(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(fusion, "_borne_out", lambda _, message: message)
+    monkeypatch.setattr(fusion, "_borne_out", lambda _web, _own, message: message)
     assert risk(detect(snapshot(market()), QUICK), "stranger") > 0.6
+
+
+def test_nor_does_somebody_who_lives_there_and_came_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = market()
+    mate = {**told["accounts"]["stranger"], "start": 13, "device": "another", "orders": 60, "claims": 2, "every": 1}
+    told["accounts"]["mate"] = mate
+    assert risk(detect(snapshot(told), QUICK), "mate") < 0.3
+    monkeypatch.setattr(sharing, "EARLY", 0)
+    assert risk(detect(snapshot(told), QUICK), "mate") > 0.6
 
 
 def test_an_account_that_went_to_the_gangs_device_by_itself_is_no_stranger() -> None:

@@ -1,0 +1,71 @@
+"""Candidate rings: who is joined by what, and which of them two accounts alone make."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from detectors import communities, pipeline
+from detectors.communities import gather
+from detectors.frozen import Measures
+from detectors.pipeline import detect, weigh
+from detectors.settings import DetectionSettings
+from tests.detectors.market import snapshot
+
+QUICK = DetectionSettings(null_draws=4)
+STORES = ["s2", "s5", "s7", "s9"]
+
+
+def claimants(names: list[str], **more: Any) -> dict[str, Any]:
+    """Accounts that claim at the same stores on the same days."""
+    return {
+        name: {
+            "orders": 8, "claims": 7, "only": True, "start": 20, "every": 6, "minute": at * 45, "stores": STORES,
+            "door": f"{name}/1", **more,
+        }
+        for at, name in enumerate(names)
+    }  # fmt: skip
+
+
+def test_two_accounts_alone_make_a_ring_where_they_act_together() -> None:
+    told = {"crowd": 400, "accounts": claimants(["one", "two"], device="farm", payment="card")}
+    _, web, beliefs, _, _ = weigh(snapshot(told), QUICK, Measures())
+    found = gather(web, beliefs.own, beliefs.risk, beliefs.guilt, QUICK)
+    assert (found.rings, found.pair.tolist(), found.size.tolist()) == (1, [True], [2])
+    assert [len(row["members"]) for row in detect(snapshot(told), QUICK).rings.to_pylist()] == [2]
+
+
+def test_two_who_share_things_and_seldom_claim_make_none() -> None:
+    told = {"crowd": 400, "accounts": claimants(["one", "two"], device="farm", payment="card", claims=1)}
+    assert detect(snapshot(told), QUICK).rings.num_rows == 0
+
+
+def test_two_alone_keep_their_risk_however_unsure_their_ring(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = {"crowd": 400, "accounts": claimants(["one", "two"], device="farm", payment="card")}
+    before = detect(snapshot(told), QUICK).accounts["risk"].to_pylist()
+    monkeypatch.setattr(pipeline, "confidence", lambda *_: (np.zeros(1), np.zeros(1)))
+    after = detect(snapshot(told), QUICK)
+    assert after.rings.num_rows == 0
+    assert after.accounts["risk"].to_pylist() == before
+
+
+def test_a_picture_that_mostly_others_file_joins_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    fussy = {
+        f"fussy-{at}": {
+            "orders": 9, "claims": 8, "start": 20 * at, "every": 2, "stores": [f"s{at}", f"s{at + 3}"],
+            "pictures": ["00ff00ff00ff00ff"],
+        }
+        for at in range(3)
+    }  # fmt: skip
+    others = {
+        f"other-{at}": {"orders": 8, "claims": 1, "start": at, "pictures": ["00ff00ff00ff00ff"], "stores": [f"s{at}"]}
+        for at in range(6)
+    }
+    seen = snapshot({"crowd": 400, "accounts": {**fussy, **others}})
+    _, web, beliefs, _, _ = weigh(seen, QUICK, Measures())
+    acting, guilty = np.where(beliefs.own > 5.0, 1.0, 0.0), np.ones(web.keys)
+    assert gather(web, beliefs.own, acting, guilty, QUICK).rings == 0
+    monkeypatch.setattr(communities, "MOST", 0.0)
+    assert gather(web, beliefs.own, acting, guilty, QUICK).size.tolist() == [3]

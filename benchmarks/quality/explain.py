@@ -15,6 +15,7 @@ from benchmarks.quality.ours import LIMITED
 from detectors.pipeline import Findings, detect
 from graph.snapshot import Snapshot
 from integrity.decide import decide
+from integrity.heard import heard
 from integrity.policy import default_policy
 from simulator.draws import opaque, stream
 from simulator.market import draw
@@ -25,7 +26,7 @@ def explain(market: Market, most: int = 30) -> str:
     """The report on one market as text; at most `most` entries of each sort."""
     case = case_of(market)
     policy = default_policy()
-    findings = detect(case.snapshot, policy.detection)
+    findings = detect(heard(case.snapshot), policy.detection)
     status = _frame(decide(case.snapshot, findings, policy))["status"]
     teller = _Teller(case, findings, status.is_in(LIMITED).to_numpy())
     lines = [f"# {market.stem}", "", "## Honest accounts limited", ""]

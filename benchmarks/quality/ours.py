@@ -1,4 +1,4 @@
-"""Ringfence as a method beside the others: detection and decision with the default policy."""
+"""Ringfence as a method beside the others: what a run hears, detection, and decision with the default policy."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from detectors.pipeline import Findings, detect
 from detectors.settings import DetectionSettings
 from graph.snapshot import Snapshot
 from integrity.decide import decide
+from integrity.heard import heard
 from integrity.policy import Policy, default_policy
 
 LIMITED: Final = ("STORE_LIMITED", "PLATFORM_LIMITED")
@@ -24,8 +25,9 @@ discovery rate and for calibration; nobody is limited by them."""
 def ringfence(snapshot: Snapshot, *, all_rings: bool = True, policy: Policy | None = None) -> Outcome:
     """What Ringfence publishes; with `all_rings` a second detection that holds nothing back shows what it would."""
     chosen = policy or default_policy()
-    findings = detect(snapshot, chosen.detection)
-    return outcome_of(snapshot, findings, chosen, _wide(snapshot, chosen.detection) if all_rings else None)
+    seen = heard(snapshot)
+    findings = detect(seen, chosen.detection)
+    return outcome_of(snapshot, findings, chosen, _wide(seen, chosen.detection) if all_rings else None)
 
 
 def outcome_of(snapshot: Snapshot, findings: Findings, policy: Policy, wide: Findings | None) -> Outcome:

@@ -65,7 +65,7 @@ def test_a_picture_that_mostly_others_file_joins_nobody(monkeypatch: pytest.Monk
     }
     seen = snapshot({"crowd": 400, "accounts": {**fussy, **others}})
     _, web, beliefs, _, _ = weigh(seen, QUICK, Measures())
-    acting, guilty = np.where(beliefs.own > 5.0, 1.0, 0.0), np.ones(web.keys)
+    acting, guilty = np.array([float(one in fussy) for one in seen.buyers.ids]), np.ones(web.keys)
     assert gather(web, beliefs.own, acting, guilty, QUICK).rings == 0
     monkeypatch.setattr(communities, "MOST", 0.0)
     assert gather(web, beliefs.own, acting, guilty, QUICK).size.tolist() == [3]

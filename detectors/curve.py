@@ -99,6 +99,16 @@ def published(sure: Floats, measures: Measures, settings: DetectionSettings) -> 
     return chosen
 
 
+def stated_q(sure: Floats, measures: Measures) -> Floats:
+    """(rings,) q-value of each candidate by how `sure` (rings,) it is: the mean of one minus confidence over the
+    market's candidates that are at least as sure, or over those of an earlier run."""
+    known = measures.of("sure", lambda: np.sort(sure)[::-1])
+    surer = np.searchsorted(-known, -sure, side="right")
+    mean = np.cumsum(1.0 - known)[np.maximum(surer, 1) - 1] / np.maximum(surer, 1) if len(known) else 1.0 - sure
+    q: Floats = np.where(surer > 0, mean, 1.0 - sure)
+    return q
+
+
 def q_values(sure: Floats) -> Floats:
     """(rings,) share of false rings to be expected among those that are at least as `sure` (rings,) as each."""
     rank = np.argsort(-sure, kind="stable")

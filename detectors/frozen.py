@@ -30,6 +30,9 @@ Values = npt.NDArray[Any]
 PART: Final = 48_000
 """Bytes of a value in one row of `run_frozen`."""
 GROUND: Final = "ground"
+GENERATION: Final = "generation"
+NOW: Final = 2
+"""Generation of what is measured, and of what each name means."""
 SUSPECTED: Final = "suspected"
 _TYPES: Final = ("<f8", "<i8")
 
@@ -107,7 +110,9 @@ class Measures:
 
     def freeze(self, snapshot: Snapshot) -> Frozen:
         """What was measured, or given, with the ground that it is of."""
-        return self.given or Frozen({**dict(sorted(self.taken.items())), GROUND: ground(snapshot)})
+        return self.given or Frozen(
+            {**dict(sorted(self.taken.items())), GROUND: ground(snapshot), GENERATION: np.array([NOW])}
+        )
 
 
 def pack(high: npt.NDArray[np.integer], low: npt.NDArray[np.integer]) -> Longs:
@@ -130,7 +135,7 @@ def frozen_table(frozen: Frozen) -> pa.Table:
 
 
 def read_frozen(table: pa.Table) -> Frozen | None:
-    """The values of a run from its table `run_frozen`; None where the run kept none."""
+    """The values of a run from its table `run_frozen`; None where the run kept none, or those of another generation."""
     if not table.num_rows:
         return None
     parts: dict[str, list[bytes]] = {}
@@ -142,4 +147,6 @@ def read_frozen(table: pa.Table) -> Frozen | None:
     for name, data in parts.items():
         kind, *shape = shapes[name].split("x")
         values[name] = np.frombuffer(b"".join(data), np.dtype(kind)).reshape([int(n) for n in shape])
+    if values.get(GENERATION, np.zeros(1)).tolist() != [NOW]:
+        return None
     return Frozen(values)

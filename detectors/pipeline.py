@@ -14,7 +14,7 @@ from detectors.communities import bystanders, gather, joined
 from detectors.context.expectation import Strata, expect, find_claims, stratify
 from detectors.context.hubs import find_hubs
 from detectors.contract import Context, Evidence
-from detectors.curve import published
+from detectors.curve import published, stated_q
 from detectors.frozen import Frozen, Measures
 from detectors.fusion import ALONE, Beliefs, Start, believe, sharpened
 from detectors.judge import confidence
@@ -119,11 +119,12 @@ def conclude(
     candidates = joined(web, candidates, beliefs, settings)
     risk = _tempered(beliefs, candidates.ring, np.where(candidates.pair, 1.0, sure))
     rows, near = bystanders(web, candidates, beliefs, settings)
+    q = stated_q(sure, ctx.measures)
     rings = []
     for number in np.flatnonzero(published(sure, ctx.measures, settings)).tolist():
         actors = np.flatnonzero(candidates.ring == number).astype(np.int32)
         beside = np.unique(web.buyer[rows[near == number]])
-        rings.append(Ring("", actors, beside, float(sure[number]), float(score[number])))
+        rings.append(Ring("", actors, beside, float(sure[number]), float(q[number]), float(score[number])))
     names, lineage = name_rings([snapshot.buyers.ids[ring.members].tolist() for ring in rings], former, snapshot.as_of)
     rings = sorted((replace(ring, ring_id=name) for ring, name in zip(rings, names, strict=True)), key=_id)
     return Found(ctx, web, beliefs, links, accounts, candidates.rings, risk, rings, lineage)

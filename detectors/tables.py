@@ -26,12 +26,14 @@ _DECIMALS: Final = 6
 
 @dataclass(frozen=True)
 class Ring:
-    """A published ring: its id, actors and bystanders (buyer indices in order), confidence and score."""
+    """A published ring: its id, actors and bystanders (buyer indices in order), confidence with its q-value, and
+    score."""
 
     ring_id: str
     actors: Ints
     bystanders: Ints
     confidence: float
+    q_value: float
     score: float
 
     @property
@@ -112,6 +114,7 @@ def rings_table(teller: Teller, rings: Sequence[Ring]) -> pa.Table:
         columns["amount"].append(int(spent.sum()))
         columns["currency"].append(snapshot.currencies[most] if snapshot.currencies else "")
         columns["confidence"].append(round(ring.confidence, _DECIMALS))
+        columns["q_value"].append(round(ring.q_value, _DECIMALS))
         columns["first_at"].append(int(at.min()) if len(at) else snapshot.as_of)
         columns["last_at"].append(int(at.max()) if len(at) else snapshot.as_of)
         reasons = ring_reasons(teller, ring.actors, ring.score, ring.confidence)

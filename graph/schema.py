@@ -16,7 +16,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 
 class Type(Enum):
@@ -321,6 +321,7 @@ TABLES: tuple[Table, ...] = (
             _c("amount", _M, "claimed by its members in `currency`", required=True),
             _c("currency", _T, "the currency most of its claims are in", required=True),
             _c("confidence", _R, "probability that the ring is real", required=True),
+            _c("q_value", _R, "share of false ones to be expected among the rings that are at least as sure"),
             _c("first_at", _AT, "first claim or shared use", required=True),
             _c("last_at", _AT, "last claim or shared use", required=True),
             _c("reasons", _L, "plain sentences, strongest first", required=True),

@@ -118,6 +118,10 @@ class Ring:
         description="Kept from run to run while most members stay; derived from its members when it was first found."
     )
     confidence: float = strawberry.field(description="Probability that the ring is real.")
+    q_value: float | None = strawberry.field(
+        description="Share of false ones to be expected among the run's rings that are at least as sure; null in runs "
+        "of before."
+    )
     amount: Money | None = strawberry.field(description="Claimed by its members, in the currency most claims are in.")
     member_count: int = strawberry.field(description="Number of members, bystanders left out.")
     first_at: Instant = strawberry.field(description="First claim or shared use.")
@@ -207,6 +211,7 @@ def ring_of(context: Context, row: Row) -> Ring:
     return Ring(
         id=row["ring_id"],
         confidence=row["confidence"],
+        q_value=row["q_value"],
         amount=money(row["amount"], row["currency"]),
         member_count=len(row["members"]),
         first_at=Instant(row["first_at"]),

@@ -86,9 +86,9 @@ def _baseline(connection: sqlite3.Connection) -> None:
         connection.execute(statement)
 
 
-MIGRATIONS: tuple[Migration, ...] = (Migration(1, _baseline), Migration(2, _baseline))
-"""In order. Version 1 is the baseline; a later version adds a step that also holds for a store made that day. Version 2
-has more tables of runs, and columns of them, which read as null in runs of before."""
+MIGRATIONS: tuple[Migration, ...] = tuple(Migration(to, _baseline) for to in (1, 2, 3))
+"""In order. Version 1 is the baseline; a later version adds a step that also holds for a store made that day. Versions
+2 and 3 have more tables of runs, and columns of them, which read as null in runs of before."""
 assert MIGRATIONS[-1].to == SCHEMA_VERSION
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from detectors.frozen import Frozen, Measures, frozen_table, pack, read_frozen
+from detectors.frozen import GENERATION, NOW, Frozen, Measures, frozen_table, pack, read_frozen
 from detectors.pipeline import Findings, detect
 from detectors.settings import DetectionSettings
 from graph.errors import BadInput
@@ -76,9 +76,16 @@ def test_a_stratum_that_the_values_do_not_know_is_refused() -> None:
 
 def test_large_values_are_kept_in_parts_and_come_back_alike() -> None:
     value = np.arange(20_000, dtype=np.float64).reshape(-1, 2) / 7
-    table = frozen_table(Frozen({"a": value, "b": np.array([3, 4]), "empty": np.empty((0, 6))}))
-    assert table.num_rows == 6
+    table = frozen_table(
+        Frozen({"a": value, "b": np.array([3, 4]), "empty": np.empty((0, 6)), GENERATION: np.array([NOW])})
+    )
+    assert table.num_rows == 7
     back = read_frozen(table)
     assert back is not None
     assert all(np.array_equal(back.values[name], one) for name, one in (("a", value), ("b", [3, 4])))
     assert back.values["empty"].shape == (0, 6)
+
+
+def test_values_of_another_generation_are_not_read() -> None:
+    for other in ({}, {GENERATION: np.array([NOW - 1])}):
+        assert read_frozen(frozen_table(Frozen({"a": np.ones(2), **other}))) is None

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from detectors.curve import published, q_values
+from detectors.curve import published, q_values, stated_q
 from detectors.frozen import Frozen, Measures
 from detectors.settings import DetectionSettings
 
@@ -31,6 +31,21 @@ def test_unsure_rings_ride_on_sure_ones_but_never_below_the_least_confidence() -
     told = TWENTIETH.model_copy(update={"ring_confidence": 0.8})
     assert published(sure, Measures(), told).tolist() == [True] * 21 + [False]
     assert not published(sure[20:], Measures(), told).any()
+
+
+@given(SURE)
+def test_every_candidate_has_its_q_value_and_the_line_is_drawn_by_it(sure: np.ndarray) -> None:
+    measures = Measures()
+    q = stated_q(sure, measures)
+    assert np.allclose(q, q_values(sure))
+    assert (q[published(sure, measures, TWENTIETH)] <= 0.05 + 1e-12).all()
+    again = Measures(Frozen(measures.taken))
+    assert stated_q(sure[::2], again).tolist() == q[::2].tolist()
+
+
+def test_a_candidate_surer_than_all_of_an_earlier_run_has_its_own_rate_for_q_value() -> None:
+    earlier = Measures(Frozen({"sure": np.array([0.9, 0.5])}))
+    assert np.allclose(stated_q(np.array([0.95, 0.9, 0.7, 0.1]), earlier), [0.05, 0.1, 0.1, 0.3])
 
 
 def test_an_earlier_runs_line_stands() -> None:

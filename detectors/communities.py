@@ -3,9 +3,9 @@
 Accounts that act (risk of one half or more) are joined where they share a guilty key; keys that only one of them has
 carry nothing. A bridge alone joins nobody: an account takes part with conduct of its own, or with two kinds of
 evidence; and a picture, parcel or hour that mostly others met at joins nobody: people come to those by chance, in
-proportion to their claims. Connected components come first; inside large ones Leiden cuts along thin places, on the
-bipartite graph of accounts and keys in canonical order with a fixed seed. Linked accounts that do not act become
-bystanders.
+proportion to their claims. Connected components come first; inside large ones Leiden cuts along thin places, but not
+between accounts most of which acted together, on the bipartite graph of accounts and keys in canonical order with a
+fixed seed. Linked accounts that do not act become bystanders.
 Source: Leiden, Traag, Waltman & van Eck (2019), doi:10.1038/s41598-019-41695-z.
 """
 
@@ -126,7 +126,22 @@ def _cut(web: Web, rows: Longs, label: Longs, settings: DetectionSettings) -> Lo
         side = np.array(_leiden(net, weight.tolist(), settings))
         result[inside] = fresh + side[b]
         fresh += int(side.max()) + 1
-    return result
+    return _whole(web, rows, np.unique(result, return_inverse=True)[1])
+
+
+def _whole(web: Web, rows: Longs, side: Longs) -> Longs:
+    """Labels of rows, where sides are one again if half of the accounts of each share a conduct key: what they did
+    together is no thin place, however few other things they share."""
+    sides = int(side.max(initial=-1)) + 1
+    members = group(side, web.buyer[rows])
+    shared = group(side, web.key[rows])
+    of, key = side[shared.first], web.key[rows][shared.first]
+    half = 2 * shared.count >= np.bincount(side[members.first], minlength=sides)[of]
+    chosen = half & (shared.count >= 2) & (web.family[key] == Family.CONDUCT.value)
+    ends = sides + key[chosen]
+    links = coo_array((np.ones(len(ends)), (of[chosen], ends)), shape=(sides + web.keys,) * 2)
+    whole: Longs = connected_components(links, directed=False)[1][side].astype(np.int64)
+    return whole
 
 
 def _leiden(net: igraph.Graph, weight: list[float], settings: DetectionSettings) -> list[int]:

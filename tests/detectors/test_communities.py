@@ -69,3 +69,15 @@ def test_a_picture_that_mostly_others_file_joins_nobody(monkeypatch: pytest.Monk
     assert gather(web, beliefs.own, acting, guilty, QUICK).rings == 0
     monkeypatch.setattr(communities, "MOST", 0.0)
     assert gather(web, beliefs.own, acting, guilty, QUICK).size.tolist() == [3]
+
+
+def test_a_cut_leaves_those_together_who_claimed_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    gang = claimants([f"g{at:02d}" for at in range(12)], device="farm")
+    for at, one in enumerate(gang.values()):
+        one["device"] = f"farm-{at // 6}"
+    _, web, beliefs, _, _ = weigh(snapshot({"crowd": 400, "accounts": gang}), QUICK, Measures())
+    sides = np.arange(12) // 6
+    monkeypatch.setattr(communities, "_leiden", lambda net, *_: [*sides, *([0] * (net.vcount() - 12))])
+    assert gather(web, beliefs.own, beliefs.risk, beliefs.guilt, QUICK).size.tolist() == [12]
+    monkeypatch.setattr(communities, "_whole", lambda _web, _rows, side: side)
+    assert gather(web, beliefs.own, beliefs.risk, beliefs.guilt, QUICK).size.tolist() == [6, 6]

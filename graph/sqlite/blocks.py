@@ -203,7 +203,8 @@ def scan(
 ) -> Iterator[pa.RecordBatch]:
     """All rows visible at load `known_by`, sorted by id, in batches of at most `batch` rows.
 
-    Blocks are taken by their lowest id; what lies below the lowest id of the next block can be given out. Memory
+    Blocks are taken by their lowest id; what lies below the lowest id of the next block can be given out. Blocks that
+    follow each other without overlap, as those of one load do, are given out as they lie, without sorting. Memory
     holds the blocks that overlap: little where batches came sorted, all of them in the worst case."""
     directory = connection.execute(
         f"SELECT block, low, rows FROM {table.name} WHERE namespace = ? AND since <= ? ORDER BY low, block",  # noqa: S608
@@ -211,7 +212,8 @@ def scan(
     ).fetchall()
     names = list(columns) if table.id in columns else [*columns, table.id]
     schema = stored_schema(table)
-    held = pa.schema([schema.field(name) for name in names]).empty_table()
+    wanted = pa.schema([schema.field(name) for name in names])
+    held = wanted.empty_table()
     at = 0
     while at < len(directory):
         # taking as many again as are held keeps the sorting within n log n where ranges overlap widely
@@ -219,20 +221,40 @@ def scan(
         while at < len(directory) and count < goal:
             count += directory[at][2]
             at += 1
-        pieces = list(_visible(connection, table, [row[0] for row in directory[first:at]], names, known_by))
-        held = pa.concat_tables([held, *pieces]).combine_chunks()
-        held = held.take(pc.sort_indices(held.column(table.id)))
-        ready = held.num_rows
-        if at < len(directory):
-            bound = pa.scalar(directory[at][1].decode(), pa.string())
-            ready = int(pc.less(held.column(table.id), bound).to_numpy().sum())
-        given, held = held.slice(0, ready).select(list(columns)), held.slice(ready)
-        yield from (piece for piece in given.combine_chunks().to_batches(max_chunksize=batch) if piece.num_rows)
+        pieces = _visible(connection, table, [row[0] for row in directory[first:at]], known_by)
+        bound = directory[at][1].decode() if at < len(directory) else None
+        taken = pa.Table.from_batches(pieces, schema).select(names)
+        if not held.num_rows and _follow(pieces, table.id, bound):
+            given = taken
+        else:
+            held = pa.concat_tables([held, taken]).combine_chunks()
+            ids = held.column(table.id)
+            order, ready = pc.sort_indices(ids), held.num_rows
+            if bound is not None:
+                ready = int(pc.less(ids, pa.scalar(bound, pa.string())).to_numpy().sum())
+            given, held = held.select(list(columns)).take(order.slice(0, ready)), held.take(order.slice(ready))
+        whole = given.select(list(columns)).combine_chunks()
+        yield from (piece for piece in whole.to_batches(max_chunksize=batch) if piece.num_rows)
 
 
 def _visible(
-    connection: sqlite3.Connection, table: Table, numbers: Sequence[int], names: list[str], known_by: int
-) -> Iterator[pa.Table]:
+    connection: sqlite3.Connection, table: Table, numbers: Sequence[int], known_by: int
+) -> list[pa.RecordBatch]:
+    """The visible rows of the numbered blocks, block by block in the order of `numbers`."""
+    pieces = {}
     for block in read(connection, table, numbers):
-        rows, mask = block.rows.select(names), block.visible(known_by)
-        yield pa.Table.from_batches([rows if mask is None else rows.filter(pa.array(mask))])
+        mask = block.visible(known_by)
+        pieces[block.number] = block.rows if mask is None else block.rows.filter(pa.array(mask))
+    return [pieces[number] for number in numbers]
+
+
+def _follow(pieces: Sequence[pa.RecordBatch], id_: str, bound: str | None) -> bool:
+    """Whether the ids of each piece, ascending within it, lie above those of the one before, and all below `bound`."""
+    last = ""
+    for piece in pieces:
+        ids = piece.column(id_)
+        if len(ids):
+            if ids[0].as_py() <= last:
+                return False
+            last = ids[-1].as_py()
+    return bound is None or last < bound

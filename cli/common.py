@@ -20,10 +20,10 @@ from cli.settings import NAMESPACE, POLICY, STORE
 from graph.errors import LeaseHeld
 from graph.open import default_url, open_store
 from graph.store import Store
-from loaders.keying import Keyer
 
 if TYPE_CHECKING:
     from integrity.policy import Policy
+    from loaders.keying import Keyer
 
 _STORE_HELP = f"URL of the store; default {STORE}, then a file in the user's data folder."
 
@@ -85,6 +85,8 @@ def opened(
 
 def keyer(namespace: str, env: Mapping[str, str]) -> Keyer:
     """The pseudonymisation key of the environment. Raises `KeyProblem`."""
+    from loaders.keying import Keyer
+
     return Keyer.from_env(env, namespace or env.get(NAMESPACE, "") or "default")
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -36,7 +36,9 @@ from integrity.diff import RISK_STEP, RunDiff, diff_runs
 from integrity.instants import from_iso, to_iso
 from integrity.policy import Policy
 from integrity.runs import RunOutcome, run_detection
-from integrity.schedule import Inbox, WallClock, run_schedule, take_up
+
+if TYPE_CHECKING:
+    from integrity.schedule import Inbox, WallClock
 
 
 def detect(
@@ -73,14 +75,17 @@ def detect(
     """Find rings and abusive accounts, decide about every account, and publish the run.
 
     A run that breaks what the policy says must hold, such as limiting too many, is held: exit code 7."""
-    inbox = None if load is None else Inbox(load, keyer(namespace, os.environ), mapping)
+    inbox = None if load is None else _inbox(load, namespace, mapping)
     if every is not None and (as_of is not None or known_by is not None):
         raise BadInput("a schedule looks at all there is", where="--every", do="leave out --as-of and --known-by")
     if after_events is not None and every is None:
         raise BadInput("needs --every", where="--after-events", do="say by --every how long to wait at most")
     with opened(store, namespace, create=inbox is not None) as at:
-        clock, name = WallClock(), holder("ringfence detect")
+        name = holder("ringfence detect")
         if every is not None:
+            from integrity.schedule import WallClock, run_schedule
+
+            clock = WallClock()
             with _stop_on_signals(clock):
                 turns = run_schedule(
                     at,
@@ -98,7 +103,9 @@ def detect(
             )
             return
         if inbox is not None:
-            take_up(at, inbox, clock, holder=name)
+            from integrity.schedule import WallClock, take_up
+
+            take_up(at, inbox, WallClock(), holder=name)
         outcome = run_detection(
             at,
             policy=_policy(policy, seed, at),
@@ -185,6 +192,12 @@ def diff(
     with opened(store, namespace, readonly=True) as at:
         found = diff_runs(at, before, after, risk_step=risk_step)
     answer(found.to_json(), as_json, lambda: _print_diff(found))
+
+
+def _inbox(folder: Path, namespace: str, mapping: Path | None) -> Inbox:
+    from integrity.schedule import Inbox
+
+    return Inbox(folder, keyer(namespace, os.environ), mapping)
 
 
 def _policy(file: Path | None, seed: int | None, at: Store) -> Policy:

@@ -24,7 +24,6 @@ from integrity.policy import Policy, default_policy, default_text, validate_poli
 from integrity.policy_journal import policy_of, remember_policy
 from integrity.publication import RUN_LEASE, drop_old_runs, find_run
 from integrity.runs import Detect, Ground, RunOutcome, compute, ground_of, run_detection
-from integrity.stored import handed_on
 
 PUBLISHED = "policy.published"
 _TRIES = 5
@@ -172,6 +171,8 @@ def publish_policy(
         outcome: RunOutcome | None = None
         if base is not None:
             ground = ground_of(store, base.run_id, as_of=base.as_of, known_by=base.known_by, acts=None)
+            from integrity.stored import handed_on  # it reads in detection, which whoever only asks does not need
+
             again = handed_on(store, base, ground, policy_of(store, base), detect=detect)
             facts, told = _told(store, base, ground, policy, again, book.in_force())
             body |= {"tried": base.run_id, "limited": facts.limited, "accounts": facts.accounts}

@@ -31,6 +31,12 @@ def texts(table: pa.Table, column: str) -> list[str]:
     return values
 
 
+def counts(table: pa.Table, column: str) -> dict[str, int]:
+    """How many rows have each value of a text column, in code-point order of the values."""
+    found: Any = table[column].value_counts()
+    return dict(sorted((one["values"], one["counts"]) for one in found.to_pylist()))
+
+
 def keys(table: pa.Table, column: str) -> set[bytes]:
     """The distinct pseudonyms of a key column, nulls left out."""
     values: list[Any] = table[column].unique().drop_null().to_pylist()

@@ -26,7 +26,7 @@ from graph.columns import arrow_schema
 from graph.schema import BY_NAME
 from graph.snapshot import NEVER, Snapshot
 from integrity.checkout import Status
-from integrity.columns import frame_of, rows_of, texts
+from integrity.columns import counts, frame_of, rows_of
 from integrity.instants import DAY, to_iso
 from integrity.policy import Limits, Policy
 
@@ -78,19 +78,21 @@ def decide(
     Pure: limits expire `expire_after_days` after the snapshot's `as_of`."""
     judged = _judged(snapshot, findings, policy)
     rings = {row["ring_id"]: row for row in rows_of(findings.rings)}
-    claimed_at = _claim_stores(snapshot)
+    looked_at = judged.filter(pl.col("risk").ge(policy.statuses.watch_risk) | pl.col("stands_by"))
+    chosen = looked_at["buyer"].to_numpy()
+    claimed_at = _claim_stores(snapshot, chosen)
     quiet = _quiet_steps(snapshot, policy)
-    currencies = _main_currency(snapshot)
+    currencies = _main_currency(snapshot, chosen)
     expires_at = snapshot.as_of + policy.limits.expire_after_days * DAY
     rows = []
-    for row in judged.filter(pl.col("risk").ge(policy.statuses.watch_risk) | pl.col("stands_by")).to_dicts():
+    for row in looked_at.to_dicts():
         ring = rings.get(row["ring_id"]) if row["acting"] else None
         rows.append(
             _decision(
                 row,
                 ring,
                 claimed_at.get(row["buyer"], []),
-                currencies[row["buyer"]],
+                currencies.get(row["buyer"]),
                 policy,
                 expires_at,
                 again=(before or {}).get(row["buyer_id"]) in _LIMITED,
@@ -115,9 +117,9 @@ def decide(
 
 def limited_share(decisions: pa.Table) -> tuple[int, float]:
     """How many accounts the decisions limit, and what share of all that is (0 where there are none)."""
-    status = texts(decisions, "status")
-    limited = sum(one in (Status.STORE_LIMITED, Status.PLATFORM_LIMITED) for one in status)
-    return limited, limited / len(status) if status else 0.0
+    counted = counts(decisions, "status")
+    limited = sum(counted.get(status, 0) for status in _LIMITED)
+    return limited, limited / decisions.num_rows if decisions.num_rows else 0.0
 
 
 def _judged(snapshot: Snapshot, findings: Findings, policy: Policy) -> pl.DataFrame:
@@ -244,10 +246,12 @@ def caps(limits: Limits, currency: str | None) -> dict[str, Any]:
     }
 
 
-def _claim_stores(snapshot: Snapshot) -> dict[int, list[str]]:
-    """Buyer index to the sorted ids of the stores where the buyer itself began a claim."""
+def _claim_stores(snapshot: Snapshot, chosen: npt.NDArray[np.integer]) -> dict[int, list[str]]:
+    """Of the `chosen` buyers, each index to the sorted ids of the stores where the buyer itself began a claim."""
     refunds, stores = snapshot.refunds, snapshot.stores.ids
-    own = refunds.by_buyer
+    wanted = np.zeros(len(snapshot.buyers.ids), bool)
+    wanted[chosen] = True
+    own = refunds.by_buyer & wanted[refunds.buyer]
     pairs = np.unique(np.stack([refunds.buyer[own], refunds.store[own]], axis=1), axis=0)
     claimed: dict[int, list[str]] = {}
     for buyer, store in pairs.tolist():  # stores are numbered in the order of their ids
@@ -255,13 +259,12 @@ def _claim_stores(snapshot: Snapshot) -> dict[int, list[str]]:
     return claimed
 
 
-def _main_currency(snapshot: Snapshot) -> list[str | None]:
-    """For each buyer the currency of most of its orders, the first in the alphabet on a tie; None without orders."""
-    n, kinds = len(snapshot.buyers.ids), len(snapshot.currencies)
-    if not kinds:
-        return [None] * n
+def _main_currency(snapshot: Snapshot, chosen: npt.NDArray[np.integer]) -> dict[int, str]:
+    """Of the `chosen` buyers who ordered, the currency of most of the orders, the first in the alphabet on a tie."""
+    n, kinds = len(snapshot.buyers.ids), max(len(snapshot.currencies), 1)
     orders = snapshot.orders
     counts = np.bincount(orders.buyer.astype(np.int64) * kinds + orders.currency, minlength=n * kinds).reshape(n, kinds)
-    best = counts.argmax(axis=1)
-    ordered = counts.sum(axis=1) > 0
-    return [snapshot.currencies[c] if any_ else None for c, any_ in zip(best.tolist(), ordered.tolist(), strict=True)]
+    mine = counts[chosen]
+    best, some = mine.argmax(axis=1).tolist(), mine.any(axis=1).tolist()
+    known = zip(chosen.tolist(), best, some, strict=True)
+    return {buyer: snapshot.currencies[currency] for buyer, currency, any_ in known if any_}

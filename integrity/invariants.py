@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from graph.coding import numbered
 from graph.snapshot import DECISIONS, OUTCOMES, Snapshot
-from integrity.columns import rows_of
 from integrity.decide import Findings, limited_share
 from integrity.policy import Policy
 
@@ -52,10 +52,9 @@ def facts_of(snapshot: Snapshot, findings: Findings, decisions: pa.Table) -> Run
     verdict = _verdicts(snapshot)
     known = verdict >= 0
     risk = np.zeros(len(snapshot.buyers.ids))
-    place = {id_: number for number, id_ in enumerate(snapshot.buyers.ids)}
-    for row in rows_of(findings.accounts.select(["buyer_id", "risk"])):
-        if row["buyer_id"] in place:
-            risk[place[row["buyer_id"]]] = row["risk"]
+    accounts = findings.accounts
+    place = numbered(accounts["buyer_id"], pa.array(snapshot.buyers.ids, pa.string()))
+    risk[place[place >= 0]] = accounts["risk"].to_numpy()[place >= 0]
     some = bool(known.any())
     return RunFacts(
         as_of=snapshot.as_of,

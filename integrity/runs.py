@@ -11,9 +11,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
+from importlib import import_module
+from types import ModuleType
 from typing import Any, Literal
 
 import pyarrow as pa
@@ -28,7 +31,7 @@ from graph.reader import take_snapshot
 from graph.snapshot import Snapshot
 from graph.store import Lease, RunRecord, Store
 from integrity.affairs import stood
-from integrity.columns import texts
+from integrity.columns import counts
 from integrity.decide import Findings, decide
 from integrity.earlier import earlier_statuses
 from integrity.heard import heard
@@ -131,6 +134,9 @@ def run_detection(
     defaults to `detectors.pipeline.detect`; `step` is told what is being done, and may raise to end the run. Raises
     `LeaseHeld`, `BadInput` where the store holds nothing, `StoreProblem`, `Tampered`."""
     tell = step or (lambda _: None)
+    computed: Computed | None = None
+    if detect is None:
+        threading.Thread(target=_pipeline_module).start()
     with held(store, RUN_LEASE, holder, wait=wait, on_wait=on_wait or (lambda _: None)) as lease:
         tell("reading the snapshot")
         started_at = now()
@@ -141,11 +147,14 @@ def run_detection(
                 tell("a load is under way: complaints filed here are taken up by the next run")
         parent = store.head().run
         ground = ground_of(store, parent, as_of=as_of, known_by=known_by, acts=acts, frozen_of=frozen_of)
-        record = _record(store, ground, policy, started_at)
-        same = [run for run in store.runs() if run.run_id == record.run_id]
-        repeated = bool(same)
-        if not repeated:
+        # its digest names the run: read beside the work, unless a run of the same ground may be there
+        threading.Thread(target=lambda: ground.snapshot.digest).start()
+        if not _may_be_there(store, ground, policy):
             computed = compute(ground, policy, detect=detect, step=tell)
+        record = _record(store, ground, policy, started_at)
+        repeated = any(run.run_id == record.run_id for run in store.runs())
+        if not repeated:
+            computed = computed or compute(ground, policy, detect=detect, step=tell)
             tell("writing the run")
             _write(store, lease, record, computed, ground, policy, now)
         run = find_run(store, record.run_id)
@@ -154,7 +163,7 @@ def run_detection(
             tell("publishing")
             store.publish(lease, run.run_id, at=now())
             dropped = drop_old_runs(store, lease, policy)
-    if not repeated:  # the lease is given back: nobody waits for a shadow
+    if computed is not None:  # the lease is given back: nobody waits for a shadow
         beside(store, run, policy, partial(_shadowed, ground, policy, computed, detect), computed.decisions)
     return _outcome(store, find_run(store, record.run_id), repeated, dropped)
 
@@ -216,9 +225,19 @@ def _former(store: Store, parent: str | None) -> Sequence[Known]:
 
 
 def _pipeline(ground: Ground) -> Detect:
-    from detectors.pipeline import detect
+    return partial(_pipeline_module().detect, former=ground.former, frozen=ground.frozen)
 
-    return partial(detect, former=ground.former, frozen=ground.frozen)
+
+def _pipeline_module() -> ModuleType:
+    """Detection, with the libraries that it needs: read in while the store is being read, which mostly waits."""
+    return import_module("detectors.pipeline")
+
+
+def _may_be_there(store: Store, ground: Ground, policy: Policy) -> bool:
+    """Whether a run over this ground can have been made already, as far as can be told without reading the ground."""
+    snapshot, parent, version = ground.snapshot, store.head().run, ringfence_version()
+    wanted = (snapshot.as_of, snapshot.known_by, policy.digest, version, parent)
+    return any((run.as_of, run.known_by, run.policy_digest, run.version, run.parent) == wanted for run in store.runs())
 
 
 def _record(store: Store, ground: Ground, policy: Policy, started_at: int) -> RunRecord:
@@ -260,14 +279,13 @@ def _write(
         store.write_run(lease, record.run_id, name, rows)
     facts = facts_of(ground.snapshot, findings, decisions)
     reason = "; ".join(broken(facts, _before(store), policy))
-    status = texts(decisions, "status")
     stats = {
         "accounts": decisions.num_rows,
         "limited": facts.limited,
         "rings": findings.rings.num_rows,
         "acts": ground.acts,
         "frozen_of": ground.frozen_of,
-        "statuses": {one: status.count(one) for one in sorted(set(status))},
+        "statuses": counts(decisions, "status"),
         "detection": findings.stats,
         "invariants": facts.to_json(),
     }

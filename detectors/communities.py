@@ -12,23 +12,25 @@ Source: Leiden, Traag, Waltman & van Eck (2019), doi:10.1038/s41598-019-41695-z.
 from __future__ import annotations
 
 import random
+import sys
+import threading
 from dataclasses import dataclass, replace
-from typing import Final
+from functools import cache
+from types import ModuleType
+from typing import Any, Final
 
-import igraph
 import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from detectors.contract import Family
-from detectors.fusion import Beliefs
+from detectors.fusion import ACTS, Beliefs
 from detectors.numerics import group, tally
 from detectors.settings import DetectionSettings
 from detectors.web import Web
 from graph.snapshot import Bools, Floats, Ints, Longs
 
-ACTS: Final = 0.5
-"""Risk from which an account counts as acting, and guilt from which a key joins."""
+_DRAWING: Final = threading.Lock()
 OWN: Final = 1.0
 """Nats of its own conduct with which an account needs no second kind of link."""
 MOST: Final = 0.5
@@ -121,7 +123,7 @@ def _cut(web: Web, rows: Longs, label: Longs, settings: DetectionSettings) -> Lo
         inside = np.flatnonzero(label == component)
         buyers, b = np.unique(web.buyer[rows[inside]], return_inverse=True)
         keys, k = np.unique(web.key[rows[inside]], return_inverse=True)
-        net = igraph.Graph(n=len(buyers) + len(keys), edges=np.stack([b, len(buyers) + k], axis=1).tolist())
+        net = _igraph().Graph(n=len(buyers) + len(keys), edges=np.stack([b, len(buyers) + k], axis=1).tolist())
         weight = 1.0 / np.sqrt(np.maximum(web.size[keys][k], 2))
         side = np.array(_leiden(net, weight.tolist(), settings))
         result[inside] = fresh + side[b]
@@ -144,18 +146,35 @@ def _whole(web: Web, rows: Longs, side: Longs) -> Longs:
     return whole
 
 
-def _leiden(net: igraph.Graph, weight: list[float], settings: DetectionSettings) -> list[int]:
+def _leiden(net: Any, weight: list[float], settings: DetectionSettings) -> list[int]:
     # igraph draws from one generator for the whole process: ours for the call, then its own default again
-    igraph.set_random_number_generator(random.Random(settings.seed))
+    with _DRAWING:
+        _igraph().set_random_number_generator(random.Random(settings.seed))
+        try:
+            found: list[int] = net.community_leiden(
+                objective_function="modularity",
+                weights=weight,
+                resolution=settings.leiden_resolution,
+                n_iterations=10,
+            ).membership
+        finally:
+            _igraph().set_random_number_generator(random)
+    return found
+
+
+@cache
+def _igraph() -> ModuleType:
+    """igraph, without matplotlib where that was not there yet: igraph would read it in for drawing, which takes longer
+    than all the cutting here."""
+    hidden = "matplotlib" not in sys.modules
+    if hidden:
+        sys.modules["matplotlib"] = None  # type: ignore[assignment]  # what Python takes for a module that is not there
     try:
-        found: list[int] = net.community_leiden(
-            objective_function="modularity",
-            weights=weight,
-            resolution=settings.leiden_resolution,
-            n_iterations=10,
-        ).membership
+        import igraph
     finally:
-        igraph.set_random_number_generator(random)
+        if hidden:
+            del sys.modules["matplotlib"]
+    found: ModuleType = igraph
     return found
 
 

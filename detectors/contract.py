@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import cached_property
-from typing import Final
+from typing import Final, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +25,7 @@ SOURCES: Final = ("buyers", "orders", "uses", "refunds", "complaints", "past_dec
 
 BUYERS, ORDERS, USES, REFUNDS, COMPLAINTS, PAST = range(len(SOURCES))
 
+T = TypeVar("T")
 Small = npt.NDArray[np.int8]
 
 EARLY, OWN = 1, 2
@@ -186,6 +187,16 @@ class Context:
             return 1.0 - self.suspicion
         company = self.claims.company
         return 1.0 / np.bincount(company)[company]
+
+    @cached_property
+    def _made(self) -> dict[object, object]:
+        return {}
+
+    def once(self, make: Callable[[Context], T]) -> T:
+        """What `make` makes of this context; asked for again, what it made."""
+        if make not in self._made:
+            self._made[make] = make(self)
+        return cast(T, self._made[make])
 
     @property
     def n(self) -> int:

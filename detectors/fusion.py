@@ -32,8 +32,8 @@ import numpy as np
 from detectors.contract import Family
 from detectors.numerics import logit, tally
 from detectors.settings import DetectionSettings
-from detectors.web import FAMILIES, Web
-from graph.snapshot import Floats
+from detectors.web import FAMILIES, Part, Web
+from graph.snapshot import Floats, Longs
 
 ACTING: Final = np.array([[0.9, 0.5, 0.2], [0.9, 0.5, 0.2], [0.9, 0.75, 0.6]])
 """Grid of the share of an abusive key's accounts that act, by family. Who shares a place with a ring may be anybody;
@@ -56,6 +56,8 @@ TOGETHER: Final = 0.3
 """Nats of shared conduct from which an account claims with others."""
 MOST_FACTOR: Final = 3.0
 """A class's learned share differs from the stated one at most by this factor: what is learned rests on beliefs."""
+ACTS: Final = 0.5
+"""Risk from which an account counts as acting, and guilt from which a key joins."""
 MOST_PRIOR: Final = 0.5
 """No key is more likely abusive than not before its accounts have been looked at."""
 
@@ -164,26 +166,58 @@ def _learn(web: Web, guilt: Floats, scarce: float) -> Floats:
 
 
 def propagate(
-    web: Web, own: Floats, claimant: Floats, abusers: float, scarce: float, learned: Floats, usual: Floats
+    web: Web,
+    own: Floats,
+    claimant: Floats,
+    abusers: float,
+    scarce: float,
+    learned: Floats,
+    usual: Floats,
+    *,
+    only_guilty: bool = False,
 ) -> tuple[Floats, Floats]:
     """Messages (m,) from keys to accounts in nats beyond the `usual` (m,) ones and by the weight of their detector,
     and the guilt (k,) of each key;
-    `scarce` nats are added to the stated log odds of all keys, `learned` (k,) to each."""
+    `scarce` nats are added to the stated log odds of all keys, `learned` (k,) to each. With `only_guilty` messages are
+    right for accounts on a key that is guilty (`ACTS`), and left out (zero) for all others."""
     m = len(web.key)
     message = np.zeros(m)
     guilt = np.zeros(web.keys)
     if not m:
         return message, guilt
     hub = (web.size >= HUB) & (web.family != Family.CONDUCT.value)
-    most = np.where(hub, HUB_NATS * np.minimum(HUB / np.maximum(web.size, 1), 1.0), np.inf)[web.key]
-    for _ in range(2):  # conduct first, then what hears of it; nothing is passed on further
-        message, guilt = _answer(
-            web,
-            _told(web, own, claimant, message),
-            abusers,
-            np.minimum(web.prior + scarce + learned, logit(MOST_PRIOR)),
-        )
-        message = _borne_out(web, own, np.minimum(message - usual, most))
+    most = np.where(hub, HUB_NATS * np.minimum(HUB / np.maximum(web.size, 1), 1.0), np.inf)
+    log_prior = np.minimum(web.prior + scarce + learned, logit(MOST_PRIOR))
+
+    def beyond(rows: Longs, said: Floats) -> Floats:
+        return np.minimum(said - usual[rows], most[web.key[rows]])
+
+    # conduct first, with what bears it out, then what hears of it; nothing is passed on further
+    first = web.conduct
+    heard = _told(web, first.rows, own, claimant, np.zeros(web.n))
+    sums = _sums(first, heard, abusers, log_prior)
+    answer = _reply(first, sums, heard, abusers, np.arange(len(first.rows)))
+    message[first.rows] = beyond(first.rows, answer)
+    conduct = first.family[first.key] == Family.CONDUCT.value
+    joint = first.rows[conduct]
+    shared = _loudest(web, _borne_out(web, own, message), joint)[:, Family.CONDUCT.value]
+    guilt[first.keys] = sums.guilt
+    # what an account tells keys of conduct does not hang on what it hears: their answer stands
+    message[first.rows] = 0.0
+    message[joint] = beyond(joint, answer[conduct])
+    second = web.others
+    heard = _told(web, second.rows, own, claimant, shared)
+    sums = _sums(second, heard, abusers, log_prior)
+    guilt[second.keys] = sums.guilt
+    at = np.arange(len(second.rows))
+    if only_guilty:
+        near = np.zeros(web.n, bool)
+        near[web.buyer[(guilt >= ACTS)[web.key]]] = True
+        at = np.flatnonzero(near[web.buyer[second.rows]])
+        message[joint] = np.where(near[web.buyer[joint]], message[joint], 0.0)
+    rows = second.rows[at]
+    message[rows] = beyond(rows, _reply(second, sums, heard, abusers, at))
+    message = _borne_out(web, own, message)
     return np.where(message > 0, message * web.weight[web.key], message), guilt
 
 
@@ -201,37 +235,70 @@ def _borne_out(web: Web, own: Floats, message: Floats) -> Floats:
 
 def unheard(web: Web, abusers: float, scarce: float) -> Floats:
     """(m,) what keys say to accounts of which nothing is known: no news."""
-    message, _ = _answer(web, np.zeros(len(web.key)), abusers, np.minimum(web.base + scarce, logit(MOST_PRIOR)))
-    return message
+    if not len(web.key):
+        return np.zeros(0)
+    heard = np.zeros(len(web.key))
+    sums = _sums(web.whole, heard, abusers, np.minimum(web.base + scarce, logit(MOST_PRIOR)))
+    # to all its accounts a key says the same
+    first = np.flatnonzero(np.append(True, web.key[1:] != web.key[:-1]))
+    return _reply(web.whole, sums, heard, abusers, first)[web.key]
 
 
-def _answer(web: Web, heard: Floats, abusers: float, log_prior: Floats) -> tuple[Floats, Floats]:
-    """What keys say to each account after what they `heard` (m,) from the others, and their guilt (k,).
+@dataclass(frozen=True)
+class _Sums:
+    """What keys heard. For each share of `ACTING`: `acting` (p,), the share; `weight` (p,), log of its prior; sums over
+    each key's accounts of what is said by `any` that acts, by `none` and by `one` alone. And the keys' `guilt` (p,)."""
+
+    acting: tuple[Floats, ...]
+    weight: tuple[Floats, ...]
+    any: tuple[Floats, ...]
+    none: tuple[Floats, ...]
+    one: tuple[Floats, ...]
+    guilt: Floats
+
+
+def _terms(heard: Floats, acting: Floats, abusers: float) -> tuple[Floats, Floats, Floats]:
+    """What accounts of which `heard` (r,) is known say for a share `acting` (r,): any acts, none does, their odds."""
+    ratio = np.exp(np.clip(heard, -15.0, 15.0))
+    scale = np.log(abusers * ratio + (1.0 - abusers))
+    any_ = np.log(acting * ratio + (1.0 - acting)) - scale
+    return any_, np.log(1.0 - acting) - scale, ratio * acting / (1.0 - acting)
+
+
+def _sums(part: Part, heard: Floats, abusers: float, log_prior: Floats) -> _Sums:
+    """What the keys of a part heard (q,) from all their accounts, given their log odds (k,) before.
 
     An abusive key has at least two accounts that act, each other one with probability θ: one abuser among the people
     of a key proves nothing about the key."""
-    ratio = np.exp(np.clip(heard, -15.0, 15.0))
-    scale = np.log(abusers * ratio + (1.0 - abusers))
-    acts, idles, mass = np.zeros(len(heard)), np.zeros(len(heard)), np.zeros(web.keys)
-    size = web.size.astype(float)
+    count = len(part.keys)
+    mass = np.zeros(count)
+    columns: list[tuple[Floats, ...]] = []
     for grid in ACTING.T:
-        of_key = grid[web.family]
-        acting = of_key[web.key]
-        any_ = np.log(acting * ratio + (1.0 - acting)) - scale
-        idle = np.log(1.0 - acting) - scale
-        odds = ratio * acting / (1.0 - acting)
-        every, none, one = (tally(web.key, part, web.keys) for part in (any_, idle, odds))
+        of_key = grid[part.family]
+        every, none, one = (tally(part.key, term, count) for term in _terms(heard, of_key[part.key], abusers))
         # the chance that fewer than two act is taken out of the prior, so that it stays what it says
-        rest = (1.0 - of_key) ** (size - 2.0)
-        two = 1.0 - rest * ((1.0 - of_key) ** 2 + size * of_key * (1.0 - of_key))
-        weight = log_prior - np.log(ACTING.shape[1]) - np.log(two)
+        rest = (1.0 - of_key) ** (part.size - 2.0)
+        two = 1.0 - rest * ((1.0 - of_key) ** 2 + part.size * of_key * (1.0 - of_key))
+        weight = log_prior[part.keys] - np.log(ACTING.shape[1]) - np.log(two)
         mass += np.exp(np.clip(weight + every + _but(np.asarray(none + np.log1p(one) - every)), -60.0, 60.0))
-        others, idlers = every[web.key] - any_, none[web.key] - idle
-        single = np.log1p(np.maximum(one[web.key] - odds, 0.0))
-        here = weight[web.key] + others
+        columns.append((of_key, weight, every, none, one))
+    acting, weights, any_, none_, ones = zip(*columns, strict=True)
+    return _Sums(acting, weights, any_, none_, ones, mass / (1.0 + mass))
+
+
+def _reply(part: Part, sums: _Sums, heard: Floats, abusers: float, at: Longs) -> Floats:
+    """(r,) what keys say to the accounts in the part's rows `at` (r,), leaving out what these told (q,) `heard`."""
+    key, told = part.key[at], heard[at]
+    acts, idles = np.zeros(len(at)), np.zeros(len(at))
+    for of_key, weight, every, none, one in zip(sums.acting, sums.weight, sums.any, sums.none, sums.one, strict=True):
+        acting = of_key[key]
+        any_, idle, odds = _terms(told, acting, abusers)
+        others, idlers = every[key] - any_, none[key] - idle
+        single = np.log1p(np.maximum(one[key] - odds, 0.0))
+        here = weight[key] + others
         acts += np.exp(np.clip(here + _but(idlers - others), -60.0, 60.0)) * (acting / abusers)
         idles += np.exp(np.clip(here + _but(idlers + single - others), -60.0, 60.0)) * ((1 - acting) / (1 - abusers))
-    return np.log1p(acts) - np.log1p(idles), mass / (1.0 + mass)
+    return np.log1p(acts) - np.log1p(idles)
 
 
 def _but(log: Floats) -> Floats:
@@ -240,27 +307,24 @@ def _but(log: Floats) -> Floats:
     return remains
 
 
-def _told(web: Web, own: Floats, claimant: Floats, message: Floats) -> Floats:
-    """(m,) what each account tells each of its keys: what it did alone and, to places and instruments, with others.
+def _told(web: Web, rows: Longs, own: Floats, claimant: Floats, shared: Floats) -> Floats:
+    """(r,) what accounts tell their keys in these rows: what they did alone and, to places and instruments, with others
+    (n,) `shared`.
 
     Conduct keys join accounts by their claims, heavy claimants before others: `claimant` (n,) nats are no news to
     them."""
-    conduct = Family.CONDUCT.value
-    shared = _loudest(web, message)[:, conduct]
-    listens = web.family[web.key] != conduct
-    heard: Floats = own[web.buyer] + np.where(listens, shared[web.buyer], -claimant[web.buyer])
+    buyer = web.buyer[rows]
+    listens = web.family[web.key[rows]] != Family.CONDUCT.value
+    heard: Floats = own[buyer] + np.where(listens, shared[buyer], -claimant[buyer])
     return heard
 
 
-def _loudest(web: Web, message: Floats) -> Floats:
-    """(n, families) the greatest message of each family to each account, at least 0."""
-    by_family = np.zeros((web.n, FAMILIES))
-    if len(web.key):
-        starts = np.append(0, np.cumsum(web.slot.count)[:-1])
-        first = web.slot.first
-        best = np.maximum.reduceat(message[web.slot_rank], starts)
-        by_family[web.buyer[first], web.family[web.key[first]]] = np.maximum(best, 0.0)
-    return by_family
+def _loudest(web: Web, message: Floats, rows: Longs | None = None) -> Floats:
+    """(n, families) the greatest message of each family to each account, at least 0; of these `rows`, or of all."""
+    by_family = np.zeros(web.n * FAMILIES)
+    seat, said = (web.seat, message) if rows is None else (web.seat[rows], message[rows])
+    np.maximum.at(by_family, seat, said)
+    return by_family.reshape(web.n, FAMILIES)
 
 
 def _links(by_family: Floats, abusers: float, settings: DetectionSettings) -> Floats:

@@ -34,6 +34,27 @@ class Groups:
         """(g,) sum of (m,) `values` in each group."""
         return tally(self.of, values, self.n)
 
+    def total_of(self, rows: Longs, values: npt.NDArray[np.float64] | npt.NDArray[np.bool_]) -> Floats:
+        """(g,) sum in each group of `values` (r,) of these rows (r,), which hold all that is not zero."""
+        return tally(self.of[rows], values, self.n)
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The rows of each of `n` numbers: those of number i are `order[starts[i]:starts[i + 1]]`, ascending."""
+
+    order: Longs
+    starts: Longs
+
+    @staticmethod
+    def of(numbers: npt.NDArray[np.integer], n: int) -> Rows:
+        """Of the numbers (m,), each from 0 to `n`."""
+        order, ranked = ascending(numbers.astype(np.int64))
+        return Rows(order, np.searchsorted(ranked, np.arange(n + 1)))
+
+    def __getitem__(self, number: int) -> Longs:
+        return self.order[self.starts[number] : self.starts[number + 1]]
+
 
 def group(*columns: npt.NDArray[np.integer]) -> Groups:
     """Group rows by the combination of non-negative integer columns of one length."""
@@ -41,7 +62,7 @@ def group(*columns: npt.NDArray[np.integer]) -> Groups:
     for column in columns[1:]:
         width = int(column.max(initial=0)) + 1
         combined = combined * width + column
-    order, ranked = _sorted(combined)
+    order, ranked = ascending(combined)
     new = np.empty(len(ranked), bool)
     new[:1] = True
     np.not_equal(ranked[1:], ranked[:-1], out=new[1:])
@@ -52,18 +73,30 @@ def group(*columns: npt.NDArray[np.integer]) -> Groups:
     return Groups(of, first, np.diff(np.append(starts, len(ranked))))
 
 
-def _sorted(values: Longs) -> tuple[Longs, Longs]:
+def ascending(values: Longs) -> tuple[Longs, Longs]:
     """Stable order of non-negative `values` (m,), and the values in that order.
 
     Where value and row number fit into one integer together, sorting those is several times faster than sorting row
     numbers by value."""
     bits = len(values).bit_length()
-    if int(values.max(initial=0)) >= 1 << (63 - bits):
-        order = np.argsort(values, kind="stable")
+    room = 63 - bits
+    if int(values.max(initial=0)) >> room:
+        # the low digits first, then the high ones
+        low = ascending(values & ((1 << room) - 1))[0]
+        order = low[ascending((values >> room)[low])[0]]
         return order, values[order]
     packed = (values << bits) | np.arange(len(values))
     packed.sort()
     return packed & ((1 << bits) - 1), packed >> bits
+
+
+def by_columns(*columns: npt.NDArray[np.integer]) -> Longs:
+    """Stable order of rows by non-negative integer columns (m,), the first column counting most: `np.lexsort` of the
+    columns from the last to the first, by sorts that are several times faster."""
+    order = np.arange(len(columns[0]))
+    for column in reversed(columns):
+        order = order[ascending(column[order].astype(np.int64))[0]]
+    return order
 
 
 def tally(of: npt.NDArray[np.integer], weight: npt.ArrayLike, n: int) -> Floats:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -13,7 +14,7 @@ from detectors.accounts.claim_excess import weigh_counts
 from detectors.communities import bystanders, gather, joined
 from detectors.context.expectation import Strata, expect, find_claims, stratify
 from detectors.context.hubs import find_hubs
-from detectors.contract import Context, Evidence
+from detectors.contract import Context, Detector, Evidence
 from detectors.curve import published, stated_q
 from detectors.frozen import Frozen, Measures
 from detectors.fusion import ALONE, Beliefs, Start, believe, sharpened
@@ -37,6 +38,7 @@ from detectors.tables import (
 )
 from detectors.web import ALIKE, SIZES, Web, weave
 from detectors.words.fact import Fact
+from graph.side import side_by_side
 from graph.snapshot import Bools, Floats, Snapshot
 
 DEFAULTS: Final = DetectionSettings()
@@ -194,7 +196,7 @@ def prepare(
     nobody = np.zeros(len(snapshot.buyers.ids))
     first = expect(snapshot, claims, strata, nobody, measures, "first")
     ctx = Context(snapshot, settings, claims, first, nobody, measures=measures)
-    return replace(ctx, links=tuple(detector.run(ctx) for detector in PLAIN)), strata
+    return replace(ctx, links=tuple(_run(PLAIN, ctx))), strata
 
 
 def weigh(
@@ -214,18 +216,22 @@ def weigh(
             expectation = expect(snapshot, ctx.claims, strata, suspicion, ctx.measures)
             ctx = replace(ctx, expectation=expectation, suspicion=suspicion)
         start = taught(ctx.measures, web, beliefs, settings)
-        accounts = [detector.run(ctx) for detector in ACCOUNTS]
+        accounts = _run(ACCOUNTS, ctx)
         own = linked + sum((item.account_nats(ctx.n) for item in accounts), np.zeros(ctx.n))
-        beliefs = believe(web, own, weigh_counts(ctx)[1], settings, start)
+        beliefs = believe(web, own, ctx.once(weigh_counts)[1], settings, start)
         if ctx.measures.given:
             break
     assert beliefs is not None  # settings.rounds is at least one
     return ctx, web, beliefs, links, accounts
 
 
+def _run(detectors: Sequence[Detector], ctx: Context) -> list[Evidence]:
+    return side_by_side([partial(detector.run, ctx) for detector in detectors], len(ctx.snapshot.orders.ids))
+
+
 def connect(ctx: Context) -> tuple[list[Evidence], Web]:
     """All link evidence, and the web of the keys in it."""
-    joint = [detector.run(ctx) for detector in JOINT]
+    joint = _run(JOINT, ctx)
     links = [*ctx.links, *joint]
     grade = np.concatenate([grades(meet(ctx)), *(np.zeros(len(item.keys.size), np.int32) for item in joint)])
     return links, weave(LINKS, links, ctx.n, grade)

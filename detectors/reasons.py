@@ -12,7 +12,7 @@ import numpy as np
 from detectors.contract import COMPLAINTS, PAST, Context, Family
 from detectors.fusion import Beliefs
 from detectors.ledger import Ledger
-from detectors.numerics import tally
+from detectors.numerics import Rows, tally
 from detectors.registry import ALL, LINKS
 from detectors.web import Web
 from detectors.words.fact import Fact, fact
@@ -49,6 +49,26 @@ class Teller:
         return tally(self.ctx.snapshot.orders.buyer, self.ctx.expectation.any, self.ctx.n)
 
     @cached_property
+    def _claimed(self) -> Rows:
+        """The claims of each account."""
+        return Rows.of(self.ctx.claims.buyer, self.ctx.n)
+
+    @cached_property
+    def _linked(self) -> Rows:
+        """The rows of the web of each account."""
+        return Rows.of(self.web.buyer, self.ctx.n)
+
+    @cached_property
+    def _predicted(self) -> dict[int, Fact]:
+        """What was told of refund-only claims, by account: every record of the account tells the same."""
+        return {}
+
+    @cached_property
+    def _said(self) -> dict[tuple[int, int, int], Fact]:
+        """What was told of a key and an account: every record of it tells the same."""
+        return {}
+
+    @cached_property
     def _crowds(self) -> list[tuple[Longs, Floats, Longs]]:
         """For each link detector: claims, expected claims and accounts of each key."""
         result = []
@@ -65,6 +85,31 @@ class Teller:
             )
         return result
 
+    @cached_property
+    def _holders(self) -> dict[int, tuple[Longs, Rows]]:
+        """By link detector, where it was asked for: its rows with a key, and which of them each key has."""
+        return {}
+
+    def _members(self, detector: int, key: int) -> Ints:
+        """The accounts of a key."""
+        item = self.ledger.found[detector]
+        if detector not in self._holders:
+            linked = np.flatnonzero(item.key >= 0)
+            self._holders[detector] = linked, Rows.of(item.key[linked], len(item.keys.size))
+        linked, rows = self._holders[detector]
+        return item.buyer[linked[rows[key]]]
+
+    def claims_of(self, buyers: Ints) -> Longs:
+        """The claims of some accounts, ascending."""
+        return np.sort(np.concatenate([self._claimed[buyer] for buyer in buyers.tolist()]))
+
+    def entries_of(self, buyers: Ints) -> Longs:
+        """The ledger's entries of some accounts, ascending: it is sorted by account."""
+        ranked = np.sort(buyers)
+        first = np.searchsorted(self.ledger.buyer, ranked)
+        last = np.searchsorted(self.ledger.buyer, ranked, side="right")
+        return np.concatenate([np.arange(begin, end) for begin, end in zip(first, last, strict=True)])
+
     def crowd(self, detector: int, key: int, buyer: int) -> tuple[int, int, float]:
         """The other accounts of a key, their claims, and what their baskets predict."""
         claims, expected, size = self._crowds[detector]
@@ -78,25 +123,30 @@ class Teller:
         """What one ledger entry says."""
         ledger = self.ledger
         detector, key, buyer = int(ledger.detector[at]), int(ledger.key[at]), int(ledger.buyer[at])
-        if key >= 0:
+        if key < 0:
+            return self._conduct(detector, buyer, np.array([at]))
+        about = (detector, key, buyer)
+        if about not in self._said:
             others, claims, expected = self.crowd(detector, key, buyer)
-            return fact("link", kind=ALL[detector].name, accounts=others, claims=claims, expected=_one(expected))
-        return self._conduct(detector, buyer, np.array([at]))
+            self._said[about] = fact(
+                "link", kind=ALL[detector].name, accounts=others, claims=claims, expected=_one(expected)
+            )
+        return self._said[about]
 
     def account(self, entries: Longs) -> tuple[list[Fact], list[Fact]]:
         """Reasons for and against, strongest first, from one account's ledger entries."""
         ledger = self.ledger
         told: list[tuple[float, str, Fact]] = []
-        for number in np.unique(ledger.detector[entries]).tolist():
-            mine = entries[ledger.detector[entries] == number]
-            for linked in (True, False):
-                part = mine[(ledger.key[mine] >= 0) == linked]
-                if not len(part):
-                    continue
-                nats = float(ledger.nats[part].sum())
-                buyer = int(ledger.buyer[part[0]])
-                one = self._links(number, part) if linked else self._conduct(number, buyer, part)
-                told.append((nats, one.text(), one))
+        parts: dict[tuple[int, bool], list[int]] = {}
+        about = (column[entries].tolist() for column in (ledger.detector, ledger.key))
+        for at, number, key in zip(entries.tolist(), *about, strict=True):
+            parts.setdefault((number, key < 0), []).append(at)
+        for number, alone in sorted(parts):
+            part = np.array(parts[number, alone])
+            nats = float(ledger.nats[part].sum())
+            buyer = int(ledger.buyer[part[0]])
+            one = self._conduct(number, buyer, part) if alone else self._links(number, part)
+            told.append((nats, one.text(), one))
         told.sort(key=lambda row: (-row[0], row[1]))
         reasons = [one for nats, _, one in told if nats >= 0.1]
         against = [one for nats, _, one in reversed(told) if nats <= AGAINST]
@@ -105,12 +155,11 @@ class Teller:
     def _links(self, detector: int, part: Longs) -> Fact:
         ledger = self.ledger
         buyer = int(ledger.buyer[part[0]])
-        keys = np.unique(ledger.key[part])
+        keys = sorted(set(ledger.key[part].tolist()))
         if len(keys) == 1:
-            others, claims, expected = self.crowd(detector, int(keys[0]), buyer)
+            others, claims, expected = self.crowd(detector, keys[0], buyer)
         else:
-            item = ledger.found[detector]
-            people = np.unique(item.buyer[np.isin(item.key, keys)])
+            people = np.unique(np.concatenate([self._members(detector, key) for key in keys]))
             people = people[people != buyer]
             others, claims = len(people), int(self.claims[people].sum())
             expected = float(self.expected[people].sum())
@@ -140,12 +189,14 @@ class Teller:
         return fact("claim_excess", claims=claims, orders=orders, expected=_one(float(self.expected[buyer])))
 
     def _refund_only(self, buyer: int, _part: Longs) -> Fact:
-        claims, ahead = self.ctx.claims, self.ctx.expectation
-        mine = claims.buyer == buyer
-        order = claims.order[mine]
-        predicted = float((ahead.only[order] / (ahead.only[order] + ahead.back[order])).sum())
-        only = int(claims.only[mine].sum())
-        return fact("refund_only", only=only, claims=int(mine.sum()), expected=_one(predicted))
+        if buyer not in self._predicted:
+            claims, ahead = self.ctx.claims, self.ctx.expectation
+            mine = self._claimed[buyer]
+            order = claims.order[mine]
+            predicted = float((ahead.only[order] / (ahead.only[order] + ahead.back[order])).sum())
+            only = int(claims.only[mine].sum())
+            self._predicted[buyer] = fact("refund_only", only=only, claims=len(mine), expected=_one(predicted))
+        return self._predicted[buyer]
 
     def _weights(self, _buyer: int, part: Longs) -> Fact:
         refunds = self.ctx.snapshot.refunds
@@ -178,15 +229,14 @@ class Teller:
         key that turned out benign, the largest first."""
         result = []
         claims, ahead = self.ctx.claims, self.ctx.expectation
-        order = claims.order[claims.buyer == buyer]
+        order = claims.order[self._claimed[buyer]]
         surges = ahead.surge[order]
         for surge in np.unique(surges[surges >= 0]).tolist():
             one, count = ahead.surges[surge], int((surges == surge).sum())
             result.append(
                 fact("surge", claims=count, store=one.store, item=one.item, people=_one(one.people), due=_one(one.due))
             )
-        rows = np.flatnonzero(self.web.buyer == buyer)
-        keys = self.web.key[rows]
+        keys = self.web.key[self._linked[buyer]]
         benign = keys[self.beliefs.guilt[keys] < BENIGN].tolist()
         benign.sort(key=lambda k: (-int(self.web.size[k]), k))
         hubs = [key for key in benign if self.web.size[key] >= self.ctx.settings.hub_buyers]
@@ -205,7 +255,7 @@ def ring_reasons(teller: Teller, members: Ints, score: float, confidence: float)
     """Why these accounts are a ring, strongest first."""
     ledger = teller.ledger
     claims, expected = int(teller.claims[members].sum()), float(teller.expected[members].sum())
-    inside = np.flatnonzero(np.isin(ledger.buyer, members))
+    inside = teller.entries_of(members)
     told = [(score, fact("ring_claims", accounts=len(members), claims=claims, expected=_one(expected)))]
     for number in np.unique(ledger.detector[inside]).tolist():
         part = inside[ledger.detector[inside] == number]

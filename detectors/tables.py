@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -42,7 +42,7 @@ class Ring:
         return np.sort(np.concatenate([self.actors, self.bystanders]))
 
 
-def _table(name: str, columns: dict[str, list[Any]], order: list[int] | None = None) -> pa.Table:
+def _table(name: str, columns: Mapping[str, Any], order: list[int] | None = None) -> pa.Table:
     schema = arrow_schema(BY_NAME[name])
     if order is not None:
         columns = {key: [values[i] for i in order] for key, values in columns.items()}
@@ -51,33 +51,44 @@ def _table(name: str, columns: dict[str, list[Any]], order: list[int] | None = N
 
 def accounts_table(teller: Teller, risk: Floats, rings: Sequence[Ring], only: Bools | None = None) -> pa.Table:
     """`run_accounts`: one row each account, or each of `only` (n,); reasons for those in the ledger."""
-    n = teller.ctx.n
-    rows = range(n) if only is None else np.flatnonzero(only).tolist()
-    ring: list[str | None] = [None] * n
+    rows = np.arange(teller.ctx.n) if only is None else np.flatnonzero(only)
+    ring = np.full(teller.ctx.n, None, object)
     for item in rings:
-        for member in item.members.tolist():
-            ring[member] = item.ring_id
-    reasons: list[list[Fact]] = [[] for _ in range(n)]
-    against: list[list[Fact]] = [[] for _ in range(n)]
+        ring[item.members] = item.ring_id
+    reasons: dict[int, list[Fact]] = {}
+    against: dict[int, list[Fact]] = {}
     for buyer, entries in _by_buyer(teller.ledger):
+        if only is not None and not only[buyer]:
+            continue
         speaks_for, speaks_against = teller.account(entries)
         reasons[buyer] = speaks_for
         against[buyer] = [*speaks_against, *teller.context(buyer)]
     return _table(
         "run_accounts",
         {
-            "buyer_id": teller.ctx.snapshot.buyers.ids[rows].tolist(),
-            "risk": np.round(risk, _DECIMALS)[rows].tolist(),
-            "ring_id": [ring[row] for row in rows],
-            "orders": teller.made[rows].tolist(),
-            "claims": teller.claims[rows].tolist(),
-            "expected_claims": np.round(teller.expected, _DECIMALS)[rows].tolist(),
-            "reasons": [_texts(reasons[row]) for row in rows],
-            "against": [_texts(against[row]) for row in rows],
-            "reason_facts": [_stored(reasons[row]) for row in rows],
-            "against_facts": [_stored(against[row]) for row in rows],
+            "buyer_id": teller.ctx.snapshot.buyers.ids[rows],
+            "risk": np.round(risk, _DECIMALS)[rows],
+            "ring_id": ring[rows],
+            "orders": teller.made[rows],
+            "claims": teller.claims[rows],
+            "expected_claims": np.round(teller.expected, _DECIMALS)[rows],
+            "reasons": _lists(rows, {buyer: _texts(facts) for buyer, facts in reasons.items()}),
+            "against": _lists(rows, {buyer: _texts(facts) for buyer, facts in against.items()}),
+            "reason_facts": _lists(rows, {buyer: _stored(facts) for buyer, facts in reasons.items()}),
+            "against_facts": _lists(rows, {buyer: _stored(facts) for buyer, facts in against.items()}),
         },
     )
+
+
+def _lists(rows: Longs, few: Mapping[int, list[str]]) -> pa.Array[Any]:
+    """A list for each of the ascending `rows`: that of `few` (by row, ascending), mostly none."""
+    length = np.zeros(len(rows), np.int32)
+    length[np.searchsorted(rows, list(few))] = [len(texts) for texts in few.values()]
+    offsets: Any = np.append(0, np.cumsum(length)).astype(np.int32)
+    lists: pa.Array[Any] = pa.ListArray.from_arrays(
+        offsets, pa.array([one for texts in few.values() for one in texts], pa.string())
+    )
+    return lists
 
 
 def _texts(facts: Sequence[Fact]) -> list[str]:
@@ -102,7 +113,7 @@ def rings_table(teller: Teller, rings: Sequence[Ring]) -> pa.Table:
     snapshot, claims = ctx.snapshot, ctx.claims
     columns: dict[str, list[Any]] = {column.name: [] for column in BY_NAME["run_rings"].columns}
     for ring in rings:
-        rows = np.flatnonzero(np.isin(claims.buyer, ring.actors))
+        rows = teller.claims_of(ring.actors)
         refund = claims.row[rows]
         currency = snapshot.orders.currency[claims.order[rows]]
         most = int(np.argmax(np.bincount(currency, minlength=len(snapshot.currencies)))) if len(rows) else 0
@@ -152,25 +163,25 @@ def evidence_table(teller: Teller, rings: Sequence[Ring]) -> pa.Table:
     }
     ring_of = {int(member): ring.ring_id for ring in rings for member in ring.members.tolist()}
     merged: dict[tuple[str, str, str, str, str], tuple[float, Fact, str | None]] = {}
-    for at in range(len(ledger.buyer)):
-        number, key, buyer = int(ledger.detector[at]), int(ledger.key[at]), int(ledger.buyer[at])
-        table = SOURCES[int(ledger.table[at])]
+    entries = zip(
+        *(c.tolist() for c in (ledger.detector, ledger.key, ledger.buyer, ledger.table, ledger.row, ledger.nats)),
+        strict=True,
+    )
+    for at, (number, key, buyer, source, row, nats) in enumerate(entries):
+        table = SOURCES[source]
         label = str(ledger.found[number].keys.label[key]) if key >= 0 else ""
-        about = (
-            str(snapshot.buyers.ids[buyer]),
-            ALL[number].name,
-            table,
-            str(ids[table][int(ledger.row[at])]),
-            label,
-        )
-        nats, said = float(ledger.nats[at]), teller.entry(at)
+        about = (str(snapshot.buyers.ids[buyer]), ALL[number].name, table, str(ids[table][row]), label)
+        said = teller.entry(at)
         if about in merged:  # one claim's pictures may lie in several clusters: the record is still one
             nats, said = nats + merged[about][0], merged[about][1]
         merged[about] = (nats, said, ring_of.get(buyer))
     columns: dict[str, list[Any]] = {column.name: [] for column in BY_NAME["run_evidence"].columns}
+    words: dict[int, tuple[str, str]] = {}
     for about, (nats, said, ring) in merged.items():
-        buyer_id, kind, table, source, label = about
-        text = said.text()
+        buyer_id, kind, table, record, label = about
+        if id(said) not in words:  # many records tell one and the same fact
+            words[id(said)] = said.text(), said.stored()
+        text, stored = words[id(said)]
         stated = "\x1f".join((*about, ring or "", f"{nats:.6f}", text))
         columns["evidence_id"].append(hashlib.blake2b(stated.encode(), digest_size=10).hexdigest())
         columns["ring_id"].append(ring)
@@ -178,10 +189,10 @@ def evidence_table(teller: Teller, rings: Sequence[Ring]) -> pa.Table:
         columns["kind"].append(kind)
         columns["nats"].append(round(nats, _DECIMALS))
         columns["source_table"].append(table)
-        columns["source_id"].append(source)
+        columns["source_id"].append(record)
         columns["identifier"].append(label or None)
         columns["text"].append(text)
-        columns["fact"].append(said.stored())
+        columns["fact"].append(stored)
     return _table("run_evidence", columns, _order(columns["evidence_id"]))
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 import numpy as np
 
-from detectors.contract import EARLY, OWN, Detector, Evidence, Small
-from detectors.numerics import Groups, group, logit
+from detectors.contract import EARLY, OWN, Detector, Evidence, Family, Small
+from detectors.numerics import group, logit
 from graph.snapshot import Bools, Floats, Ints, Longs
 
 FAMILIES: Final = 3
@@ -29,8 +30,8 @@ class Web:
     link detectors; `family`; `size`, accounts that share it; `weight`, how much of what it says counts; `pairs`,
     whether it says of two accounts alone that they are a ring; `written`, whether others can write it; `klass`, within
     which shares of guilt are learned; `prior`, stated log odds that it is abusive; `base`, those of its kind whatever
-    the size. `alias` gives the kept key of every key before merging, detector after detector. `slot` groups rows by
-    buyer and family, `slot_rank` (m,) lists rows slot by slot. `n` accounts."""
+    the size. `alias` gives the kept key of every key before merging, detector after detector. `seat` (m,) numbers each
+    row's buyer and family; `n` accounts."""
 
     key: Ints
     buyer: Ints
@@ -45,8 +46,7 @@ class Web:
     prior: Floats
     alias: Longs
     base: Floats
-    slot: Groups
-    slot_rank: Longs
+    seat: Longs
     n: int
 
     def theirs(self, own: Floats) -> Bools:
@@ -59,6 +59,45 @@ class Web:
     def keys(self) -> int:
         """Number of keys."""
         return len(self.size)
+
+    @cached_property
+    def conduct(self) -> Part:
+        """The keys of conduct, and those that bear out what was written onto their accounts (see `fusion`)."""
+        joint = self.family == Family.CONDUCT.value
+        framed = np.zeros(self.n, bool)
+        framed[self.buyer[(self.owned > 0) & joint[self.key]]] = True
+        chosen = joint.copy()
+        chosen[self.key[framed[self.buyer] & ~self.written[self.key]]] = True
+        return Part.of(self, chosen)
+
+    @cached_property
+    def others(self) -> Part:
+        """The keys of places and instruments."""
+        return Part.of(self, self.family != Family.CONDUCT.value)
+
+    @cached_property
+    def whole(self) -> Part:
+        """All keys."""
+        return Part.of(self, np.ones(self.keys, bool))
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some `keys` (p,) of a web with all their `rows` (q,), both ascending. `key` (q,) numbers the keys from 0;
+    `family` and `size` (p,) are as in `Web`."""
+
+    keys: Longs
+    rows: Longs
+    key: Longs
+    family: Ints
+    size: Floats
+
+    @staticmethod
+    def of(web: Web, chosen: Bools) -> Part:
+        """The part of the `chosen` (k,) keys."""
+        keys, rows = np.flatnonzero(chosen), np.flatnonzero(chosen[web.key])
+        number = np.cumsum(chosen) - 1
+        return Part(keys, rows, number[web.key[rows]], web.family[keys], web.size[keys].astype(np.float64))
 
 
 def weave(detectors: Sequence[Detector], found: Sequence[Evidence], n: int, grade: Ints) -> Web:
@@ -87,12 +126,10 @@ def weave(detectors: Sequence[Detector], found: Sequence[Evidence], n: int, grad
     merged = group(number[twin[key]], buyer)
     least = np.full(merged.n, OWN, np.int8)
     np.minimum.at(least, merged.of, owned)
-    key, buyer = number[twin[key]][merged.first], buyer[merged.first]
-    rank = np.lexsort((buyer, key))
-    key, buyer, owned = key[rank], buyer[rank], least[rank]
+    # groups come in order of key, then buyer
+    key, buyer, owned = number[twin[key]][merged.first], buyer[merged.first], least
     size_class = np.searchsorted(SIZES, size, side="right")
     klass = ((kind * (len(SIZES) + 1) + size_class) * 2 + household) * len(ALIKE) + grade
-    slot = group(buyer, family[keep][key])
     return Web(
         key=key.astype(np.int32),
         buyer=buyer.astype(np.int32),
@@ -107,8 +144,7 @@ def weave(detectors: Sequence[Detector], found: Sequence[Evidence], n: int, grad
         prior=prior[keep],
         base=base[keep],
         alias=number[twin],
-        slot=slot,
-        slot_rank=np.argsort(slot.of, kind="stable"),
+        seat=buyer.astype(np.int64) * FAMILIES + family[keep][key],
         n=n,
     )
 

@@ -16,7 +16,7 @@ import numpy as np
 from scipy.special import pdtrc
 
 from detectors.contract import REFUNDS, Context, Detector, Evidence, Family, evidence, nothing
-from detectors.numerics import learned_bins, tally
+from detectors.numerics import ascending, by_columns, learned_bins, tally
 from graph.snapshot import NEVER, Floats, Ints
 
 DAY: Final = 86_400_000_000
@@ -39,16 +39,17 @@ def run(ctx: Context) -> Evidence:
         return nothing(DETECTOR.name)
     if not len(claims.row):
         return nothing(DETECTOR.name)
-    rank = np.lexsort((claims.row, claims.at, claims.buyer))
+    rank = by_columns(claims.buyer, claims.at - claims.at.min())  # rows are in order already
     buyer = claims.buyer[rank]
     score = _surprise(ctx, rank)
+    new = np.append(True, buyer[1:] != buyer[:-1])
+    first = np.flatnonzero(new)
     # the most surprising window of each account, the first where two tie
-    best = np.lexsort((np.arange(len(rank)), -score, buyer))
-    starts = np.append(True, buyer[best][1:] != buyer[best][:-1])
-    top = best[starts]
+    best = np.maximum.reduceat(score, first)
+    equal = np.flatnonzero(score == best[np.cumsum(new) - 1])
+    top = equal[np.append(True, buyer[equal][1:] != buyer[equal][:-1])]
     who = buyer[top]
     crowd = np.searchsorted(SCORES, score[top], side="right").astype(np.int32)
-    first = np.flatnonzero(np.append(True, buyer[1:] != buyer[:-1]))
     seen = ctx.claims.first_seen[who]
     days = np.where(seen == NEVER, AGES[-1] * DAY, claims.at[rank[first]] - seen) // DAY
     age = np.searchsorted(AGES, days, side="right").astype(np.int32)
@@ -83,12 +84,10 @@ def _surprise(ctx: Context, rank: Ints | np.ndarray[tuple[int], np.dtype[np.int6
     def line(buyer: Ints, at: np.ndarray[tuple[int], np.dtype[np.int64]]) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
         return buyer.astype(np.int64) * width + (at - base) // hour
 
-    placed = line(orders.buyer, orders.at)
-    by_time = np.argsort(placed, kind="stable")
+    by_time, placed = ascending(line(orders.buyer, orders.at))
     # in whole parts of a claim, so that a sum between two points is exact whatever was summed before it
     parts = np.rint(ctx.expectation.any[by_time] * PARTS).astype(np.int64)
     mass = np.append(0, np.cumsum(parts))
-    placed = placed[by_time]
     made = line(claims.buyer[rank], claims.at[rank])
     reach = WINDOW // hour
     inside = np.searchsorted(made, made + reach, side="right") - np.arange(len(made))

@@ -30,7 +30,7 @@ UNCLAIMED: Final = 0.05
 
 def run(ctx: Context) -> Evidence:
     """One row each claim of an account that has any, one row on the account where it has none."""
-    nats, _ = weigh_counts(ctx)
+    nats, _ = ctx.once(weigh_counts)
     claims, n = ctx.claims, ctx.n
     if not ctx.measures.knows("claim_excess.people", len(claims.row) > 0):
         return nothing(DETECTOR.name)

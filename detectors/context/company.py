@@ -8,6 +8,7 @@ Larger components, as chains of flat-mates make, are no company: their accounts 
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -15,6 +16,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from detectors.numerics import group
+from graph.side import side_by_side
 from graph.snapshot import KINDS, Ints, Longs, Snapshot
 
 FEW: Final = 12
@@ -27,21 +29,19 @@ KEPT: Final = ("device", "phone", "payment")
 def companies(snapshot: Snapshot, home: Ints) -> Longs:
     """(n,) number of each account's company; an account without company has one to itself. `home` (n,) home doors."""
     orders, uses, n = snapshot.orders, snapshot.uses, len(snapshot.buyers.ids)
-    accounts, keys = [], []
-    width = 0
-    for kind in KEPT:
+
+    def of_kind(kind: str) -> tuple[Longs, Ints]:
         outside = uses.kind == KINDS.index(kind)
         key = np.concatenate([orders.used[kind], uses.identifier[outside]])
-        buyer = np.concatenate([orders.buyer, uses.buyer[outside]])
-        some, whose = _few(key, buyer)
-        accounts.append(whose)
-        keys.append(some + width)
-        width += len(snapshot.identifiers[kind])
-    some, whose = _few(home, np.arange(n, dtype=np.int32))
-    accounts.append(whose)
-    keys.append(some + width)
-    width += len(snapshot.identifiers["door"])
-    account, key = np.concatenate(accounts), np.concatenate(keys)
+        return _few(key, np.concatenate([orders.buyer, uses.buyer[outside]]))
+
+    found = side_by_side([partial(of_kind, kind) for kind in KEPT], len(orders.ids))
+    found.append(_few(home, np.arange(n, dtype=np.int32)))
+    sizes = [len(snapshot.identifiers[kind]) for kind in (*KEPT, "door")]
+    starts = np.cumsum([0, *sizes]).tolist()
+    width = starts.pop()
+    account = np.concatenate([whose for _, whose in found])
+    key = np.concatenate([some + start for (some, _), start in zip(found, starts, strict=True)])
     size = n + width
     links = coo_array((np.ones(len(key), bool), (account, n + key)), shape=(size, size))
     _, label = connected_components(links, directed=False)

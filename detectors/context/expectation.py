@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -19,8 +20,9 @@ from detectors.context.company import companies
 from detectors.context.surge import Surge, find_surges
 from detectors.contract import Claims, Expectation
 from detectors.frozen import Measures, pack
-from detectors.numerics import Groups, group, shrink_strength
-from graph.snapshot import NEVER, Floats, Ints, Longs, Snapshot
+from detectors.numerics import Groups, by_columns, group, shrink_strength
+from graph.side import side_by_side
+from graph.snapshot import NEVER, Bools, Floats, Ints, Longs, Snapshot
 
 AFTER: Final = 1 << 20
 """Months by which the count of months is moved, so that dates before 1970 have one too."""
@@ -86,7 +88,7 @@ def homes(snapshot: Snapshot) -> Ints:
         pairs = group(snapshot.orders.buyer[known], door[known])
         buyer, doors = snapshot.orders.buyer[known][pairs.first], door[known][pairs.first]
         # written in ascending order of count, so that the last writer is the most used door
-        rank = np.lexsort((-doors, pairs.count))
+        rank = by_columns(pairs.count, doors.max() - doors)
         home[buyer[rank]] = doors[rank]
     return home
 
@@ -112,8 +114,19 @@ def stratify(snapshot: Snapshot, claims: Claims) -> Strata:
     category = claims.category + 1
     month = orders.at // MONTH  # by the calendar, not back from as_of: tomorrow's run must have the same strata
     item = orders.sku + 1
-    categories, seasons = group(category), group(category, month - month.min(initial=0))
-    stores, items = group(orders.store), group(orders.store, item)
+    company = claims.company[orders.buyer]
+    calls = [
+        partial(group, *columns)
+        for columns in (
+            (category,),
+            (category, month - month.min(initial=0)),
+            (orders.store,),
+            (orders.store, item),
+            (orders.store, company),
+            (orders.store, item, company),
+        )
+    ]
+    categories, seasons, stores, items, store_company, item_company = side_by_side(calls, len(orders.ids))
     return Strata(
         category=categories,
         season=seasons,
@@ -125,8 +138,8 @@ def stratify(snapshot: Snapshot, claims: Claims) -> Strata:
             "store": orders.store[stores.first].astype(np.int64),
             "item": pack(orders.store[items.first], item[items.first]),
         },
-        store_company=group(orders.store, claims.company[orders.buyer]),
-        item_company=group(orders.store, item, claims.company[orders.buyer]),
+        store_company=store_company,
+        item_company=item_company,
         surge=Surge.of(snapshot),
     )
 
@@ -145,8 +158,13 @@ def expect(
     # an order can be claimed once as refund-only and once as a return; each kind is expected on its own
     back = np.zeros(len(weight), bool)
     back[claims.order[~claims.only]] = True
-    only_rate, only_plain = _levels("only", claims.claimed_only.astype(float), weight, strata, measures)
-    back_rate, back_plain = _levels("back", back.astype(float), weight, strata, measures)
+    (only_rate, only_plain), (back_rate, back_plain) = side_by_side(
+        [
+            partial(_levels, name, claimed, weight, strata, measures)
+            for name, claimed in (("only", claims.claimed_only), ("back", back))
+        ],
+        len(weight),
+    )
     rate, plain = only_rate + back_rate, only_plain + back_plain
     surge, surges, factor = find_surges(snapshot, claims, strata.surge, rate, plain, suspicion, measures, round_)
     return Expectation(
@@ -157,13 +175,14 @@ def expect(
     )
 
 
-def _levels(name: str, claimed: Floats, weight: Floats, strata: Strata, measures: Measures) -> tuple[Floats, Floats]:
+def _levels(name: str, claimed: Bools, weight: Floats, strata: Strata, measures: Measures) -> tuple[Floats, Floats]:
     """(orders,) expected claims of one kind, and (orders,) what category and season alone expect."""
-    observed = claimed * weight
-    base = measures.number(f"{name}.base", lambda: (observed.sum() + 0.5) / (weight.sum() + 20.0))
+    rows = np.flatnonzero(claimed)
+    seen = _Seen(rows, weight[rows])
+    base = measures.number(f"{name}.base", lambda: ((claimed * weight).sum() + 0.5) / (weight.sum() + 20.0))
     rate: Floats = np.full(len(claimed), base)
     for level, groups in (("category", strata.category), ("season", strata.season)):
-        got, due, strength = _taught(name, level, groups, observed, weight * rate, strata, measures)
+        got, due, strength = _taught(name, level, groups, seen, weight * rate, strata, measures)
         rate = rate * _factor(strength, got, due)[groups.of]
     plain = rate
     for level, groups, own in (
@@ -171,25 +190,37 @@ def _levels(name: str, claimed: Floats, weight: Floats, strata: Strata, measures
         ("item", strata.item, strata.item_company),
     ):
         expected = weight * rate
-        got, due, strength = _taught(name, level, groups, observed, expected, strata, measures)
+        got, due, strength = _taught(name, level, groups, seen, expected, strata, measures)
         # the orders of the buyer and its company are left out
         rate = rate * _factor(
             strength,
-            got[groups.of] - own.total(observed)[own.of],
+            got[groups.of] - seen.total(own)[own.of],
             due[groups.of] - own.total(expected)[own.of],
         )
     return np.minimum(rate, 0.95), plain
 
 
+@dataclass(frozen=True)
+class _Seen:
+    """The claimed orders: `rows` (c,) and the `weight` (c,) that each has."""
+
+    rows: Longs
+    weight: Floats
+
+    def total(self, groups: Groups) -> Floats:
+        """(g,) weight of the claimed orders of each group."""
+        return groups.total_of(self.rows, self.weight)
+
+
 def _taught(
-    name: str, level: str, groups: Groups, observed: Floats, expected: Floats, strata: Strata, measures: Measures
+    name: str, level: str, groups: Groups, seen: _Seen, expected: Floats, strata: Strata, measures: Measures
 ) -> tuple[Floats, Floats, float]:
     """(g,) claims and (g,) expected claims of each group of a level in the market, and how little groups differ."""
     totals = measures.by(
         level,
         f"{name}.{level}",
         strata.keys[level],
-        lambda: np.stack([groups.total(observed), groups.total(expected)], axis=1),
+        lambda: np.stack([seen.total(groups), groups.total(expected)], axis=1),
     )
     got, due = np.ascontiguousarray(totals[:, 0]), np.ascontiguousarray(totals[:, 1])
     return got, due, measures.number(f"{name}.{level}.strength", lambda: shrink_strength(got, due))

@@ -20,6 +20,7 @@ from scipy.special import betainc
 from detectors.contract import Claims, Surged
 from detectors.frozen import Measures
 from detectors.numerics import Groups, group, tally
+from graph.side import side_by_side
 from graph.snapshot import Floats, Ints, Longs, Snapshot
 
 WEEK = 7 * 86_400_000_000
@@ -47,7 +48,8 @@ class Surge:
         orders = snapshot.orders
         week = orders.at // WEEK
         week = week - week.min(initial=0)
-        cells = (group(orders.store, orders.sku + 1, week // 2), group(orders.store, week))
+        columns = ((orders.store, orders.sku + 1, week // 2), (orders.store, week))
+        cells = tuple(side_by_side([partial(group, *each) for each in columns], len(week)))
         item, store = (cell.first for cell in cells)
         keys = (
             np.stack([orders.store[item], orders.sku[item] + 1, week[item] // 2]),
@@ -82,8 +84,12 @@ def find_surges(
     inside = np.full(len(orders.ids), -1, np.int32)
     factor = np.ones(len(orders.ids))
     surges: list[Surged] = []
-    for cells, name, key in zip(surge.cells, surge.names, surge.keys, strict=True):
-        found = measures.of(f"surges.{round_}.{name}", partial(measured, cells, key))
+    measuring = [
+        partial(measures.of, f"surges.{round_}.{name}", partial(measured, cells, key))
+        for cells, name, key in zip(surge.cells, surge.names, surge.keys, strict=True)
+    ]
+    all_found = side_by_side(measuring, len(orders.ids))
+    for cells, key, found in zip(surge.cells, surge.keys, all_found, strict=True):
         number = _placed(key, found, len(surges))
         for store, sku, _, people, due, _ in found.tolist():
             item = str(snapshot.skus[int(sku) - 1]) if sku > 0 else ""
@@ -113,12 +119,12 @@ def _significant(
     """Cells that surge; (cells,) ordinary unrelated claimants; (cells,) claims expected from category, season and what
     the store's orders outside the cell brought."""
     orders, n = snapshot.orders, len(suspicion)
-    order = np.unique(claims.order)
+    order = np.flatnonzero(claims.claimed)
     buyer, cell = orders.buyer[order], cells.of[order]
     store = orders.store[cells.first]
-    inside, brought = cells.total(plain), cells.total(claims.claimed)
+    inside, brought = cells.total(plain), np.bincount(cell, minlength=cells.n)
     outside = tally(orders.store, plain, len(snapshot.stores.ids))[store] - inside
-    others = tally(orders.store, claims.claimed, len(snapshot.stores.ids))[store] - brought
+    others = np.bincount(orders.store[order], minlength=len(snapshot.stores.ids))[store] - brought
     due: Floats = inside * (BELIEVED + np.maximum(others, 0.0)) / (BELIEVED + np.maximum(outside, 0.0))
     total = np.bincount(buyer, minlength=n)
     expected = tally(orders.buyer, plain, n)

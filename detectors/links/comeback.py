@@ -107,8 +107,9 @@ def _newcomers(ctx: Context, seen: Sightings, decided: Longs) -> tuple[Ints, Lon
     nobody = none.astype(np.int32)
     if not len(seen.key):
         return nobody, none, nobody
-    touched = np.unique(seen.key[decided[seen.buyer] != NEVER])
-    mine = np.flatnonzero(np.isin(seen.key, touched))
+    touched = np.zeros(int(seen.key.max()) + 1, bool)
+    touched[seen.key[decided[seen.buyer] != NEVER]] = True
+    mine = np.flatnonzero(touched[seen.key])
     if not len(mine):
         return nobody, none, nobody
     pairs = group(seen.key[mine], seen.buyer[mine])

@@ -18,7 +18,7 @@ from scipy.sparse.csgraph import connected_components
 
 from detectors.contract import REFUNDS, Context, Detector, Evidence, Family, Keys, evidence, nothing
 from detectors.links.sharing import one_home
-from detectors.numerics import group, tally
+from detectors.numerics import by_columns, group, tally
 from graph.snapshot import Floats, Ints, Longs
 
 MINUTE = 60_000_000
@@ -60,7 +60,7 @@ def meetings(ctx: Context, when: Longs) -> tuple[Longs, Longs, Floats]:
     """Pairs of claims of different accounts at one store within the window by the instants `when` (claims,), and the
     nats of each meeting."""
     claims, settings = ctx.claims, ctx.settings
-    rank = np.lexsort((claims.row, when, claims.store))
+    rank = by_columns(claims.store, when - when.min())  # rows are in order already
     store, at, buyer = claims.store[rank], when[rank], claims.buyer[rank]
     base = int(at.min()) // MINUTE * MINUTE
     width = int(at.max()) - base + 2 * AROUND + 1

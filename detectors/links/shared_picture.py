@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from detectors.contract import REFUNDS, Context, Detector, Evidence, Family, Keys, evidence, nothing
 from detectors.links.sharing import one_home, owners
-from detectors.numerics import group, rarity_in, size_law
+from detectors.numerics import ascending, group, rarity_in, size_law
 from graph.hashing import distinct
 from graph.snapshot import Longs
 
@@ -89,15 +89,15 @@ def near_pairs(hashes: Hashes, distance: int) -> tuple[Longs, Longs]:
     found: list[npt.NDArray[np.int64]] = []
     for band in range(4):
         value = ((hashes >> np.uint64(16 * band)) & np.uint64(0xFFFF)).astype(np.int64)
-        order = np.argsort(value, kind="stable")
-        ranked = value[order]
+        order, ranked = ascending(value)
         begins = np.searchsorted(ranked, np.arange((1 << 16) + 1))
         for flip in flips.tolist():
             low = begins[value ^ flip]
             width = np.minimum(begins[(value ^ flip) + 1] - low, MOST_IN_BAND)
-            one = np.repeat(np.arange(n), width)
-            offset = np.arange(len(one)) - np.repeat(np.cumsum(width) - width, width)
-            other = order[np.repeat(low, width) + offset]
+            some = np.flatnonzero(width)
+            one = np.repeat(some, width[some])
+            begin = low[some] - np.cumsum(width[some]) + width[some]
+            other = order[np.repeat(begin, width[some]) + np.arange(len(one))]
             ahead = one < other
             one, other = one[ahead], other[ahead]
             close = np.bitwise_count(hashes[one] ^ hashes[other]) <= distance

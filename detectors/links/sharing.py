@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 
 from detectors.contract import EARLY, ORDERS, OWN, USES, Context, Evidence, Keys, Small, evidence, nothing
-from detectors.numerics import group, rarity_in, size_law
+from detectors.numerics import Groups, by_columns, group, rarity_in, size_law
 from graph.snapshot import KINDS, Bools, Ints, Longs
 
 OWNED_FOR: Final = 7 * 86_400_000_000
@@ -52,28 +52,32 @@ def shared_identifier(ctx: Context, detector: str, kind: str, *, written: bool =
     return star(ctx, detector, seen, ctx.snapshot.identifiers[kind], written=written)
 
 
-def owners(key: Longs, buyer: Ints, at: Longs) -> Small:
+def owners(key: Longs, buyer: Ints, at: Longs, pairs: Groups | None = None) -> Small:
     """(pairs,) of each pair of key and account, in the order of `group(key, buyer)`: `OWN` where the account used the
     key for `OWNED_FOR` before anybody else, `EARLY` where it did so before most of the others, else 0. `key`, `buyer`,
-    `at` (m,) are uses.
+    `at` (m,) are uses; `pairs` groups them where that is known.
 
     A ring that writes an innocent person's door, number or parcel on its orders and claims is linked by that; the
     person is not, nor those who live there, too."""
-    pairs = group(key, buyer)
+    pairs = group(key, buyer) if pairs is None else pairs
     owner = np.zeros(pairs.n, np.int8)
     if not pairs.n:
         return owner
     begun = np.full(pairs.n, np.iinfo(np.int64).max)
     np.minimum.at(begun, pairs.of, at)
     number = key[pairs.first]
-    rank = np.lexsort((np.arange(pairs.n), begun, number))
+    # keys of one account say nothing; the others by key, then in the order in which accounts came to them
+    alike = number[1:] == number[:-1]
+    shared = np.flatnonzero(np.append(alike, False) | np.append(False, alike))
+    if not len(shared):
+        return owner
+    rank = shared[by_columns(number[shared], begun[shared] - begun[shared].min())]
     start = np.flatnonzero(np.append(True, number[rank][1:] != number[rank][:-1]))
-    count = np.diff(np.append(start, pairs.n))
-    # in the order in which accounts came to a key: from this place on stand more than half of anybody's others
+    count = np.diff(np.append(start, len(rank)))
+    # from this place on stand more than half of anybody's others
     most = np.repeat(rank[start + count // 2], count)
     owner[rank] = np.where(begun[most] - begun[rank] >= OWNED_FOR, EARLY, 0)
-    several = count >= 2
-    first, second = rank[start[several]], rank[start[several] + 1]
+    first, second = rank[start], rank[start + 1]
     owner[first] = np.where(begun[second] - begun[first] >= OWNED_FOR, OWN, owner[first])
     return owner
 
@@ -108,7 +112,7 @@ def star(
         table=seen.table[pairs.first[rows]],
         row=seen.row[pairs.first[rows]],
         count=pairs.count[rows],
-        owned=owners(seen.key, seen.buyer, seen.at)[rows] if written else None,
+        owned=owners(seen.key, seen.buyer, seen.at, pairs)[rows] if written else None,
         keys=Keys(labels[shared], sizes, one_home(ctx, local, who, len(shared))),
     )
 

@@ -12,6 +12,7 @@ from detectors.words import chinese, english
 
 Language = Literal["en", "zh"]
 LANGUAGES: Final[tuple[Language, ...]] = ("en", "zh")
+_JSON: Final = json.JSONEncoder(ensure_ascii=False, sort_keys=True)
 _SPEAKS: Final = {"en": english.SAYS, "zh": chinese.SAYS}
 
 
@@ -28,7 +29,7 @@ class Fact:
 
     def stored(self) -> str:
         """As JSON, for a run's tables."""
-        return json.dumps({"say": self.say, **self.values}, ensure_ascii=False, sort_keys=True)
+        return _JSON.encode({"say": self.say, **self.values})
 
 
 def fact(say: str, **values: Any) -> Fact:

@@ -10,7 +10,18 @@ from scipy.stats import nbinom
 
 from detectors.curve import learned
 from detectors.links.shared_picture import clusters, near_pairs
-from detectors.numerics import calibrated, group, learned_bins, mixture_weights, pool, rarity, shrink_strength
+from detectors.numerics import (
+    Rows,
+    ascending,
+    by_columns,
+    calibrated,
+    group,
+    learned_bins,
+    mixture_weights,
+    pool,
+    rarity,
+    shrink_strength,
+)
 
 words = st.lists(st.integers(0, 2**64 - 1), min_size=1, max_size=12, unique=True)
 
@@ -107,3 +118,19 @@ def test_what_chance_brings_among_people_of_a_real_ring_counts_for_little() -> N
     assert (np.diff(believed, axis=0) < 0).all()
     again = learned(observed[::-1], chance, np.full(60, 0.2), 20).rate(observed)
     np.testing.assert_array_equal(again, believed[1])
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 2**62), st.integers(0, 2)), max_size=40))
+def test_rows_are_sorted_as_numpy_sorts_them_however_large_the_numbers(rows: list[tuple[int, int, int]]) -> None:
+    columns = np.array(rows, np.int64).reshape(-1, 3).T
+    assert by_columns(*columns).tolist() == np.lexsort(tuple(columns)[::-1]).tolist()
+    order, ranked = ascending(columns[1])
+    assert order.tolist() == np.argsort(columns[1], kind="stable").tolist()
+    assert ranked.tolist() == sorted(columns[1].tolist())
+
+
+@given(st.lists(st.integers(0, 5), max_size=30))
+def test_the_rows_of_a_number_are_those_that_hold_it_in_order(numbers: list[int]) -> None:
+    rows = Rows.of(np.array(numbers, np.int32), 6)
+    for number in range(6):
+        assert rows[number].tolist() == [at for at, one in enumerate(numbers) if one == number]

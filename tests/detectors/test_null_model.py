@@ -1,0 +1,88 @@
+"""The null model draws and judges the same however it is worked on."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import graph.side
+from detectors.frozen import Measures
+from detectors.fusion import ACTS, Beliefs, propagate, unheard
+from detectors.judge import Urns, draw
+from detectors.pipeline import DEFAULTS, detect, weigh
+from detectors.web import Web
+from graph.snapshot import Floats
+from tests.detectors.simulated import simulated
+
+
+def urns(mass: list[float]) -> Urns:
+    """One stratum of accounts of this honest mass."""
+    total = np.cumsum(np.array(mass))
+    n = len(mass)
+    return Urns(np.arange(n), total, np.zeros(n), np.full(n, total[-1]))
+
+
+@given(st.lists(st.sampled_from([1e-9, 0.3, 1.0]), min_size=1, max_size=60), st.integers(0, 99))
+def test_an_account_is_found_by_the_guide_table_as_by_bisection(mass: list[float], seed: int) -> None:
+    one = urns(mass)
+    points = np.random.default_rng(seed).random(50) * one.honest[-1]
+    edges = np.concatenate([one.honest, np.nextafter(one.honest, 0.0), [0.0, np.nextafter(one.honest[-1], 9e9)]])
+    for point in (points, edges):
+        assert one.found(point).tolist() == np.searchsorted(one.honest, point).tolist()
+
+
+def test_draws_made_apart_are_those_of_one_generator() -> None:
+    one = urns([1.0, 0.5, 0.25, 1.0, 1e-9, 0.7])
+    generator = np.random.Generator(np.random.PCG64(7))
+    for number in range(4):
+        point = one.before + generator.random(6) * one.mass
+        expected = one.order[np.minimum(np.searchsorted(one.honest, point), 5)]
+        assert draw(7, number, one).tolist() == expected.tolist()
+
+
+@pytest.fixture(scope="module")
+def weighed() -> tuple[Web, Beliefs]:
+    _, web, beliefs, _, _ = weigh(simulated(2_500, 7), DEFAULTS, Measures())
+    return web, beliefs
+
+
+def test_accounts_on_guilty_keys_hear_the_same_where_only_they_are_answered(weighed: tuple[Web, Beliefs]) -> None:
+    web, beliefs = weighed
+    usual = unheard(web, beliefs.abusers, beliefs.scarce)
+
+    def hear(*, only_guilty: bool) -> tuple[Floats, Floats]:
+        return propagate(
+            web,
+            beliefs.own,
+            beliefs.claimant,
+            beliefs.abusers,
+            beliefs.scarce,
+            beliefs.learned,
+            usual,
+            only_guilty=only_guilty,
+        )
+
+    (message, guilt), (part, same_guilt) = hear(only_guilty=False), hear(only_guilty=True)
+    assert message.tolist() == beliefs.message.tolist()
+    assert guilt.tolist() == same_guilt.tolist()
+    near = np.isin(web.buyer, web.buyer[guilt[web.key] >= ACTS])
+    assert near.any()
+    assert not near.all()
+    assert part[near].tolist() == message[near].tolist()
+    assert not part[~near].any()
+
+
+def test_two_threads_find_what_one_finds(monkeypatch: pytest.MonkeyPatch) -> None:
+    market = simulated(2_500, 7)
+    monkeypatch.setattr(graph.side, "WORTH", 10**12)
+    one = detect(market)
+    monkeypatch.setattr(graph.side, "WORTH", 0)
+    two = detect(market)
+    for name in ("accounts", "rings", "members", "evidence", "hubs"):
+        assert getattr(one, name).equals(getattr(two, name))
+    assert one.frozen is not None
+    assert two.frozen is not None
+    assert list(one.frozen.values) == list(two.frozen.values)
+    assert all((one.frozen.values[name] == two.frozen.values[name]).all() for name in one.frozen.values)

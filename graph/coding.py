@@ -14,6 +14,8 @@ import pyarrow.compute as pc
 
 from graph.snapshot import Ints
 
+_WHOLE = 1 << 31
+"""Bytes below which the chunks of a column fit into one."""
 _KEY = 16
 """Bytes of a pseudonym."""
 Column: TypeAlias = "pa.ChunkedArray[Any]"
@@ -39,6 +41,8 @@ def code(column: Column) -> Coded:
         coded = _by_half(pa.concat_arrays(column.chunks)) if column.num_chunks else None
         if coded is not None:
             return coded
+    if column.nbytes < _WHOLE:  # the dictionaries of many chunks would be made one again and again
+        column = pa.chunked_array([column.combine_chunks()], column.type)
     encoded: Any = column.dictionary_encode().unify_dictionaries()
     if not encoded.num_chunks:
         return Coded(np.empty(0, np.int32), pa.array([], column.type))

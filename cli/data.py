@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 import os
 import sys
@@ -13,6 +14,7 @@ from typing import Annotated
 import typer
 
 from cli.common import AsJson, Namespace, StoreUrl, Wait, answer, holder, keyer, now_us, opened, say, table, waiting
+from cli.settings import AUDIT_KEY
 from graph.leases import held
 from graph.open import CA_VARIABLE, default_url, masked_url
 from integrity.columns import rows_of
@@ -146,16 +148,33 @@ def retry_quarantined(
 
 def forget(
     buyer_id: Annotated[str, typer.Argument(metavar="BUYER", help="The platform's id of the buyer.")],
+    keep_shared: Annotated[
+        bool, typer.Option("--keep-shared", help="Keep what people wrote about a ring, and so about others too.")
+    ] = False,
+    by: Annotated[str, typer.Option(help="Who erases; default the user of this machine.", show_default=False)] = "",
     store: StoreUrl = "",
     namespace: Namespace = "",
     wait: Wait = 0.0,
     as_json: AsJson = False,
 ) -> None:
-    """Erase one buyer's identifiers from every version of every record, and those that nobody else uses."""
+    """Erase one buyer's identifiers from every version of every record, and those that nobody else uses; and what
+    people wrote about the buyer in complaints, judgements, appeals and cases. What was decided stays."""
+    from integrity.acts import Actor
+    from integrity.forgetting import forget_buyer
+
     with opened(store, namespace) as at:
         with held(at, LEASE, holder("ringfence forget"), wait=wait, on_wait=waiting) as lease:
-            erased = dict(at.forget(lease, buyer_id))
+            done = forget_buyer(
+                at,
+                lease,
+                buyer_id,
+                by=Actor(by or getpass.getuser(), "operator"),
+                now=now_us(),
+                signing_key=os.environ.get(AUDIT_KEY, ""),
+                keep_shared=keep_shared,
+            )
         run = at.head().run
+    erased = {**done.records, "texts": done.texts}
     note = (
         f"The published run {run} was made before: its decisions and evidence keep ids and pseudonyms of records, no "
         "raw value. The next run no longer sees these identifiers; older runs end by retention."
@@ -165,9 +184,12 @@ def forget(
 
     def text() -> None:
         table("erased", "rows", rows=list(erased.items()))
+        if done.shared:
+            typer.echo(f"{done.shared:,} texts are about other accounts too and were kept")
         typer.echo(note)
 
-    answer({"buyer_id": buyer_id, "erased": erased, "published_run": run, "note": note}, as_json, text)
+    told = {"buyer_id": buyer_id, "erased": erased, "kept_shared": done.shared, "published_run": run, "note": note}
+    answer(told, as_json, text)
 
 
 def _print_report(report: LoadReport) -> None:

@@ -317,8 +317,10 @@ def verify_acts(
 ) -> None:
     """Check every link and signature of the book of acts, and every seal over the audit journal.
 
-    Keep the head's digest elsewhere: it shows a cut-off tail."""
-    from integrity.acts import Book, verify
+    A text that `ringfence forget` erased counts as erased; any other that is missing or changed is an error. Keep the
+    head's digest elsewhere: it shows a cut-off tail."""
+    from integrity.acts import Book
+    from integrity.acts_check import said, verify
     from integrity.seals import check_seals
 
     with opened(store, namespace, readonly=True) as at:
@@ -331,7 +333,7 @@ def verify_acts(
         {**asdict(found), "audit": asdict(sealed)},
         as_json,
         lambda: typer.echo(
-            f"{found.acts} acts hold together, {found.signed} signed; head {found.head}\n"
+            f"{found.acts} acts hold together, {found.signed} signed; head {found.head}\n{said(found)}\n"
             f"{sealed.lines} audit lines under {sealed.seals} seals, {sealed.unsealed} since"
         ),
     )

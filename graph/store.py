@@ -298,3 +298,21 @@ class Store(ABC):
     @abstractmethod
     def notes(self, journal: str, *, after: int = 0, limit: int = 1000) -> pa.Table:
         """Rows of a journal in the order written: seq, at, id, body."""
+
+    @abstractmethod
+    def noted(self, journal: str, ids: Sequence[str]) -> pa.Table:
+        """Those rows of a journal that have one of these ids, in the order written: seq, at, id, body."""
+
+    @abstractmethod
+    def erase_notes(self, journal: str, ids: Sequence[str]) -> int:
+        """Erase rows of a journal by id; how many there were. A number is never given to another row."""
+
+    @abstractmethod
+    def reword_notes(self, journal: str, bodies: Mapping[str, str]) -> int:
+        """Put another body in place of that of each row named by id; how many there were. Meant for one thing alone:
+        taking a person's words out of rows that have to stay."""
+
+    @abstractmethod
+    def scrub(self) -> None:
+        """Overwrite what erased rows left behind in logs, as far as the store can. Raises `StoreProblem` where a reader
+        still holds an earlier state."""

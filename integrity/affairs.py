@@ -41,6 +41,6 @@ def stood(store: Store, acts: int | None = None) -> tuple[ComplaintFold, Outrank
 
     Raises `Tampered`."""
     complaints, judgements = ComplaintFold(), JudgementFold()
-    book = Book(store, (complaints, judgements), until=acts)
+    book = Book(store, (complaints, judgements), until=acts, words=False)
     book.refresh()
     return complaints, outranking(judgements), len(book.acts)

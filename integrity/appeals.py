@@ -2,15 +2,13 @@
 
 The platform opens the appeal on the buyer's behalf. Upholding it names what was wrong (a link, an identifier, a record,
 the account itself, a ring): these become judgements in the same act, everything downstream is decided anew at once, and
-everybody who is healed by it is listed, with words to be sent. What the buyer wrote stands in a journal of its own and
-is shown to those who decide, nowhere else: neither in the book of acts, nor in reasons, exports or another's case.
+everybody who is healed by it is listed, with words to be sent. What the buyer wrote stands apart (`integrity.texts`)
+and is shown to those who decide, nowhere else: neither in the book of acts, nor in reasons, exports or another's case.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
-import secrets
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -18,16 +16,14 @@ from typing import Any, Final
 
 from graph.errors import BadInput, Forbidden, NotFound
 from graph.store import Store
-from integrity.acts import Act, Actor, Book, Draft, Request
+from integrity.acts import Act, Actor, Book, Draft, Request, fingerprint
 from integrity.checkout import Status
 from integrity.columns import rows_of
 from integrity.instants import DAY
 from integrity.judgements import PEOPLE, UPHELD_APPEAL, About, JudgementDesk
-from integrity.policy_journal import read_journal
+from integrity.texts import ERASED, forgotten, texts_of, words_key
 
 OPENED, REJECTED, WITHDRAWN, HEALED = "appeal.opened", "appeal.rejected", "appeal.withdrawn", "appeal.healed"
-TEXTS: Final = "appeal_texts"
-"""The journal of what buyers wrote."""
 MAX_TEXT: Final = 10_000
 ORDER: Final = {status.value: place for place, status in enumerate(Status)}
 
@@ -88,7 +84,7 @@ class AppealFold:
                 act.by,
                 told["status"],
                 told["run_id"],
-                told["text_digest"],
+                words_key(told),
             )
         elif act.kind in (UPHELD_APPEAL, REJECTED, WITHDRAWN):
             brought = [f"j-{act.n}-{number}" for number in range(1, len(act.body.get("judgements", ())) + 1)]
@@ -103,6 +99,8 @@ class AppealFold:
         elif act.kind == HEALED:
             healed = tuple(Healed(**told) for told in act.body["healed"])
             self.all[act.subject] = replace(self.all[act.subject], healed_by=act.body["run_id"], healed=healed)
+        elif act.kind == ERASED:
+            self.all = forgotten(self.all, frozenset(act.body["texts"]))
 
     def open_of(self, buyer_id: str) -> Appeal | None:
         """The buyer's open appeal."""
@@ -132,8 +130,6 @@ class AppealDesk:
         _allowed(by)
         if not text.strip() or len(text) > MAX_TEXT:
             raise BadInput("an appeal needs the buyer's words", where=buyer_id, do=f"give 1 to {MAX_TEXT} characters")
-        salt = secrets.token_hex(16)
-        digest = hashlib.sha256(f"{salt}{text}".encode("utf-8", "surrogatepass")).hexdigest()
 
         def draft() -> Draft:
             status, run_id = self._status(buyer_id)
@@ -149,27 +145,24 @@ class AppealDesk:
                 "deadline": now + self._days() * DAY,
                 "status": status,
                 "run_id": run_id,
-                "text_digest": digest,
+                "text": text,
             }
-            return Draft(OPENED, f"appeal-{digest[:12]}", body)
+            before = sum(one.buyer_id == buyer_id for one in self._fold.all.values())
+            return Draft(OPENED, "appeal-" + fingerprint([buyer_id, before])[:12], body)
 
         asked = [buyer_id, hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()]
         done = self._book.append(draft, by=by, now=now, request=Request(key, asked))
-        appeal = self._fold.all[done.act.subject]
-        if not done.repeated:
-            body = json.dumps({"salt": salt, "text": text}, ensure_ascii=False)
-            self._store.note(TEXTS, [{"at": now, "id": appeal.appeal_id, "body": body}])
-        return appeal
+        return self._fold.all[done.act.subject]
 
     def text(self, appeal_id: str, *, by: Actor) -> str:
-        """What the buyer wrote. Raises `Forbidden`, `NotFound`."""
+        """What the buyer wrote. Raises `Forbidden`, `NotFound`, also where it was erased."""
         _allowed(by)
-        self._one(appeal_id)
-        for row in read_journal(self._store, TEXTS):
-            if row["id"] == appeal_id:
-                text: str = json.loads(row["body"])["text"]
-                return text
-        raise NotFound("what the buyer wrote was not kept", where=appeal_id, do="ask the buyer again")
+        digest = self._one(appeal_id).text_digest
+        kept = texts_of(self._store, [digest])
+        if not kept:
+            raise NotFound("what the buyer wrote was erased", where=appeal_id, do="ask the buyer again")
+        text: str = kept[digest]["text"]
+        return text
 
     def uphold(
         self,

@@ -1,14 +1,12 @@
 """Cases: what people do about a ring or an account of the queue (`case_queue`), as acts in the book.
 
-A case is opened, assigned, noted on, decided and closed. What is written in notes stands in a journal of its own and is
-shown with the case, nowhere else: the book of acts has its digest.
+A case is opened, assigned, noted on, decided and closed. What is written in notes stands apart (`integrity.texts`) and
+is shown with the case, nowhere else: the book of acts has its digest.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
-import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
@@ -18,12 +16,10 @@ from graph.store import Store
 from integrity.acts import Act, Actor, Book, Draft, Request, fingerprint
 from integrity.case_queue import Candidate
 from integrity.judgements import PEOPLE
-from integrity.policy_journal import read_journal
+from integrity.texts import ERASED, GONE, forgotten, texts_of, words_key
 
 OPENED, ASSIGNED, NOTED = "case.opened", "case.assigned", "case.noted"
 DECIDED, CLOSED = "case.decided", "case.closed"
-NOTES: Final = "case_notes"
-"""The journal of what is written in notes."""
 DECISIONS: Final = ("abusive", "honest", "inconclusive")
 MAX_TEXT: Final = 10_000
 
@@ -95,13 +91,16 @@ class CaseFold:
             self.all[act.subject] = made
             self._on.setdefault((made.target, made.target_id), []).append(made.case_id)
             return
+        if act.kind == ERASED:
+            self.all = forgotten(self.all, frozenset(body["texts"]))
+            return
         known = self.all.get(act.subject)
         if known is None:
             return
         if act.kind == ASSIGNED:
             self.all[act.subject] = replace(known, assignee=body["to"])
         elif act.kind == NOTED:
-            self.all[act.subject] = replace(known, notes=(*known.notes, Note(act.n, act.at, act.by, body["digest"])))
+            self.all[act.subject] = replace(known, notes=(*known.notes, Note(act.n, act.at, act.by, words_key(body))))
         elif act.kind == DECIDED:
             self.all[act.subject] = replace(
                 known,
@@ -174,25 +173,15 @@ class CaseDesk:
         _allowed(by)
         if not 0 < len(text) <= MAX_TEXT:
             raise BadInput("a note needs its text", where=case_id, do=f"write 1 to {MAX_TEXT} characters")
-        salt = secrets.token_hex(16)
-        digest = hashlib.sha256(f"{salt}{text}".encode("utf-8", "surrogatepass")).hexdigest()
-        # the text goes first: an act whose text was lost would be worse than a text that nobody finds
-        self._store.note(
-            NOTES, [{"at": now, "id": digest, "body": json.dumps({"salt": salt, "text": text}, ensure_ascii=False)}]
-        )
         asked = [case_id, hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()]
-        return self._append(case_id, lambda _: Draft(NOTED, case_id, {"digest": digest}), asked, by, now, key)
+        return self._append(case_id, lambda _: Draft(NOTED, case_id, {"text": text}), asked, by, now, key)
 
     def texts(self, case_id: str, *, by: Actor) -> list[tuple[Note, str]]:
         """The notes of a case with their texts, oldest first. Raises `Forbidden`, `NotFound`."""
         _allowed(by, also="auditor")
-        wanted = {one.digest: one for one in self.one(case_id).notes}
-        kept = {
-            row["id"]: json.loads(row["body"])["text"]
-            for row in read_journal(self._store, NOTES)
-            if row["id"] in wanted
-        }
-        return [(one, kept.get(digest, "(the text was not kept)")) for digest, one in wanted.items()]
+        notes = self.one(case_id).notes
+        kept = texts_of(self._store, [one.digest for one in notes])
+        return [(one, kept[one.digest]["text"] if one.digest in kept else GONE) for one in notes]
 
     def decide(self, case_id: str, decision: str, reason: str, *, by: Actor, now: int, key: str = "") -> Case:
         """Decide a case: by whom it is assigned to, or a senior investigator, who alone may decide it otherwise later.

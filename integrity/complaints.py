@@ -16,6 +16,7 @@ from integrity.accord import Accord, accords
 from integrity.acts import Act, Actor, Book, Draft, Request, fingerprint
 from integrity.columns import find_frame
 from integrity.policy import Complaints as Rules
+from integrity.texts import ERASED, forgotten
 from integrity.triage import Ground, Proposal, Reported, Weighed, cases, ground, weigh
 
 TYPES: Final = ("abnormal_refund_only", "swapped_return", "false_return", "fake_evidence")
@@ -113,6 +114,9 @@ class ComplaintFold:
                 self.filed[act.subject] = replace(known, verdicts=(*known.verdicts, given))
             else:
                 self.elsewhere[act.subject] = (*self.elsewhere.get(act.subject, ()), given)
+        elif act.kind == ERASED:
+            keys = frozenset(act.body["texts"])
+            self.filed, self.elsewhere = forgotten(self.filed, keys), forgotten(self.elsewhere, keys)
 
     def _file(self, act: Act, told: Mapping[str, Any]) -> None:
         fields = {**told, "evidence": tuple(told["evidence"]), "reasons": tuple(told["reasons"])}

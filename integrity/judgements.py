@@ -17,6 +17,7 @@ from graph.schema import BY_NAME
 from graph.store import Store
 from integrity.acts import Act, Actor, Book, Draft, Request, fingerprint
 from integrity.columns import rows_of
+from integrity.texts import ERASED, forgotten
 
 MADE, SECONDED, WITHDRAWN = "judgement.made", "judgement.seconded", "judgement.withdrawn"
 UPHELD_APPEAL = "appeal.upheld"
@@ -147,6 +148,8 @@ class JudgementFold:
             self.all[act.subject] = replace(
                 known, state="withdrawn", withdrawn_by=act.by, withdrawn_at=act.at, withdrawn_why=act.body["reason"]
             )
+        elif act.kind == ERASED:
+            self.all = forgotten(self.all, frozenset(act.body["texts"]))
 
     def _make(self, act: Act, told: Mapping[str, Any], number: int) -> None:
         name = f"j-{act.n}" + (f"-{number}" if number else "")

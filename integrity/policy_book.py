@@ -74,7 +74,7 @@ class PolicyBook:
 
     def __init__(self, store: Store, *, signing_key: str = "") -> None:
         self.store, self._fold = store, _Publications()
-        self.acts = Book(store, [self._fold], signing_key)
+        self.acts = Book(store, [self._fold], signing_key, words=False)
 
     def published(self) -> list[PublishedPolicy]:
         """All publications, oldest first; the last one is in force."""

@@ -128,7 +128,7 @@ class ShadowReport:
 def shadow_of(store: Store) -> Shadow | None:
     """The policy in the shadow now; None where there is none."""
     fold = _Shadows()
-    Book(store, [fold]).refresh()
+    Book(store, [fold], words=False).refresh()
     return fold.current
 
 
@@ -141,7 +141,7 @@ def start_shadow(store: Store, policy: Policy, *, by: Actor, now: int, signing_k
             raise BadInput("is in the shadow already", where=f"policy {policy.version}", do="--report compares it")
         return Draft(STARTED, policy.digest, {"version": policy.version, "document": policy.canonical})
 
-    Book(store, [fold], signing_key).append(draft, by=by, now=now)
+    Book(store, [fold], signing_key, words=False).append(draft, by=by, now=now)
     assert fold.current is not None  # the act was taken up
     return fold.current
 
@@ -156,7 +156,7 @@ def stop_shadow(store: Store, *, by: Actor, now: int, signing_key: str = "") -> 
         ended[:] = [fold.current]
         return Draft(STOPPED, fold.current.digest, {})
 
-    Book(store, [fold], signing_key).append(draft, by=by, now=now)
+    Book(store, [fold], signing_key, words=False).append(draft, by=by, now=now)
     return ended[0]
 
 

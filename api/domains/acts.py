@@ -11,7 +11,7 @@ from api.context import Info
 from api.describe import resolver
 from api.scalars import Instant
 from integrity.acts import Act as Done
-from integrity.acts import verify
+from integrity.acts_check import verify
 
 
 @strawberry.type(description="One act of a person or service; never changed.")
@@ -25,7 +25,7 @@ class Act:
     store_id: strawberry.ID | None = strawberry.field(description="The store that the actor speaks for.")
     kind: str = strawberry.field(description="What was done: `complaint.filed`, `judgement.made` …")
     subject: strawberry.ID = strawberry.field(description="To what.")
-    body: str = strawberry.field(description="All that was said, as JSON.")
+    body: str = strawberry.field(description="All that was said, as JSON; of what people wrote its digest.")
     digest: str = strawberry.field(description="SHA-256 over the act and the digest of the one before.")
     signed: bool = strawberry.field(description="Whether it carries a MAC.")
 
@@ -37,6 +37,10 @@ class ActsChecked:
     acts: int = strawberry.field(description="Acts in the book.")
     signed: int = strawberry.field(description="Of these signed.")
     head: str = strawberry.field(description="Digest of the last one: keep it elsewhere to notice a cut-off tail.")
+    texts: int = strawberry.field(description="Texts of people that are as they were written.")
+    erased: int = strawberry.field(description="Texts that were erased, as an act says.")
+    rewritten: list[int] = strawberry.field(description="Acts of before that were written anew without their texts.")
+    unfinished: int = strawberry.field(description="Texts that were to be erased and are still there.")
 
 
 def act_of(act: Done) -> Act:
@@ -75,4 +79,12 @@ class ActsQuery:
         """The check."""
         book = info.context.state.affairs.book
         found = verify(book.store, signing_key=book.signing_key)
-        return ActsChecked(acts=found.acts, signed=found.signed, head=found.head)
+        return ActsChecked(
+            acts=found.acts,
+            signed=found.signed,
+            head=found.head,
+            texts=found.texts,
+            erased=found.erased,
+            rewritten=list(found.rewritten),
+            unfinished=found.unfinished,
+        )

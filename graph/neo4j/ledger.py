@@ -1,4 +1,4 @@
-"""Leases, loads' and runs' book-keeping, counters and journals, each as functions of one transaction.
+"""Leases, loads' and runs' book-keeping and counters, each as functions of one transaction.
 
 Whoever changes a shared node locks it first by setting a constant property, and reads only then: what is read before
 is what others are about to change.
@@ -6,14 +6,11 @@ is what others are about to change.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
-import pyarrow as pa
-
-from graph.columns import JOURNAL, body_text, to_table
 from graph.errors import LeaseHeld, LeaseLost, NotFound, StoreProblem
 from graph.store import Head, Lease, LoadRecord, RunRecord, Take
 
@@ -226,34 +223,3 @@ def taken(
         loaded=[sorted(one) for one in loaded] if loaded is not None else [[]] * len(keys),
     )
     return [int(record[1]) for record in found]
-
-
-# -- journals ----------------------------------------------------------------------------------------------------------
-
-
-def note(tx: Any, ns: str, journal: str, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Append rows whose id the journal doesn't hold yet."""
-    first = numbers(tx, ns, f"journal {journal}", len(rows))
-    tx.run(
-        "UNWIND range(0, size($id) - 1) AS i MERGE (n:Note {ns: $ns, journal: $journal, id: $id[i]}) "
-        "ON CREATE SET n.seq = $first + i, n.at = $at[i], n.body = $body[i]",
-        ns=ns,
-        journal=journal,
-        first=first,
-        id=[str(row["id"]) for row in rows],
-        at=[int(row["at"]) for row in rows],
-        body=[body_text(row["body"]) for row in rows],
-    ).consume()
-
-
-def notes(tx: Any, ns: str, journal: str, after: int, limit: int) -> pa.Table:
-    """Rows of a journal in the order written."""
-    found = tx.run(
-        "MATCH (n:Note {ns: $ns, journal: $journal}) WHERE n.seq > $after "
-        "RETURN n.seq, n.at, n.id, n.body ORDER BY n.seq LIMIT $limit",
-        ns=ns,
-        journal=journal,
-        after=after,
-        limit=limit,
-    )
-    return to_table([record.values() for record in found], JOURNAL)

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from graph.errors import StoreProblem
+from graph.neo4j import journals
 from graph.neo4j.connection import Connection
 from graph.neo4j.model import constraints, lookups, signposts
 from graph.schema import SCHEMA_VERSION
+from graph.texts import FORMER, TEXTS, row_digest
 
 
 @dataclass(frozen=True)
@@ -24,7 +27,27 @@ class Migration:
     apply: Callable[[Connection], None]
 
 
-MIGRATIONS: tuple[Migration, ...] = ()
+def _texts(connection: Connection) -> None:
+    """All that people wrote stands in one journal; a thousand rows in a transaction."""
+    query = (
+        "MATCH (n:Note) WHERE n.journal IN $former RETURN n.ns, n.journal, n.id, n.at, n.body "
+        "ORDER BY n.ns, n.journal, n.seq LIMIT 1000"
+    )
+
+    def some(tx: Any) -> int:
+        rows = [record.values() for record in tx.run(query, former=list(FORMER))]
+        for ns in sorted({row[0] for row in rows}):
+            mine = [row[1:] for row in rows if row[0] == ns]
+            journals.note(tx, ns, TEXTS, [{"at": at, "id": row_digest(body), "body": body} for _, _, at, body in mine])
+            for former in FORMER:
+                journals.erase(tx, ns, former, [id_ for journal, id_, _, _ in mine if journal == former])
+        return len(rows)
+
+    while connection.write(some):
+        pass
+
+
+MIGRATIONS: tuple[Migration, ...] = (Migration(4, _texts),)
 """In order; version 1 is the first."""
 
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from graph.columns import QUARANTINE, QUARANTINED, conform, to_table
 from graph.errors import KeyProblem, NotFound, StoreProblem
-from graph.neo4j import bulk_schema, check, edges, ledger, reserving, rows, run_edges
+from graph.neo4j import bulk_schema, check, edges, journals, ledger, reserving, rows, run_edges
 from graph.neo4j.connection import Connection
 from graph.neo4j.forget import forget
 from graph.neo4j.migrations import bring_up
@@ -455,7 +455,19 @@ class Neo4jStore(Store):
 
     def note(self, journal: str, rows_: Sequence[Mapping[str, Any]]) -> None:
         if rows_:
-            self._connection.write(lambda tx: ledger.note(tx, self.namespace, journal, rows_))
+            self._connection.write(lambda tx: journals.note(tx, self.namespace, journal, rows_))
 
     def notes(self, journal: str, *, after: int = 0, limit: int = 1000) -> pa.Table:
-        return self._connection.read(lambda tx: ledger.notes(tx, self.namespace, journal, after, limit))
+        return self._connection.read(lambda tx: journals.notes(tx, self.namespace, journal, after, limit))
+
+    def noted(self, journal: str, ids: Sequence[str]) -> pa.Table:
+        return self._connection.read(lambda tx: journals.noted(tx, self.namespace, journal, ids))
+
+    def erase_notes(self, journal: str, ids: Sequence[str]) -> int:
+        return self._connection.write(lambda tx: journals.erase(tx, self.namespace, journal, ids))
+
+    def reword_notes(self, journal: str, bodies: Mapping[str, str]) -> int:
+        return self._connection.write(lambda tx: journals.reword(tx, self.namespace, journal, bodies))
+
+    def scrub(self) -> None:
+        """Nothing to do: a server's transaction logs are its own, and end by its own settings."""

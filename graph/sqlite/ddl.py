@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from graph.errors import StoreProblem
 from graph.schema import SCHEMA_VERSION, TABLES, Kind, Table
+from graph.texts import FORMER, TEXTS, row_digest
 
 APPLICATION_ID = 0x52494E47
 """Marks the file as a Ringfence store in SQLite's header ("RING")."""
@@ -86,9 +87,20 @@ def _baseline(connection: sqlite3.Connection) -> None:
         connection.execute(statement)
 
 
-MIGRATIONS: tuple[Migration, ...] = tuple(Migration(to, _baseline) for to in (1, 2, 3))
+def _texts(connection: sqlite3.Connection) -> None:
+    _baseline(connection)
+    for former in FORMER:
+        rows = connection.execute("SELECT seq, body FROM journal WHERE journal = ?", (former,)).fetchall()
+        connection.executemany(
+            "UPDATE OR REPLACE journal SET journal = ?, id = ? WHERE seq = ?",
+            [(TEXTS, row_digest(body), seq) for seq, body in rows],
+        )
+
+
+MIGRATIONS: tuple[Migration, ...] = (*(Migration(to, _baseline) for to in (1, 2, 3)), Migration(4, _texts))
 """In order. Version 1 is the baseline; a later version adds a step that also holds for a store made that day. Versions
-2 and 3 have more tables of runs, and columns of them, which read as null in runs of before."""
+2 and 3 have more tables of runs, and columns of them, which read as null in runs of before; version 4 keeps all that
+people wrote in one journal."""
 assert MIGRATIONS[-1].to == SCHEMA_VERSION
 
 

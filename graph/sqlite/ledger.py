@@ -1,15 +1,11 @@
-"""Leases, counters and journals: small rows that SQLite keeps as they are."""
+"""Leases and counters: small rows that SQLite keeps as they are."""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
-from typing import Any
 
-import pyarrow as pa
-
-from graph.columns import JOURNAL, body_text, to_table
 from graph.errors import LeaseHeld, LeaseLost
 from graph.store import Lease, Take
 
@@ -126,20 +122,3 @@ def taken(
         sum(amount for order, amount in connection.execute(query, (namespace, *key, now)) if order not in left_out)
         for key, left_out in zip(keys, loaded, strict=True)
     ]
-
-
-def note(connection: sqlite3.Connection, namespace: str, journal: str, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Append rows whose id the journal doesn't hold yet."""
-    connection.executemany(
-        "INSERT OR IGNORE INTO journal(namespace, journal, at, id, body) VALUES(?, ?, ?, ?, ?)",
-        [(namespace, journal, int(row["at"]), str(row["id"]), body_text(row["body"])) for row in rows],
-    )
-
-
-def notes(connection: sqlite3.Connection, namespace: str, journal: str, after: int, limit: int) -> pa.Table:
-    """Rows of a journal in the order written."""
-    rows = connection.execute(
-        "SELECT seq, at, id, body FROM journal WHERE namespace = ? AND journal = ? AND seq > ? ORDER BY seq LIMIT ?",
-        (namespace, journal, after, limit),
-    ).fetchall()
-    return to_table(rows, JOURNAL)

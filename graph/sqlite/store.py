@@ -15,7 +15,7 @@ from graph.columns import QUARANTINE, QUARANTINED, conform, to_table
 from graph.errors import KeyProblem, LeaseLost, StoreProblem
 from graph.reserving import Act, Outcome
 from graph.schema import Table, run_table, versioned
-from graph.sqlite import blocks, check, forget, ledger, loads, postings, reserving, runs
+from graph.sqlite import blocks, check, forget, journals, ledger, loads, postings, reserving, runs
 from graph.sqlite.connection import Connections, explained
 from graph.sqlite.ddl import MIGRATIONS, Migration
 from graph.store import Check, Head, Lease, LoadRecord, RunRecord, Store, Take
@@ -204,6 +204,10 @@ class SqliteStore(Store):
         with self._connections.write() as connection:
             ledger.check(connection, self.namespace, lease)
             counts = forget.forget(connection, self.namespace, buyer_id)
+        self.scrub()
+        return counts
+
+    def scrub(self) -> None:
         with explained(self.url):
             # what was overwritten still lies in the log until it is emptied
             (busy, *_) = self._connections.get().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
@@ -213,7 +217,6 @@ class SqliteStore(Store):
                 where=self.url,
                 do="forget again when the reader is done",
             )
-        return counts
 
     # -- reading what the platform exported -----------------------------------------------------------------------
 
@@ -349,8 +352,20 @@ class SqliteStore(Store):
 
     def note(self, journal: str, rows: Sequence[Mapping[str, Any]]) -> None:
         with self._connections.write() as connection:
-            ledger.note(connection, self.namespace, journal, rows)
+            journals.note(connection, self.namespace, journal, rows)
 
     def notes(self, journal: str, *, after: int = 0, limit: int = 1000) -> pa.Table:
         with self._connections.read() as connection:
-            return ledger.notes(connection, self.namespace, journal, after, limit)
+            return journals.notes(connection, self.namespace, journal, after, limit)
+
+    def noted(self, journal: str, ids: Sequence[str]) -> pa.Table:
+        with self._connections.read() as connection:
+            return journals.noted(connection, self.namespace, journal, ids)
+
+    def erase_notes(self, journal: str, ids: Sequence[str]) -> int:
+        with self._connections.write() as connection:
+            return journals.erase(connection, self.namespace, journal, ids)
+
+    def reword_notes(self, journal: str, bodies: Mapping[str, str]) -> int:
+        with self._connections.write() as connection:
+            return journals.reword(connection, self.namespace, journal, bodies)

@@ -147,12 +147,14 @@ def test_an_appeal_can_be_closed_and_runs_over_its_deadline(api: Asked) -> None:
 def test_every_act_stands_in_the_book_and_tampering_shows(serve: Serve, store: Store, api: Asked) -> None:
     file(api)
     api.data(JUDGE, judgement={"target": "ACCOUNT", "id": "c-00", "said": "HONEST"})
-    acts = api.data("{ acts { n kind by role storeId digest } checkActs { acts head } }", role="auditor")
+    checked = "checkActs { acts head texts erased rewritten unfinished }"
+    acts = api.data("{ acts { n kind by role storeId digest } %s }" % checked, role="auditor")
     assert [(one["kind"], one["by"]) for one in acts["acts"]] == [
         ("complaint.filed", "test store"),
         ("judgement.made", "test investigator"),
     ]
-    assert acts["checkActs"] == {"acts": 2, "head": acts["acts"][1]["digest"]}
+    told = {"texts": 3, "erased": 0, "rewritten": [], "unfinished": 0}
+    assert acts["checkActs"] == {"acts": 2, "head": acts["acts"][1]["digest"], **told}
     assert api.data("{ acts(after: 1, first: 5) { n } }", role="auditor")["acts"] == [{"n": 2}]
     store.note(JOURNAL, [{"at": NOW, "id": "000000000003", "body": "{}"}])
     assert api.code("{ checkActs { acts } }", role="auditor") == "TAMPERED"

@@ -122,10 +122,25 @@ def test_status_says_what_is_there_and_what_is_not_set_up(detected: Command, sto
 def test_forgetting_a_buyer_says_what_was_erased_and_what_runs_still_hold(detected: Command, store: Store) -> None:
     told = detected("forget", "b05", "--json").json
     assert told["erased"]["orders"] == 4
+    assert told["erased"]["texts"] == told["kept_shared"] == 0
     assert told["published_run"] == store.head().run
     assert "no raw value" in told["note"]
     assert store.find("orders", "buyer_id", ["b05"], columns=("device",))["device"].null_count == 4
     assert "published run" in detected("forget", "b06").out
+
+
+def test_forgetting_erases_what_people_wrote_and_the_book_still_holds(detected: Command) -> None:
+    made = detected("judge", "make", "account", "b05", "honest", "--reason", "her doctor wrote to us")
+    assert made.code == 0
+    assert "1 texts are as they were written, 0 were erased" in detected("audit", "verify").out
+    assert "her doctor" in detected("judge", "list").out
+    assert detected("forget", "b05", "--by", "olga", "--json").json["erased"]["texts"] == 1
+    assert "0 texts are as they were written, 1 were erased" in detected("audit", "verify").out
+    checked = detected("audit", "verify", "--json").json
+    assert (checked["texts"], checked["erased"], checked["unfinished"]) == (0, 1, 0)
+    assert "(erased)" in detected("judge", "list").out
+    (_, act) = detected("audit", "show", "--json").json
+    assert (act["kind"], act["by"], act["subject"]) == ("texts.erased", "olga", "b05")
 
 
 def test_no_raw_identifier_and_no_key_is_printed(ringfence: Command, export: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import sqlite3
@@ -22,6 +23,7 @@ from graph.schema import BY_NAME, SCHEMA_VERSION
 from graph.sqlite import SqliteStore, blocks, forget, loads, postings
 from graph.sqlite import connection as connection_module
 from graph.sqlite.ddl import MIGRATIONS, Migration
+from graph.texts import text_digest
 from tests.conformance.support import ids, key, leased, load, order, scan, table
 
 
@@ -119,6 +121,33 @@ def test_an_older_store_is_brought_forward_once_and_keeps_its_rows(path):
         assert ids(store) == ["o1"]
         store.close()
     assert steps == [SCHEMA_VERSION + 1, SCHEMA_VERSION + 2]
+
+
+def test_what_people_wrote_before_version_4_comes_into_one_journal(path):
+    store = SqliteStore(path, migrations=MIGRATIONS[:3])
+    for journal, name in (("appeal_texts", "appeal-1"), ("case_notes", "some digest"), ("audit", "a")):
+        store.note(journal, [{"at": 5, "id": name, "body": json.dumps({"salt": "s", "text": f"words in {journal}"})}])
+    store.close()
+    store = SqliteStore(path)
+    assert store.meta()["schema_version"] == "4"
+    found = {row["id"]: row for row in store.notes("texts").to_pylist()}
+    assert sorted(found) == sorted(text_digest("s", f"words in {one}") for one in ("appeal_texts", "case_notes"))
+    assert {row["at"] for row in found.values()} == {5}
+    assert [store.notes(one).num_rows for one in ("appeal_texts", "case_notes", "audit")] == [0, 0, 1]
+
+
+def test_no_byte_of_an_erased_note_stays_in_the_files(path):
+    store = SqliteStore(path)
+    store.note("texts", [{"at": 1, "id": str(n), "body": f"said {n} " * 2_000} for n in range(30)])
+    store.note("acts", [{"at": 1, "id": "7", "body": "told of it " * 900}])
+    assert b"said 7" in b"".join(one.read_bytes() for one in path.parent.glob("store.db*"))
+    store.erase_notes("texts", ["7"])
+    store.reword_notes("acts", {"7": "short"})
+    store.scrub()
+    held = b"".join(one.read_bytes() for one in path.parent.glob("store.db*"))
+    assert b"said 7 " not in held
+    assert b"told of it" not in held
+    assert b"said 8 " in held
 
 
 def test_a_migration_that_fails_leaves_the_store_at_its_version(path):

@@ -13,7 +13,8 @@ import pytest
 from graph.errors import BadInput, Tampered
 from graph.open import open_store
 from graph.store import Store
-from integrity.acts import FIRST, JOURNAL, Act, Actor, Book, Draft, Request, verify
+from integrity.acts import FIRST, JOURNAL, Act, Actor, Book, Draft, Request
+from integrity.acts_check import verify
 from integrity.seals import Sealed, check_seals, seal
 
 ANNA = Actor("anna", "investigator")

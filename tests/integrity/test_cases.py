@@ -16,7 +16,8 @@ import pytest
 
 from graph.errors import BadInput, Forbidden, NotFound
 from graph.store import Store
-from integrity.acts import Actor, Tampered, digest_of, verify
+from integrity.acts import Actor, Tampered, digest_of
+from integrity.acts_check import verify
 from integrity.affairs import Affairs
 from integrity.case_brief import brief, brief_text
 from integrity.case_bundle import bundle

@@ -12,10 +12,11 @@ from graph.changes import Removals
 from graph.errors import BadInput, Forbidden, NotFound
 from graph.open import open_store
 from graph.store import Store
+from graph.texts import TEXTS
 from integrity.acts import Actor
 from integrity.affairs import Affairs
 from integrity.anew import decide_anew
-from integrity.appeals import ORDER, TEXTS
+from integrity.appeals import ORDER
 from integrity.healing import reopen
 from integrity.judgements import About, Said, Target
 from integrity.policy import Policy, default_policy

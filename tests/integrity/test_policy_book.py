@@ -9,7 +9,8 @@ import pytest
 
 from graph.errors import BadInput, LeaseHeld, NotFound, RunHeld
 from graph.store import Store
-from integrity.acts import Actor, verify
+from integrity.acts import Actor
+from integrity.acts_check import verify
 from integrity.checkout_view import CheckoutDesk
 from integrity.policy import Policy
 from integrity.policy_book import PolicyBook, PolicyOutcome, publish_policy, rollback_policy

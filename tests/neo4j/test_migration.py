@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from collections.abc import Callable, Iterator
 
 import neo4j
@@ -15,6 +16,7 @@ from graph.neo4j.migrations import Migration
 from graph.open import open_store
 from graph.schema import SCHEMA_VERSION
 from graph.store import Store
+from graph.texts import row_digest
 from scripts.neo4j_server import Server
 from tests.conformance.support import ids, load, order
 from tests.neo4j.support import ServerDesk
@@ -57,6 +59,26 @@ def test_an_older_database_is_brought_up_and_keeps_its_rows(desk: ServerDesk, cy
         assert ids(store) == ["o1"]
         assert load(store, orders=[order("o2")]) == 2
         assert ids(store) == ["o1", "o2"]
+
+
+def test_what_people_wrote_before_version_4_comes_into_one_journal(desk: ServerDesk, cypher: Cypher) -> None:
+    body = json.dumps({"salt": "s", "text": "words"})
+    namespaces = ("default", "other")
+    for ns in namespaces:
+        with contextlib.closing(open_store(desk.url, namespace=ns)) as store:
+            for journal in ("appeal_texts", "case_notes"):
+                store.note(
+                    journal,
+                    [{"at": n, "id": f"{ns} {n}", "body": body.replace("words", f"{journal} {n}")} for n in range(3)],
+                )
+    made_by(cypher, 3)
+    open_store(desk.url).close()
+    for ns in namespaces:
+        with contextlib.closing(open_store(desk.url, namespace=ns)) as store:
+            found = store.notes("texts").to_pylist()
+            assert [row["id"] for row in found] == [row_digest(row["body"]) for row in found]
+            assert sorted(row["at"] for row in found) == [0, 0, 1, 1, 2, 2]
+            assert [store.notes(one).num_rows for one in ("appeal_texts", "case_notes")] == [0, 0]
 
 
 def test_who_may_only_read_is_told_what_to_run_and_that_does_it(desk: ServerDesk, cypher: Cypher) -> None:

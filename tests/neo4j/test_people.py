@@ -12,7 +12,8 @@ import pytest
 from graph.errors import BadInput
 from graph.open import open_store
 from graph.store import Store
-from integrity.acts import Actor, Book, Draft, verify
+from integrity.acts import Actor, Book, Draft
+from integrity.acts_check import verify
 from integrity.affairs import Affairs
 from integrity.complaint_counts import counts
 from integrity.complaints import Filing

@@ -49,6 +49,7 @@ FIELD_ROLES: dict[str, frozenset[Role]] = {
     "Query.cases": _READS,
     "Query.case": _READS,
     "Query.assessClaim": _READS,
+    "Query.replayClaim": _READS,
     "Query.returnRisk": _READS | _OWN,
     "Query.myStore": _OWN,
     "Query.myClaim": _OWN,

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from cli.common import AsJson, Namespace, PolicyFile, StoreUrl, answer, chosen_policy, now_us, opened, table
-from integrity.affairs import stood
+from integrity.affairs import acted, stood
 from integrity.assess import assess_claim
 from integrity.checkout_view import published_run
 from integrity.instants import from_iso, to_iso
@@ -33,17 +33,7 @@ def assess(
         head, fallback = at.head(), chosen_policy(policy)
         published = None if head.run is None else published_run(at, head.run, fallback)
         rules = fallback if published is None else published.facts.policy
-        complaints, judged, _ = stood(at)
-        found = assess_claim(
-            at,
-            refund_id,
-            published,
-            rules,
-            known_by=head.load,
-            now=at_now,
-            fates=complaints.fates(),
-            abusive={buyer for buyer, one in judged.accounts.items() if one.about.said is Said.ABUSIVE},
-        )
+        found = assess_claim(at, refund_id, published, rules, known_by=head.load, now=at_now, acted=acted(at))
 
     def text() -> None:
         typer.echo(f"{found.refund_id}: {len(found.remedies)} remedies")
@@ -56,6 +46,7 @@ def assess(
             typer.echo(f"  buyer: {one.buyer.en}")
             typer.echo(f"  store: {one.store.en}{'' if one.kind in told else ' (not told: its score is too low)'}")
             typer.echo(f"  lift:  {one.lift.en}")
+        typer.echo(f"replay it: ringfence replay --claim {found.reference}")
 
     answer(found.to_json(), as_json, text)
 

@@ -359,13 +359,20 @@ def show_acts(
 def replay(
     buyer: Annotated[str | None, typer.Argument(help="The account whose decision is replayed; default: all.")] = None,
     run: RunId = None,
+    claim: Annotated[
+        str | None, typer.Option("--claim", metavar="REFERENCE", help="An assessed claim instead, by its reference.")
+    ] = None,
     store: StoreUrl = "",
     namespace: Namespace = "",
     as_json: AsJson = False,
 ) -> None:
-    """Decide a run once more from what it recorded, and compare byte by byte. Exit code 9 where it differs."""
+    """Decide a run once more from what it recorded, or assess a claim once more, and compare byte by byte. Exit code 9
+    where it differs."""
     from integrity.replay import replay as replay_run
 
+    if claim is not None:
+        _replay_claim(claim, store, namespace, as_json)
+        return
     with opened(store, namespace, readonly=True) as at:
         found = replay_run(at, run, buyer_id=buyer)
     what = f"{found.run_id}{f', {buyer}' if buyer else ''}"
@@ -373,6 +380,18 @@ def replay(
     if not (found.same and all(found.tables.values())):
         differ = ", ".join(name for name, same in sorted(found.tables.items()) if not same)
         raise Tampered(f"what is stored differs from what was decided: {differ}", where=what, do="ask who changed it")
+
+
+def _replay_claim(reference: str, store: str, namespace: str, as_json: bool) -> None:
+    from integrity.replay_claims import replay_claim
+
+    with opened(store, namespace, readonly=True) as at:
+        found = replay_claim(at, reference)
+    told = f"{found.refund_id} by {found.run_id or 'no run'}: recorded {found.recorded}, again {found.again}"
+    answer(found.to_json(), as_json, lambda: typer.echo(told))
+    if not found.same:
+        do = "see whether the buyer was forgotten since, or who changed the store"
+        raise Tampered("the same ground gives another assessment", where=found.refund_id, do=do)
 
 
 def _about(target: str, id_: str, said: str, buyer: str, record_table: str, at: list[str]) -> Any:

@@ -158,9 +158,12 @@ def rollback(
 
 
 def runs(store: StoreUrl = "", namespace: Namespace = "", as_json: AsJson = False) -> None:
-    """List all whole runs, oldest first; the one that readers see is marked."""
+    """List all whole runs, oldest first; the one that readers see is marked. Says of each whether it can be replayed,
+    or which run that would need was dropped."""
     with opened(store, namespace, readonly=True) as at:
         records, current = at.runs(), at.head().run
+    kept = {record.run_id: record for record in records}
+    lacks = {record.run_id: publication.lacking(record, kept) for record in records}
     rows: list[tuple[object, ...]] = [
         (
             "*" if record.run_id == current else "",
@@ -170,12 +173,14 @@ def runs(store: StoreUrl = "", namespace: Namespace = "", as_json: AsJson = Fals
             record.policy,
             record.parent or "",
             to_iso(record.started_at),
+            f"no: {', '.join(lacks[record.run_id])} dropped" if lacks[record.run_id] else "yes",
             record.held_reason,
         )
         for record in records
     ]
-    columns = ("", "run", "state", "as of", "policy", "parent", "started", "held because")
-    answer([_record(record, current) for record in records], as_json, lambda: table(*columns, rows=rows))
+    columns = ("", "run", "state", "as of", "policy", "parent", "started", "replays", "held because")
+    data = [_record(record, current) | {"replay_lacks": list(lacks[record.run_id])} for record in records]
+    answer(data, as_json, lambda: table(*columns, rows=rows))
 
 
 def diff(
@@ -236,6 +241,8 @@ def _print_outcome(outcome: RunOutcome) -> None:
     typer.echo(f"{run.run_id}: {outcome.state}{again}, as of {to_iso(run.as_of)}, policy {run.policy}")
     typer.echo(f"{outcome.rings:,} rings; {outcome.limited:,} of {outcome.accounts:,} accounts limited")
     table("status", "accounts", rows=list(outcome.statuses.items()))
+    if outcome.dropped:
+        typer.echo(f"dropped by retention, with all that rests on them: {', '.join(outcome.dropped)}")
     if outcome.absent:
         typer.echo(f"evidence that the platform does not give: {', '.join(outcome.absent)}")
 

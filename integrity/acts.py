@@ -20,7 +20,8 @@ import hmac
 import json
 import secrets
 import threading
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -132,6 +133,12 @@ class Book:
     def head(self) -> str:
         """Digest of the last act read; `FIRST` before any. Keep it elsewhere to notice a cut-off tail."""
         return self.acts[-1].digest if self.acts else FIRST
+
+    @contextmanager
+    def still(self) -> Iterator[None]:
+        """Nothing is taken up meanwhile, so that what is read from several folds belongs together."""
+        with self._lock:
+            yield
 
     def refresh(self) -> None:
         """Read what was appended since. Raises `Tampered` at the first act that does not follow from the one before."""

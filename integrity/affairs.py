@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from graph.store import Store
 from integrity.acts import Book, Fold
 from integrity.appeals import AppealDesk, AppealFold
 from integrity.cases import CaseDesk, CaseFold
 from integrity.complaints import ComplaintDesk, ComplaintFold
-from integrity.judgements import JudgementDesk, JudgementFold, Outranking, outranking
+from integrity.judgements import JudgementDesk, JudgementFold, Outranking, Said, outranking
 from integrity.policy import Policy
 
 
@@ -34,6 +35,43 @@ class Affairs:
     def outranking(self) -> Outranking:
         """What the judgements that stand make of a run."""
         return outranking(self.judgements)
+
+    def acted(self) -> Acted:
+        """What people have done, all of it after one and the same act."""
+        with self.book.still():
+            return Acted(len(self.book.acts), self.complaints.fates(), _abusive(self.outranking()))
+
+
+@dataclass(frozen=True)
+class Acted:
+    """What people had done after so many acts, as far as claims are assessed by it: `fates` complaint id to outcome,
+    which outranks the records; `abusive` the buyers whom somebody judged so."""
+
+    acts: int = 0
+    fates: Mapping[str, str] = field(default_factory=dict)
+    abusive: frozenset[str] = frozenset()
+
+
+NOBODY = Acted()
+"""Before anybody has done anything."""
+
+
+def acted(store: Store, acts: int | None = None) -> Acted:
+    """What people had done after so many acts (None: all). Raises `Tampered`."""
+    complaints, judged, count = stood(store, acts)
+    return Acted(count, complaints.fates(), _abusive(judged))
+
+
+def cited(store: Store) -> frozenset[str]:
+    """Runs that open appeals are against, and that cases rest on which are not closed. Raises `Tampered`."""
+    appeals, cases = AppealFold(), CaseFold()
+    Book(store, (appeals, cases), words=False).refresh()
+    contested = {one.run_id for one in appeals.all.values() if one.state == "open"}
+    return frozenset(contested | {one.run_id for one in cases.all.values() if one.state != "closed"})
+
+
+def _abusive(judged: Outranking) -> frozenset[str]:
+    return frozenset(buyer for buyer, one in judged.accounts.items() if one.about.said is Said.ABUSIVE)
 
 
 def stood(store: Store, acts: int | None = None) -> tuple[ComplaintFold, Outranking, int]:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pyarrow.compute as pc
 
 from graph.errors import NotFound
 from graph.store import Store
+from integrity.acts import fingerprint
+from integrity.affairs import NOBODY, Acted
 from integrity.checkout_view import PublishedRun
 from integrity.columns import rows_of
 from integrity.instants import to_iso
 from integrity.policy import Policy
+from integrity.references import Reference
 from integrity.remedies import (
     AccountFacts,
     Basis,
@@ -24,11 +27,13 @@ from integrity.remedies import (
     entitled,
     for_store,
 )
+from integrity.version import ringfence_version
 
 
 @dataclass(frozen=True)
 class Assessment:
-    """A claim with the remedies that apply; `told_to_store` are those that its store may use and see."""
+    """A claim with the remedies that apply; `told_to_store` are those that its store may use and see. `reference` names
+    all that it rests on and what came of it: `replay_claims` assesses the same once more by it."""
 
     refund_id: str
     store_id: str
@@ -36,9 +41,14 @@ class Assessment:
     remedies: tuple[Remedy, ...]
     told_to_store: tuple[Remedy, ...]
     basis: Basis
+    reference: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for `--json`."""
+        return {**self.said(), "reference": self.reference}
+
+    def said(self) -> dict[str, Any]:
+        """What came of it, in plain values."""
         seen = {one.kind for one in self.told_to_store}
         return {
             "refund_id": self.refund_id,
@@ -111,11 +121,10 @@ def assess_claim(
     *,
     known_by: int,
     now: int,
-    fates: Mapping[str, str] | None = None,
-    abusive: Collection[str] = (),
+    acted: Acted = NOBODY,
 ) -> Assessment:
-    """The remedies for one claim, as known by load `known_by`. `fates` are outcomes of complaints by id that outrank
-    the records'; `abusive` buyers that a person judged so. Raises `NotFound`: no such claim, or of an unknown order."""
+    """The remedies for one claim, as known by load `known_by` and after what people had done by then. Raises
+    `NotFound`: no such claim, or of an unknown order."""
 
     def find(table: str, column: str, values: list[Any]) -> list[dict[str, Any]]:
         return rows_of(store.find(table, column, values, known_by=known_by)) if values and known_by else []
@@ -126,14 +135,14 @@ def assess_claim(
         what = f"no claim {refund_id!r}" if refund is None else f"the order of claim {refund_id!r} is not known yet"
         raise NotFound(what, where=store.url, do="check the id; load newer data")
     reports = {row["complaint_id"]: row["outcome"] for row in find("complaints", "refund_id", [refund_id])}
-    complaints = [(fates or {}).get(id_, outcome) for id_, outcome in reports.items()]
+    complaints = [acted.fates.get(id_, outcome) for id_, outcome in reports.items()]
     shop = next(iter(find("stores", "store_id", [order["store_id"]])), {})
     beside = find("refunds", "parcel", [refund["parcel"]] if refund["parcel"] is not None else [])
     others = find("orders", "order_id", sorted({row["order_id"] for row in beside} - {order["order_id"]}))
     elsewhere = any((one["buyer_id"], one["store_id"]) != (order["buyer_id"], order["store_id"]) for one in others)
     account, evidence = None, list[dict[str, Any]]()
     if published is not None:
-        account = read_accounts(published, [order["buyer_id"]], policy, abusive=abusive).get(order["buyer_id"])
+        account = read_accounts(published, [order["buyer_id"]], policy, abusive=acted.abusive).get(order["buyer_id"])
         of_claim = (pc.field("source_table") == "refunds") & (pc.field("source_id") == refund_id)
         rows = rows_of(published.table("run_evidence").filter(of_claim))
         evidence = [row for row in rows if row["buyer_id"] == order["buyer_id"]]
@@ -141,4 +150,15 @@ def assess_claim(
     basis = basis_of(published, policy)
     found = claim_remedies(facts, account, policy, basis, now=now)
     told = for_store(found, order["store_id"], entitled(policy, shop.get("experience_score"), now))
-    return Assessment(refund_id, order["store_id"], order["buyer_id"], tuple(found), tuple(told), basis)
+    made = Assessment(refund_id, order["store_id"], order["buyer_id"], tuple(found), tuple(told), basis)
+    rests_on = Reference(
+        refund_id,
+        basis.run_id,
+        known_by,
+        acted.acts,
+        now,
+        policy.digest[:16],
+        ringfence_version(),
+        fingerprint(made.said()),
+    )
+    return replace(made, reference=rests_on.text)

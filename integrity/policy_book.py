@@ -19,6 +19,7 @@ from graph.errors import BadInput, NotFound, RunHeld, StoreProblem
 from graph.leases import held
 from graph.store import RunRecord, Store
 from integrity.acts import Act, Actor, Book, Draft
+from integrity.affairs import cited
 from integrity.invariants import RunFacts, broken, facts_in, facts_of
 from integrity.policy import Policy, default_policy, default_text, validate_policy
 from integrity.policy_journal import policy_of, remember_policy
@@ -191,7 +192,7 @@ def publish_policy(
             made = book.append(policy, by, now(), body)
             if outcome is not None:
                 store.publish(lease, outcome.run.run_id, at=now())
-                dropped = tuple(drop_old_runs(store, lease, policy))
+                dropped = tuple(drop_old_runs(store, lease, policy, now=now(), cited=cited(store)))
                 run = find_run(store, outcome.run.run_id)
                 outcome = replace(outcome, run=run, state="published", dropped=dropped)
         return PolicyOutcome(made, outcome)

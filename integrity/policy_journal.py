@@ -11,19 +11,19 @@ from graph.errors import BadInput
 from graph.store import RunRecord, Store
 from integrity.policy import Policy, validate_policy
 
-_JOURNAL = "policies"
+POLICIES = "policies"
 _PAGE = 1000
 
 
 def remember_policy(store: Store, policy: Policy, *, at: int) -> None:
     """Note the policy under its digest. Idempotent."""
-    store.note(_JOURNAL, [{"at": at, "id": policy.digest, "body": policy.canonical}])
+    store.note(POLICIES, [{"at": at, "id": policy.digest, "body": policy.canonical}])
 
 
 def policy_of(store: Store, run: RunRecord) -> Policy | None:
     """The policy that a run was decided by, or None where this store has no note of it that this version understands:
     an upgrade that renames a field must not keep checkout from serving the run that stands."""
-    for row in read_journal(store, _JOURNAL):
+    for row in read_journal(store, POLICIES):
         if row["id"] == run.policy_digest:
             try:
                 return validate_policy(json.loads(row["body"]), where=f"policy of {run.run_id} in {store.url}")

@@ -1,19 +1,23 @@
-"""Which run readers see: publish, roll back, and let go of old runs.
+"""Which run readers see: publish, roll back, and let go of old runs without losing what a kept one rests on.
 
 Each is one switch in the store under the `run` lease; earlier runs stay readable until retention drops them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import json
+from collections.abc import Collection, Iterable, Mapping
 
 from graph.errors import BadInput, NotFound
 from graph.leases import held
 from graph.store import Lease, RunRecord, Store
+from integrity.instants import to_iso
 from integrity.policy import Policy
 
 RUN_LEASE = "run"
 """The lease that detection and publication hold."""
+DROPPED = "dropped_runs"
+"""The journal of runs that retention let go."""
 
 
 def find_run(store: Store, run_id: str | None) -> RunRecord:
@@ -24,7 +28,9 @@ def find_run(store: Store, run_id: str | None) -> RunRecord:
     for run in store.runs():
         if run.run_id == wanted:
             return run
-    raise NotFound(f"no run {wanted!r}", where=store.url, do="`ringfence runs` lists them")
+    gone = dropped_at(store, wanted)
+    what = f"no run {wanted!r}" if gone is None else f"run {wanted} was dropped by retention at {to_iso(gone)}"
+    raise NotFound(what, where=store.url, do="`ringfence runs` lists them")
 
 
 def publish(store: Store, run_id: str, *, now: int, holder: str, wait: float = 0.0) -> RunRecord:
@@ -60,18 +66,54 @@ def rollback(store: Store, *, now: int, holder: str, to: str | None = None, wait
     return find_run(store, earlier[-1].run_id)
 
 
-def drop_old_runs(store: Store, lease: Lease, policy: Policy) -> list[str]:
+def drop_old_runs(
+    store: Store, lease: Lease, policy: Policy, *, now: int, cited: Collection[str] = frozenset()
+) -> list[str]:
     """Drop what the policy no longer keeps: published runs but the latest few, and unpublished ones older than these.
 
-    The run that readers see is always kept. Returns the ids dropped."""
-    kept = _published(store)[-policy.publication.keep_published_runs :]
-    if not kept:
+    The run that readers see is always kept, and so are those in `cited`; and whatever replaying a run that is kept
+    reads. What is dropped is noted in the journal `DROPPED` first, so that nobody has to guess what became of it.
+    Returns the ids dropped."""
+    latest = _published(store)[-policy.publication.keep_published_runs :]
+    if not latest:
         return []
-    current, oldest = store.head().run, _age(kept[0])
-    old = [run.run_id for run in store.runs() if _age(run) < oldest and run.run_id != current]
+    runs = {run.run_id: run for run in store.runs()}
+    oldest, current = _age(latest[0]), store.head().run
+    kept = {name for name, run in runs.items() if _age(run) >= oldest or name == current or name in cited}
+    kept |= {needed for name in sorted(kept) for needed in replay_needs(runs[name], runs)}
+    old = sorted(runs.keys() - kept, key=lambda name: _age(runs[name]))
     if old:
+        body = {name: json.dumps({"as_of": runs[name].as_of, "policy": runs[name].policy}) for name in old}
+        store.note(DROPPED, [{"at": now, "id": name, "body": body[name]} for name in old])
         store.drop_runs(lease, old)
     return old
+
+
+def replay_needs(run: RunRecord, runs: Mapping[str, RunRecord]) -> tuple[str, ...]:
+    """Ids of the runs that replaying `run` reads, kept or not: its parent, whose rings it carries on; the one over
+    earlier data, whose limits it went on from; the one that measured the market. `runs` are those kept, by id."""
+    stats = json.loads(run.stats)
+    found = [run.parent]
+    if "before_of" in stats:
+        found.append(stats["before_of"])
+    else:  # made by an earlier version: from parent to parent
+        while (last := found[-1]) in runs and last is not None and runs[last].as_of >= run.as_of:
+            if runs[last].parent in found:
+                break
+            found.append(runs[last].parent)
+    found.append(stats.get("frozen_of"))
+    return tuple(dict.fromkeys(name for name in found if name is not None and name != run.run_id))
+
+
+def lacking(run: RunRecord, runs: Mapping[str, RunRecord]) -> tuple[str, ...]:
+    """The runs that replaying `run` would need and that are not kept."""
+    return tuple(name for name in replay_needs(run, runs) if name not in runs)
+
+
+def dropped_at(store: Store, run_id: str) -> int | None:
+    """When retention dropped a run; None where it never did."""
+    rows = store.noted(DROPPED, [run_id]).to_pylist()
+    return int(rows[0]["at"]) if rows else None
 
 
 def last_good_run(store: Store) -> RunRecord | None:

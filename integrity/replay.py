@@ -21,7 +21,7 @@ from graph.store import RunRecord, Store
 from integrity.columns import rows_of
 from integrity.policy import Policy
 from integrity.policy_journal import policy_of
-from integrity.publication import find_run
+from integrity.publication import find_run, lacking
 from integrity.runs import Computed, Detect, compute, ground_of
 from integrity.version import ringfence_version
 
@@ -82,7 +82,7 @@ def replay(
 def computed_again(store: Store, run: RunRecord, policy: Policy, *, detect: Detect | None = None) -> Computed:
     """What the run computes from its recorded ground."""
     stats = json.loads(run.stats)
-    _need_parent(store, run)
+    _need(store, run)
     ground = ground_of(
         store,
         run.parent,
@@ -94,22 +94,14 @@ def computed_again(store: Store, run: RunRecord, policy: Policy, *, detect: Dete
     return compute(ground, policy, detect=detect)
 
 
-def _need_parent(store: Store, run: RunRecord) -> None:
-    """Raise `BadInput` where a run before was let go of: the parent, whose rings this run carries on, and whoever comes
-    before it up to the first that looked at an earlier instant, whose limits it went on from."""
-    kept = {one.run_id: one for one in store.runs()}
-    parent, seen = run.parent, {run.run_id}
-    while parent is not None and parent not in seen:
-        if parent not in kept:
-            raise BadInput(
-                f"the run {parent} that it goes on from was dropped",
-                where=run.run_id,
-                do="keep more runs (`keep_published_runs` of the policy) to replay older ones",
-            )
-        if kept[parent].as_of < run.as_of:
-            return
-        seen.add(parent)
-        parent = kept[parent].parent
+def _need(store: Store, run: RunRecord) -> None:
+    """Raise `BadInput` where a run that this one went on from was let go."""
+    for name in lacking(run, {one.run_id: one for one in store.runs()}):
+        raise BadInput(
+            f"the run {name} that it goes on from was dropped",
+            where=run.run_id,
+            do="keep more runs (`keep_published_runs` of the policy) to replay older ones",
+        )
 
 
 def digest_of(rows: pa.Table) -> str:

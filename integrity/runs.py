@@ -30,10 +30,10 @@ from graph.leases import held
 from graph.reader import take_snapshot
 from graph.snapshot import Snapshot
 from graph.store import Lease, RunRecord, Store
-from integrity.affairs import stood
+from integrity.affairs import cited, stood
 from integrity.columns import counts
 from integrity.decide import Findings, decide
-from integrity.earlier import earlier_statuses
+from integrity.earlier import earlier_run, statuses_of
 from integrity.heard import heard
 from integrity.invariants import RunFacts, broken, facts_in, facts_of
 from integrity.judgements import Outranking
@@ -54,8 +54,8 @@ Step = Callable[[str], None]
 class Ground:
     """What a run rests on: the `snapshot` without what people took out, what their judgements make of it, how many acts
     had been done (`acts`), the rings of the parent run, whose names it carries on (`former`), and what the run before
-    over earlier data had decided, buyer to status (`before`). `frozen` are the measures of the market by run
-    `frozen_of`, where they stand in for measuring it anew."""
+    over earlier data (`before_of`) had decided, buyer to status (`before`). `frozen` are the measures of the market by
+    run `frozen_of`, where they stand in for measuring it anew."""
 
     snapshot: Snapshot
     judged: Outranking
@@ -64,6 +64,7 @@ class Ground:
     before: Mapping[str, str] = field(default_factory=dict)
     frozen: Frozen | None = None
     frozen_of: str | None = None
+    before_of: str | None = None
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,8 @@ class Computed:
 @dataclass(frozen=True)
 class RunOutcome:
     """What became of a run. `state` is `published`, `held` or `complete` (whole, not published, not held); `repeated`
-    says that a run over the same ground was there already; `dropped` names old runs that retention let go."""
+    says that a run over the same ground was there already; `dropped` names old runs that retention let go: what they
+    decided, and assessments of claims that rest on them, can't be replayed any more."""
 
     run: RunRecord
     state: Literal["published", "held", "complete"]
@@ -162,7 +164,7 @@ def run_detection(
         if publish and run.state != "held":
             tell("publishing")
             store.publish(lease, run.run_id, at=now())
-            dropped = drop_old_runs(store, lease, policy)
+            dropped = drop_old_runs(store, lease, policy, now=now(), cited=cited(store))
     if computed is not None:  # the lease is given back: nobody waits for a shadow
         beside(store, run, policy, partial(_shadowed, ground, policy, computed, detect), computed.decisions)
     return _outcome(store, find_run(store, record.run_id), repeated, dropped)
@@ -182,7 +184,7 @@ def ground_of(
     Raises `BadInput`, also where run `frozen_of` kept no measures that this version reads; `NotFound`, `Tampered`."""
     _, judged, count = stood(store, acts)
     snapshot = without(take_snapshot(store, as_of=as_of, known_by=known_by), judged.removals)
-    before = earlier_statuses(store, parent, as_of=snapshot.as_of)
+    before_of = earlier_run(store, parent, as_of=snapshot.as_of)
     frozen = None
     if frozen_of is not None:
         frozen = read_frozen(store.run_rows(find_run(store, frozen_of).run_id, "run_frozen"))
@@ -192,7 +194,8 @@ def ground_of(
                 where=frozen_of,
                 do="run detection again: ringfence detect",
             )
-    return Ground(snapshot, judged, count, _former(store, parent), before, frozen, frozen_of)
+    before = statuses_of(store, before_of)
+    return Ground(snapshot, judged, count, _former(store, parent), before, frozen, frozen_of, before_of)
 
 
 def compute(ground: Ground, policy: Policy, *, detect: Detect | None = None, step: Step = lambda _: None) -> Computed:
@@ -285,6 +288,7 @@ def _write(
         "rings": findings.rings.num_rows,
         "acts": ground.acts,
         "frozen_of": ground.frozen_of,
+        "before_of": ground.before_of,
         "statuses": counts(decisions, "status"),
         "detection": findings.stats,
         "invariants": facts.to_json(),

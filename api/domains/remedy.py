@@ -18,6 +18,8 @@ from integrity import remedies as rules
 from integrity import remedy_words as words
 from integrity.assess import Assessment, assess_claim, basis_of
 from integrity.judgements import Said
+from integrity.references import Reference
+from integrity.replay_claims import replay_claim
 
 
 @strawberry.enum(description="What can be done about a claim or an account.")
@@ -97,6 +99,20 @@ class ClaimAssessment:
     )
     run_id: strawberry.ID | None = strawberry.field(description="The run that it rests on; null before any.")
     policy: str = strawberry.field(description="The version of the policy that it rests on.")
+    reference: str = strawberry.field(
+        description="Names all that this rests on: keep it with what you decide, and `replayClaim` gives the same."
+    )
+
+
+@strawberry.type(description="A claim assessed once more, from what the reference names.")
+class ClaimReplay:
+    """As in integrity.replay_claims.ReplayedClaim."""
+
+    refund_id: strawberry.ID = strawberry.field(description="The claim.")
+    run_id: strawberry.ID | None = strawberry.field(description="The run that it rests on; null before any.")
+    same: bool = strawberry.field(description="Whether the same came of it, to the byte.")
+    recorded: str = strawberry.field(description="Fingerprint of what was said then.")
+    again: str = strawberry.field(description="Fingerprint of what is said of the same now.")
 
 
 def words_of(text: words.Words) -> Words:
@@ -168,8 +184,7 @@ def assessed(context: Context, refund_id: str) -> Assessment | None:
             context.policy,
             known_by=view.head.load,
             now=context.state.now(),
-            fates=context.state.affairs.complaints.fates(),
-            abusive=judged_abusive(context),
+            acted=context.state.affairs.acted(),
         )
     except NotFound:
         return None
@@ -265,4 +280,24 @@ class RemedyQuery:
             told_to_store=_seen_kinds(found.told_to_store),
             run_id=None if found.basis.run_id is None else strawberry.ID(found.basis.run_id),
             policy=found.basis.policy,
+            reference=found.reference,
+        )
+
+    @resolver("An assessed claim once more, from what its reference names; an error where that is not kept any more.")
+    def replay_claim(
+        self,
+        info: Info,
+        reference: Annotated[str, strawberry.argument(description="As `assessClaim { reference }` gave it.")],
+    ) -> ClaimReplay:
+        """A replay."""
+        context = info.context
+        context.saw("refund", check_id(Reference.of(reference).refund_id, "a claim's id"))
+        found = replay_claim(context.view.store, reference)
+        context.saw("account", found.assessment["buyer_id"])
+        return ClaimReplay(
+            refund_id=strawberry.ID(found.refund_id),
+            run_id=None if found.run_id is None else strawberry.ID(found.run_id),
+            same=found.same,
+            recorded=found.recorded,
+            again=found.again,
         )

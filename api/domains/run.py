@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Annotated
@@ -23,7 +24,7 @@ from integrity.diff import RingChange as ChangedRing
 from integrity.diff import RingMove as MovedRing
 from integrity.diff import RunDiff as Difference
 from integrity.diff import diff_runs
-from integrity.publication import RUN_LEASE
+from integrity.publication import RUN_LEASE, lacking
 
 
 @strawberry.enum(description="What became of a run.")
@@ -81,6 +82,9 @@ class Run:
     limited_count: int | None = strawberry.field(description="Accounts it limits.")
     ring_count: int | None = strawberry.field(description="Rings it found.")
     statuses: list[StatusCount] = strawberry.field(description="Accounts by status.")
+    replay_lacks: list[strawberry.ID] = strawberry.field(
+        description="Runs that replaying it would need and that retention dropped; empty: it can be replayed."
+    )
 
 
 @strawberry.type(description="An account that stands otherwise after a run than before; null: not known to that run.")
@@ -228,7 +232,15 @@ def run_of(context: Context, record: RunRecord) -> Run:
             for status in AccountStatus
             if stats.statuses
         ],
+        replay_lacks=[strawberry.ID(name) for name in lacking(record, _kept(context))],
     )
+
+
+def _kept(context: Context) -> Mapping[str, RunRecord]:
+    found: Mapping[str, RunRecord] = context.once(
+        ("runs", "kept"), lambda: {one.run_id: one for one in context.view.store.runs()}
+    )
+    return found
 
 
 def _account_change(one: ChangedAccount) -> AccountChange:

@@ -49,6 +49,19 @@ def test_a_claim_assessed_says_what_applies_and_what_its_store_is_told(api: Aske
     assert api.data(ASSESS, r="none")["assessClaim"] is None
 
 
+def test_an_assessed_claim_replays_by_its_reference(api: Asked) -> None:
+    ask = "query ($r: ID!) { assessClaim(refundId: $r) { reference } }"
+    again = "query ($r: String!) { replayClaim(reference: $r) { refundId runId same recorded again } }"
+    reference = api.data(ask, r="r-0")["assessClaim"]["reference"]
+    found = api.data(again, r=reference)["replayClaim"]
+    assert (found["refundId"], found["runId"], found["same"]) == ("r-0", "run-1", True)
+    assert found["recorded"] == found["again"] == reference.rpartition(":")[2]
+    assert api.code(again, r="r-0") == "BAD_INPUT"
+    assert api.code(again, r=reference.replace("run-1", "run-2")) == "NOT_FOUND"
+    other = api.data(again, r=reference.replace("r-0", "r-2"))["replayClaim"]
+    assert not other["same"]
+
+
 def test_a_store_is_told_in_its_own_words_what_its_score_entitles_it_to(store: Store, serve: Serve) -> None:
     market.fill(
         store,

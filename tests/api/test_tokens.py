@@ -156,6 +156,7 @@ QUESTIONS = {
     "Mutation.decideCase": 'mutation { decideCase(id: "case-0", decision: HONEST, reason: "so") { id } }',
     "Mutation.closeCase": 'mutation { closeCase(id: "case-0", reason: "so") { id } }',
     "Query.assessClaim": '{ assessClaim(refundId: "r-0") { policy } }',
+    "Query.replayClaim": '{ replayClaim(reference: "claim:r-0:-:1:0:0:p:v:s") { same } }',
     "Query.myStore": "{ myStore { id } }",
     "Query.myClaim": '{ myClaim(id: "r-0") { id } }',
     "Query.purchaseLimit": '{ purchaseLimit(buyerId: "b-01", storeId: "s-1") { verdict } }',

@@ -24,6 +24,19 @@ def test_a_claim_is_assessed_with_the_words_for_both_sides(ringfence: Command, s
     assert [one["remedy"] for one in late["remedies"]] == ["exclude_from_store_rates"]
 
 
+def test_an_assessed_claim_replays_and_another_answer_has_a_code_of_its_own(ringfence: Command, store: Store) -> None:
+    market.fill(store)
+    market.put_run(store, "run-1")
+    told = ringfence("assess", "r-0", "--now", NOW, "--json").json
+    assert f"ringfence replay --claim {told['reference']}" in ringfence("assess", "r-0", "--now", NOW).out
+    again = ringfence("replay", "--claim", told["reference"], "--json")
+    assert (again.code, again.json["same"], again.json["assessment"]["remedies"]) == (0, True, told["remedies"])
+    changed = ringfence("replay", "--claim", told["reference"].replace("r-0", "r-2"))
+    assert changed.code == 9
+    assert "the same ground gives another assessment" in changed.err
+    assert ringfence("replay", "--claim", "r-0").code == 3
+
+
 def test_an_unknown_claim_a_bad_instant_and_an_empty_store_are_told(ringfence: Command, store: Store) -> None:
     assert ringfence("assess", "r-0").code == 8
     market.fill(store)

@@ -14,11 +14,15 @@ from graph.open import open_store
 from graph.store import Store
 from integrity.acts import Actor, Book, Draft
 from integrity.acts_check import verify
-from integrity.affairs import Affairs
+from integrity.affairs import Affairs, acted
+from integrity.assess import assess_claim
+from integrity.checkout_view import published_run
 from integrity.complaint_counts import counts
 from integrity.complaints import Filing
 from integrity.judgements import About, Said, Target
+from integrity.publication import DROPPED
 from integrity.replay import digest_of, replay
+from integrity.replay_claims import replay_claim
 from integrity.runs import run_detection
 from tests.integrity.hand import DAY, DEVICE, NOW, load_market, market_findings, policy
 
@@ -58,6 +62,25 @@ def story(store: Store) -> list[Any]:
     told += [done.healed, done.healed_by]
     told += [digest_of(store.run_rows(store.head().run or "", f"run_{name}")) for name in ("accounts", "decisions")]
     told.append(replay(store, detect=lambda _s, _d: market_findings()).same)
+    run = store.head().run or ""
+    published = published_run(store, run, ROOMY)
+    assessed = assess_claim(
+        store, "r-actor-2", published, ROOMY, known_by=store.head().load, now=NOW + 2 * DAY, acted=acted(store)
+    )
+    told += [assessed.reference, replay_claim(store, assessed.reference).same]
+    few = policy(publication={"keep_published_runs": 2, "max_limited_share": 1.0})
+    for hour in range(5, 0, -1):
+        made = run_detection(
+            store,
+            policy=few,
+            now=lambda hour=hour: NOW + 3 * DAY - hour,
+            holder="test",
+            as_of=NOW - hour * DAY // 24,
+            detect=lambda _s, _d: market_findings(),
+        )
+        told.append(made.dropped)
+    told.append([(row["id"], row["body"]) for row in store.notes(DROPPED).to_pylist()])
+    told += [[one.run_id for one in store.runs()], replay(store, detect=lambda _s, _d: market_findings()).same]
     told.append(store.find("complaints", "refund_id", ["r-actor-1"]).to_pylist())
     told.append([(act.n, act.at, act.by, act.kind) for act in affairs.book.acts])
     told.append(verify(store, signing_key=KEY, head=affairs.book.head).signed)

@@ -84,7 +84,7 @@ def judged(buyers: int, seed: int) -> Iterator[Judged]:
         reported = [
             Reported(row["complaint_id"], row["refund_id"], row["type"], row["at"]) for row in withheld.to_dicts()
         ]
-        base = ground(store, fates={}, filed=reported)
+        base = ground(store, store.head(), filed=reported)
         rules = default_policy().complaints
         for case, row in zip(cases(base, reported), withheld.to_dicts(), strict=True):
             refund = told[case.reported.refund_id]

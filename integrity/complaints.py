@@ -6,16 +6,18 @@ acts; `uptake` brings it into the records that detection reads, before the next 
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from graph.errors import BadInput, Forbidden, NotFound
-from graph.store import Store
+from graph.store import Head, Store
 from integrity.accord import Accord, accords
 from integrity.acts import Act, Actor, Book, Draft, Request, fingerprint
 from integrity.columns import find_frame
 from integrity.policy import Complaints as Rules
+from integrity.standing import Fate, Tally, tally
 from integrity.texts import ERASED, forgotten
 from integrity.triage import Ground, Proposal, Reported, Weighed, cases, ground, weigh
 
@@ -101,6 +103,8 @@ class ComplaintFold:
     filed: dict[str, Complaint] = field(default_factory=dict)
     elsewhere: dict[str, tuple[Verdict, ...]] = field(default_factory=dict)
     of_refund: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    told: list[Fate] = field(default_factory=list)
+    """What became of complaints, act by act, for whoever counts on from where it was."""
 
     def apply(self, act: Act) -> None:
         """Take up what was filed and decided."""
@@ -109,6 +113,7 @@ class ComplaintFold:
                 self._file(act, told)
         elif act.kind == VERDICT:
             given = Verdict(act.body["outcome"], act.at, act.by, act.body["reason"], act.n)
+            self.told.append(Fate(act.subject, None, given.outcome))
             known = self.filed.get(act.subject)
             if known is not None:
                 self.filed[act.subject] = replace(known, verdicts=(*known.verdicts, given))
@@ -123,6 +128,7 @@ class ComplaintFold:
         made = Complaint(**fields, filed_at=act.at, by=act.by)
         if made.proposal != Proposal.NEEDS_A_PERSON:
             made = replace(made, verdicts=(Verdict(made.proposal, act.at, TRIAGE, "; ".join(made.reasons), act.n),))
+        self.told.append(Fate(made.complaint_id, made.store_id, made.outcome))
         self.filed[made.complaint_id] = made
         self.of_refund[made.refund_id] = (*self.of_refund.get(made.refund_id, ()), made.complaint_id)
 
@@ -156,7 +162,9 @@ class ComplaintDesk:
 
     def __init__(self, store: Store, book: Book, fold: ComplaintFold, rules: Callable[[], Rules]) -> None:
         self._store, self._book, self._fold, self._rules = store, book, fold, rules
-        self._ground: tuple[object, Ground] | None = None
+        self._ground: Ground | None = None
+        self._head: Head | None = None
+        self._tally, self._counted, self._counting = Tally({}, {}), 0, threading.Lock()
 
     def file(self, filings: Sequence[Filing], *, by: Actor, now: int, key: str = "") -> list[Complaint | Refused]:
         """File complaints, each on its own: what cannot be filed is `Refused` with the reason, the others stand.
@@ -267,17 +275,30 @@ class ComplaintDesk:
 
     def _base(self, buyers: Collection[str] | None = None) -> Ground:
         """The ground of the store's head, made anew when the head moves, with what was filed here about these buyers
-        (None: about all) up to the last act: a store's report counts for the next one's at once."""
-        head = self._store.head()
-        if self._ground is None or self._ground[0] != head:
-            self._ground = head, ground(self._store, fates=self._fold.fates())
-        return self._ground[1].with_reports(
+        (None: about all) and with stores as they stand up to the last act: what one store reports, and what becomes of
+        it, counts for the next complaint at once."""
+        base = self._standing_ground()
+        return base.with_reports(
             [
                 (one.buyer_id, one.filed_at, one.store_id)
                 for one in self._fold.filed.values()
                 if buyers is None or one.buyer_id in buyers
             ]
         )
+
+    def _standing_ground(self) -> Ground:
+        with self._counting:
+            head = self._store.head()
+            if self._ground is None or self._head != head:
+                self._tally, self._counted = tally(self._store, known_by=head.load), 0
+                self._ground, self._head = ground(self._store, head, self._tally.standings()), head
+            fresh = self._fold.told[self._counted :]
+            if fresh:
+                for fate in fresh:
+                    self._tally.take(fate)
+                self._counted += len(fresh)
+                self._ground = self._ground.with_standings(self._tally.standings())
+            return self._ground
 
     def _weighed(self, fresh: Mapping[str, tuple[Filing, Mapping[str, Any]]], now: int) -> list[dict[str, Any]]:
         base = self._base({claim["buyer_id"] for _, claim in fresh.values()})

@@ -21,11 +21,11 @@ from typing import Any, Final
 
 import polars as pl
 
-from graph.store import Store
+from graph.store import Head, Store
 from integrity.columns import find_frame, frame_of, rows_of, scan_frame
 from integrity.instants import DAY
 from integrity.policy import Complaints
-from integrity.standing import Standing, Standings, standings
+from integrity.standing import Standing, Standings, tally
 
 SOUND: Final = 0.93
 """A return of at least this share of what was shipped came back whole: scales and wrappings differ a little."""
@@ -99,6 +99,10 @@ class Ground:
     standings: Standings
     reports: Mapping[str, Sequence[tuple[int, str]]]
 
+    def with_standings(self, known: Standings) -> Ground:
+        """The same ground with stores as they stand now."""
+        return replace(self, standings=known)
+
     def with_reports(self, more: Sequence[tuple[str, int, str]]) -> Ground:
         """The same ground with reports (buyer, instant, store) that are being made."""
         reports = dict(self.reports)
@@ -107,10 +111,9 @@ class Ground:
         return replace(self, reports=reports)
 
 
-def ground(store: Store, *, fates: Mapping[str, str], filed: Sequence[Reported] = ()) -> Ground:
-    """What stands at the store's head. `fates`: outcomes of complaints that outrank the records'; `filed`: complaints
-    that the records may not hold yet."""
-    head = store.head()
+def ground(store: Store, head: Head, known: Standings | None = None, *, filed: Sequence[Reported] = ()) -> Ground:
+    """What stands at a head of the store. `known` are the standings of stores, by default those of the records;
+    `filed` complaints that the records may not hold yet."""
     risk: dict[str, float] = {}
     actors: frozenset[str] = frozenset()
     if head.run is not None:
@@ -125,7 +128,7 @@ def ground(store: Store, *, fates: Mapping[str, str], filed: Sequence[Reported] 
         risk,
         actors,
         _pictures(store, head.load),
-        standings(store, known_by=head.load, fates=fates),
+        tally(store, known_by=head.load).standings() if known is None else known,
         _reports(store, head.load, filed),
     )
 

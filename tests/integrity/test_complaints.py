@@ -7,6 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from graph.errors import BadInput, Forbidden, NotFound
 from graph.reader import take_snapshot
@@ -15,9 +17,9 @@ from graph.store import Store
 from integrity.accord import accords
 from integrity.acts import Actor
 from integrity.affairs import Affairs
-from integrity.complaints import Complaint, Filing, Refused, Verdict
+from integrity.complaints import Complaint, Filing, Refused, Verdict, complaint_id
 from integrity.runs import run_detection
-from integrity.standing import made
+from integrity.standing import Fate, Tally, made
 from integrity.triage import STORES_IN_ACCORD, Case, Proposal, Reported, ground, probability, weigh
 from integrity.uptake import take_up
 from tests.integrity import hand
@@ -25,6 +27,7 @@ from tests.integrity.hand import DAY, NOW, load, market_findings, order, refund
 
 SHOP = Actor("shop one", "store", "s1")
 ANNA, BEN = Actor("anna", "investigator"), Actor("ben", "senior_investigator")
+EVE = Actor("eve", "senior_investigator")
 ONLY = "abnormal_refund_only"
 
 
@@ -260,6 +263,71 @@ def test_stores_that_file_one_after_the_other_are_noticed_by_the_third(affairs: 
     assert [each.store_ids for each in affairs.complaint_desk.accords()] == [("s1", "s2", "s3")]
 
 
+def test_what_becomes_of_a_stores_complaint_counts_for_its_next_one_at_once(affairs: Affairs) -> None:
+    """With no load and no run in between, here and in every other process; the next load changes nothing about it."""
+    store = affairs.book.store
+    other = Affairs(store, hand.policy)
+
+    def told(desk: Affairs, refund_id: str) -> tuple[float, list[str]]:
+        found = desk.complaint_desk.weigh_again(complaint_id(Filing(refund_id, ONLY)))
+        return round(found.probability, 9), [one for one in found.reasons if "store" in one]
+
+    filed = [one(affairs, "r-actor-1"), one(affairs, "r-lone-1")]
+    other.book.refresh()
+    before = told(other, "r-lone-1")
+    decide = affairs.complaint_desk.decide
+    decide(filed[0].complaint_id, "upheld", "seen", by=BEN, now=NOW)
+    upheld = told(affairs, "r-lone-1")
+    assert upheld[0] > before[0]
+    assert "1 of 1 decided complaints of this store were upheld" in upheld[1]
+    decide(filed[0].complaint_id, "dismissed", "looked again", by=EVE, now=NOW)
+    dismissed = told(affairs, "r-lone-1")
+    assert dismissed[0] < before[0]
+    assert "0 of 1 decided complaints of this store were upheld" in dismissed[1]
+    other.book.refresh()
+    assert told(other, "r-lone-1") == dismissed
+    # taken up into the records, and by somebody who never saw it otherwise
+    assert take_up(store, affairs.complaints, now=NOW, holder="test") == 2
+    late = Affairs(store, hand.policy)
+    late.book.refresh()
+    assert told(affairs, "r-lone-1") == told(other, "r-lone-1") == told(late, "r-lone-1") == dismissed
+
+
+def test_a_verdict_on_a_complaint_of_the_records_counts_at_once_too(affairs: Affairs) -> None:
+    row = {"complaint_id": "c1", "refund_id": "r-actor-1", "filed_at": NOW, "type": ONLY, "outcome": "pending"}
+    load(affairs.book.store, complaints=[row])
+    mine = one(affairs, "r-lone-1")
+    before = affairs.complaint_desk.weigh_again(mine.complaint_id)
+    affairs.complaint_desk.decide("c1", "upheld", "seen", by=BEN, now=NOW)
+    assert affairs.complaint_desk.weigh_again(mine.complaint_id).probability > before.probability
+
+
+COUNTED = st.lists(
+    st.tuples(st.integers(0, 5), st.sampled_from(["a", "b"]), st.sampled_from(["pending", "upheld", "dismissed"])),
+    max_size=20,
+)
+
+
+@given(COUNTED)
+def test_counting_on_is_counting_anew(fates: list[tuple[int, str, str]]) -> None:
+    """A complaint is its first store's, and counts as what became of it last, however often it was told."""
+    counted = Tally({"a": (9, 0, 0, 0), "z": (1, 0, 0, 0)}, {})
+    last: dict[str, tuple[str, str]] = {}
+    for number, store, outcome in fates:
+        counted.take(Fate(f"c{number}", store, outcome))
+        last[f"c{number}"] = last.get(f"c{number}", (store, ""))[0], outcome
+    anew = Tally({"a": (9, 0, 0, 0), "z": (1, 0, 0, 0)}, {})
+    for name, (store, outcome) in sorted(last.items()):
+        anew.take(Fate(name, store, outcome))
+    assert counted.counts == anew.counts
+    found = counted.standings()
+    assert found.market == anew.standings().market
+    assert (found.market.filed, found.market.claims) == (len(last), 10)
+    assert found.market.upheld == sum(outcome == "upheld" for _, outcome in last.values())
+    counted.take(Fate("unknown", None, "upheld"))
+    assert counted.counts == anew.counts, "a verdict on a claim that nobody knows counts for no store"
+
+
 def test_nothing_is_decided_at_once_without_a_run() -> None:
     assert weigh(case(risk=0.001), hand.policy().complaints, run_id=None).proposal is Proposal.NEEDS_A_PERSON
 
@@ -282,7 +350,7 @@ def test_stores_in_accord_are_listed_the_repeated_first_and_people_of_risk_are_n
         "two": [("s1", 0), ("s2", 0)],
         "risky": [("s1", 0), ("s2", 1), ("s3", 2)],
     }
-    base = ground(market, fates={})
+    base = ground(market, market.head())
     base = replace(
         base,
         risk={"risky": 0.9},

@@ -66,6 +66,7 @@ COMMANDS = (
     ("load", "cli.data:load"),
     ("quarantine", "cli.data:quarantine"),
     ("forget", "cli.data:forget"),
+    ("prune", "cli.prune:prune"),
     ("detect", "cli.runs:detect"),
     ("publish", "cli.runs:publish"),
     ("rollback", "cli.runs:rollback"),

@@ -288,6 +288,11 @@ class Store(ABC):
     def sweep_reservations(self, *, now: int, limit: int = 1000) -> int:
         """Drop up to `limit` records of reservations whose `keep_until` has come, and their takes; how many."""
 
+    @abstractmethod
+    def sweep_counters(self, *, now: int, limit: int = 1000) -> int:
+        """Drop up to `limit` takes that have ended at `now`, and what the store keeps of allowances that nothing is
+        taken of any more; how many takes and allowances. Changes no answer: what has ended counts nowhere."""
+
     # -- journal -----------------------------------------------------------------------------------------------
 
     @abstractmethod

@@ -275,7 +275,15 @@ class Publication(_Section):
         default=0.03, description="A run that would limit more than this share of all accounts is held for a person."
     )
     keep_published_runs: int = Field(
-        default=30, ge=2, description="So many of the latest published runs stay readable; older ones are dropped."
+        default=30,
+        ge=2,
+        description="So many of the latest published runs stay readable; older ones are dropped, but for what these "
+        "rest on and what open appeals and cases are about.",
+    )
+    keep_shadow_days: int = Field(
+        default=365,
+        ge=1,
+        description="What a policy in the shadow decided is kept for so many days after its run; older is dropped.",
     )
 
 

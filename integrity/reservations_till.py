@@ -19,6 +19,7 @@ from graph.errors import RingfenceError
 from graph.reserving import Act, Outcome
 from graph.store import Store
 from integrity.checkout_bounds import CheckoutCounts
+from integrity.prune import MARGIN
 
 MOST = 256
 """Acts of one transaction."""
@@ -107,5 +108,6 @@ class Till:
         self._swept = time.monotonic()
         try:
             self._store.sweep_reservations(now=now, limit=_SWEPT_AT_ONCE)
+            self._store.sweep_counters(now=now - MARGIN, limit=_SWEPT_AT_ONCE)
         except RingfenceError as error:
             log.warning("old reservations were not swept; tried again in a minute", error=str(error))

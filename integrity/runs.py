@@ -35,13 +35,14 @@ from integrity.columns import counts
 from integrity.decide import Findings, decide
 from integrity.earlier import earlier_run, statuses_of
 from integrity.heard import heard
+from integrity.instants import DAY
 from integrity.invariants import RunFacts, broken, facts_in, facts_of
 from integrity.judgements import Outranking
 from integrity.outrank import outrank
 from integrity.policy import Policy
 from integrity.policy_journal import remember_policy
 from integrity.publication import RUN_LEASE, drop_old_runs, find_run
-from integrity.shadow import beside
+from integrity.shadow import beside, prune_shadow
 from integrity.uptake import take_up
 from integrity.version import ringfence_version
 
@@ -166,6 +167,7 @@ def run_detection(
             store.publish(lease, run.run_id, at=now())
             dropped = drop_old_runs(store, lease, policy, now=now(), cited=cited(store))
     if computed is not None:  # the lease is given back: nobody waits for a shadow
+        prune_shadow(store, before=run.started_at - policy.publication.keep_shadow_days * DAY)
         beside(store, run, policy, partial(_shadowed, ground, policy, computed, detect), computed.decisions)
     return _outcome(store, find_run(store, record.run_id), repeated, dropped)
 

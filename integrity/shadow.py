@@ -35,6 +35,8 @@ SHADOW = "shadow"
 STARTED, STOPPED = "policy.shadowed", "policy.unshadowed"
 _PART = 5_000
 """Accounts in one row of the journal."""
+_PAGE = 20
+"""Rows read at once where they are pruned: one may name thousands of accounts."""
 _LIMITED = ("STORE_LIMITED", "PLATFORM_LIMITED")
 
 
@@ -184,6 +186,19 @@ def beside(
     except Exception as error:
         known = isinstance(error, RingfenceError)
         log.warning("the shadow policy failed; the run stands", run=run.run_id, error=str(error), exc_info=not known)
+
+
+def prune_shadow(store: Store, *, before: int) -> int:
+    """Erase what was decided in the shadow of runs that were started before an instant (UTC microseconds); how many
+    rows of the journal. A report then begins with the first run that is left."""
+    after = erased = 0
+    while True:
+        rows = store.notes(SHADOW, after=after, limit=_PAGE).to_pylist()
+        old = [row["id"] for row in rows if row["at"] < before]
+        erased += store.erase_notes(SHADOW, old)
+        if len(rows) < _PAGE or not old:  # they are in the order of time
+            return erased
+        after = rows[-1]["seq"]
 
 
 def shadow_report(store: Store, *, digest: str | None = None) -> ShadowReport:

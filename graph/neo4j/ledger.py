@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from graph.errors import LeaseHeld, LeaseLost, NotFound, StoreProblem
+from graph.neo4j.model import using
 from graph.store import Head, Lease, LoadRecord, RunRecord, Take
 
 
@@ -169,6 +170,8 @@ def publish(tx: Any, ns: str, run_id: str, at: int) -> None:
 
 # -- counters ----------------------------------------------------------------------------------------------------------
 
+AGAIN = 20
+"""How often one is made anew that another dropped (`sweep`) while it was waited for: then nothing is found of it."""
 _TAKE = """
 MERGE (c:Counter {ns: $ns, key: $key, period: $period}) SET c.locked = true
 WITH c OPTIONAL MATCH (c)-[:HOLDS]->(t:Take)
@@ -189,10 +192,13 @@ def take(
     tx: Any, ns: str, key: str, period: str, amount: int, cap: int, order_id: str, *, now: int, expires_at: int
 ) -> Take:
     """See `Store.take`. The lock comes first, then everything is read."""
-    record = tx.run(
-        _TAKE, ns=ns, key=key, period=period, order=order_id, amount=amount, cap=cap, now=now, until=expires_at
-    ).single()
-    return Take(bool(record[0]), int(record[1]))
+    given = {"key": key, "period": period, "order": order_id, "amount": amount, "cap": cap, "now": now}
+    record = None
+    for _ in range(AGAIN):
+        record = tx.run(_TAKE, ns=ns, until=expires_at, **given).single()
+        if record is not None:
+            return Take(bool(record[0]), int(record[1]))
+    raise StoreProblem("an allowance is dropped faster than it is made", do="try again")
 
 
 def give_back(tx: Any, ns: str, key: str, period: str, order_id: str) -> bool:
@@ -206,6 +212,37 @@ def give_back(tx: Any, ns: str, key: str, period: str, order_id: str) -> bool:
         order=order_id,
     ).single()
     return bool(record and record[0])
+
+
+_ENDED = (
+    "MATCH (t:Take) WHERE t.expires_at <= $now MATCH (c:Counter {ns: $ns})-[:HOLDS]->(t) WITH c LIMIT $limit "
+    "RETURN DISTINCT c.key, c.period"
+)
+_EMPTY = "MATCH (c:Counter) WHERE c.ns = $ns AND NOT EXISTS { (c)-[:HOLDS]->() } RETURN c.key, c.period LIMIT $limit"
+_SWEEP = f"""
+UNWIND range(0, size($key) - 1) AS i
+MATCH (c:Counter {{ns: $ns, key: $key[i], period: $period[i]}}) {using("c", "Counter", ("ns", "key", "period"))}
+SET c.locked = true
+WITH c OPTIONAL MATCH (c)-[:HOLDS]->(t:Take)
+WITH c, collect(t) AS found
+WITH c, [t IN found WHERE t.expires_at <= $now] AS dead, size(found) AS count
+FOREACH (t IN dead | DETACH DELETE t)
+FOREACH (_ IN CASE WHEN size(dead) = count THEN [1] ELSE [] END | DETACH DELETE c)
+RETURN coalesce(sum(size(dead) + CASE WHEN size(dead) = count THEN 1 ELSE 0 END), 0)
+"""
+
+
+def sweep(tx: Any, ns: str, *, now: int, limit: int) -> int:
+    """See `Store.sweep_counters`. Locks what it drops, in order, and looks again then; whoever waits for one that is
+    dropped is told so by the server and begins anew."""
+    places = [tuple(record.values()) for record in tx.run(_ENDED, ns=ns, now=now, limit=limit)]
+    if len(places) < limit:
+        places += [tuple(record.values()) for record in tx.run(_EMPTY, ns=ns, limit=limit - len(places))]
+    if not places:
+        return 0
+    places = sorted(set(places))
+    found = tx.run(_SWEEP, ns=ns, now=now, key=[key for key, _ in places], period=[period for _, period in places])
+    return int(found.single()[0])
 
 
 def taken(

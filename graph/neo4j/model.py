@@ -79,6 +79,7 @@ def constraints() -> list[str]:
         columns = ", ".join(f"n.{name}" for name in key)
         found.append(f"CREATE CONSTRAINT ringfence_{label} IF NOT EXISTS FOR (n:{label}) REQUIRE ({columns}) IS UNIQUE")
     found.append("CREATE INDEX ringfence_Note_seq IF NOT EXISTS FOR (n:Note) ON (n.ns, n.journal, n.seq)")
+    found.append("CREATE INDEX ringfence_Take_ends IF NOT EXISTS FOR (n:Take) ON (n.expires_at)")
     found.append("CREATE INDEX ringfence_Reservation_keep IF NOT EXISTS FOR (n:Reservation) ON (n.ns, n.keep_until)")
     return found
 

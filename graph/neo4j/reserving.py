@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from graph.errors import StoreProblem
+from graph.neo4j.ledger import AGAIN
 from graph.neo4j.model import using
 from graph.reserving import Act, Changes, Entry, Outcome, Place, Record, Reserve, decide, orders_of, places_of
 
@@ -24,7 +26,7 @@ _LOCK_OLD = f"UNWIND range(0, size($order) - 1) AS i {_RECORD} SET r.locked = tr
 _LOCK_COUNTERS = (
     "UNWIND range(0, size($key) - 1) AS i MERGE (c:Counter {ns: $ns, key: $key[i], period: $period[i]}) "
     "SET c.locked = true WITH i, c OPTIONAL MATCH (c)-[:HOLDS]->(t:Take) "
-    "RETURN i, collect([t.order_id, t.amount, t.remaining, t.expires_at])"
+    "RETURN i, c.key, collect([t.order_id, t.amount, t.remaining, t.expires_at])"
 )
 _DELETE = (
     f"UNWIND range(0, size($key) - 1) AS i {_COUNTER} "
@@ -99,15 +101,20 @@ def _locked(tx: Any, ns: str, orders: list[str], new: set[str]) -> tuple[dict[st
 def _takes(tx: Any, ns: str, places: Sequence[Place]) -> dict[Place, dict[str, Entry]]:
     if not places:
         return {}
-    found = tx.run(_LOCK_COUNTERS, ns=ns, key=[key for key, _ in places], period=[window for _, window in places])
-    takes: dict[Place, dict[str, Entry]] = {}
-    for number, entries in found:
-        takes[places[number]] = {
-            str(order): Entry(amount, remaining, until)
-            for order, amount, remaining, until in entries
-            if order is not None
+    given = {"key": [key for key, _ in places], "period": [window for _, window in places]}
+    for _ in range(AGAIN):
+        found = [record.values() for record in tx.run(_LOCK_COUNTERS, ns=ns, **given)]
+        if sum(key is not None for _, key, _ in found) < len(places):
+            continue  # one was dropped while its lock was waited for
+        return {
+            places[number]: {
+                str(order): Entry(amount, remaining, until)
+                for order, amount, remaining, until in entries
+                if order is not None
+            }
+            for number, _, entries in found
         }
-    return takes
+    raise StoreProblem("allowances are dropped faster than they are made", do="try again")
 
 
 def _write(tx: Any, ns: str, changes: Changes, takes: dict[Place, dict[str, Entry]]) -> None:

@@ -451,6 +451,9 @@ class Neo4jStore(Store):
     def sweep_reservations(self, *, now: int, limit: int = 1000) -> int:
         return self._connection.write(lambda tx: reserving.sweep(tx, self.namespace, now=now, limit=limit))
 
+    def sweep_counters(self, *, now: int, limit: int = 1000) -> int:
+        return self._connection.write(lambda tx: ledger.sweep(tx, self.namespace, now=now, limit=limit))
+
     # -- journal -------------------------------------------------------------------------------------------------------
 
     def note(self, journal: str, rows_: Sequence[Mapping[str, Any]]) -> None:

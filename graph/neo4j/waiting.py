@@ -47,9 +47,12 @@ class Tries(Generic[Result]):
                 self._began = math.inf
                 # of two that stand in each other's way one goes first
                 wait = pause * random.uniform(0.5, 1.0)
-                if self.over or not error.is_retryable() or failed + wait > until:
+                code = str(getattr(error, "code", ""))
+                # what it waited for another has dropped: it is made anew
+                passing = error.is_retryable() or "EntityNotFound" in code
+                if self.over or not passing or failed + wait > until:
                     raise
-                if "Memory" in str(getattr(error, "code", "")):
+                if "Memory" in code:
                     # others may give some back; a statement that is too large for the server is so the next time
                     until = min(until, failed + _FOR_MEMORY)
             time.sleep(wait)

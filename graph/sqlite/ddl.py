@@ -38,6 +38,7 @@ CREATE TABLE IF NOT EXISTS runs(namespace TEXT, run_id TEXT, state TEXT NOT NULL
 CREATE TABLE IF NOT EXISTS takes(namespace TEXT, key TEXT, period TEXT, order_id TEXT, amount INTEGER NOT NULL,
     remaining INTEGER NOT NULL, expires_at INTEGER NOT NULL, PRIMARY KEY(namespace, key, period, order_id))
     WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS takes_by ON takes(namespace, expires_at);
 CREATE TABLE IF NOT EXISTS reservations(namespace TEXT, order_id TEXT, keep_until INTEGER NOT NULL, body TEXT NOT NULL,
     PRIMARY KEY(namespace, order_id)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS reservations_by ON reservations(namespace, keep_until);
@@ -100,7 +101,7 @@ def _texts(connection: sqlite3.Connection) -> None:
 MIGRATIONS: tuple[Migration, ...] = (*(Migration(to, _baseline) for to in (1, 2, 3)), Migration(4, _texts))
 """In order. Version 1 is the baseline; a later version adds a step that also holds for a store made that day. Versions
 2 and 3 have more tables of runs, and columns of them, which read as null in runs of before; version 4 keeps all that
-people wrote in one journal."""
+people wrote in one journal, and finds takes by when they end."""
 assert MIGRATIONS[-1].to == SCHEMA_VERSION
 
 

@@ -348,6 +348,10 @@ class SqliteStore(Store):
         with self._connections.write() as connection:
             return reserving.sweep(connection, self.namespace, now=now, limit=limit)
 
+    def sweep_counters(self, *, now: int, limit: int = 1000) -> int:
+        with self._connections.write() as connection:
+            return ledger.sweep(connection, self.namespace, now=now, limit=limit)
+
     # -- journal -----------------------------------------------------------------------------------------------
 
     def note(self, journal: str, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -107,3 +107,77 @@ def test_several_processes_share_one_cap_exactly(backend):
     grants = [int(client.communicate(timeout=60)[0]) for client in clients]
     assert sum(grants) == 150
     assert store.taken([("k", "w")], now=0) == [150]
+
+
+def test_what_has_ended_is_swept_and_what_counts_stays(store):
+    for number in range(5):
+        store.take(f"k{number}", "30d", 1, 9, "o1", now=0, expires_at=10 + number)
+    store.take("k0", "30d", 2, 9, "o2", now=0, expires_at=100)
+    store.take("empty", "30d", 1, 0, "o1", now=0, expires_at=100)  # refused: nothing is taken
+    places = [(f"k{number}", "30d") for number in range(5)]
+    before = store.taken(places, now=12)
+    swept = store.sweep_counters(now=12)
+    assert swept >= 3, "the takes that ended at 10, 11 and 12"
+    assert store.sweep_counters(now=12) == 0
+    assert store.taken(places, now=12) == before == [2, 0, 0, 1, 1]
+    # an allowance that was dropped is there again when it is asked for, and the cap holds
+    assert store.take("k1", "30d", 9, 9, "o3", now=12, expires_at=50) == Take(True, 0)
+    assert not store.take("k1", "30d", 1, 9, "o4", now=12, expires_at=50).granted
+    assert store.sweep_counters(now=1_000) >= 4
+    assert store.taken(places, now=12) == [0, 0, 0, 0, 0]
+
+
+def test_sweeping_drops_so_many_at_once_and_nothing_of_another_namespace(backend):
+    here, there = backend.open(), backend.open(namespace="other")
+    for store in (here, there):
+        for number in range(6):
+            store.take(f"k{number}", "1d", 1, 9, "o", now=0, expires_at=10)
+    first = here.sweep_counters(now=10, limit=2)
+    assert 2 <= first <= 4, "two takes, and on a store that keeps allowances theirs"
+    while here.sweep_counters(now=10, limit=2):
+        pass
+    assert here.taken([("k5", "1d")], now=0) == [0]
+    assert there.taken([("k5", "1d")], now=0) == [1]
+
+
+def test_sweeping_while_others_take_and_give_back_never_lets_a_cap_be_passed(backend):
+    """Allowances are emptied and dropped all the time; at no moment are more takes live than the cap allows."""
+    live: Counter[str] = Counter()
+    most: Counter[str] = Counter()
+    lock, stop = threading.Lock(), threading.Event()
+    failed: list[BaseException] = []
+
+    def client(number: int) -> None:
+        mine = backend.open()
+        try:
+            for turn in range(20):
+                key, order = f"k{turn % 3}", f"o{number}-{turn}"
+                if mine.take(key, "w", 1, 2, order, now=0, expires_at=10).granted:
+                    with lock:
+                        live[key] += 1
+                        most[key] = max(most[key], live[key])
+                    with lock:
+                        live[key] -= 1
+                    mine.give_back(key, "w", order)
+        except BaseException as error:  # noqa: BLE001  told by the test's own thread
+            failed.append(error)
+
+    def sweeper() -> None:
+        mine = backend.open()
+        while not stop.is_set():
+            mine.sweep_counters(now=0)
+
+    threads = [threading.Thread(target=client, args=(number,)) for number in range(12)]
+    sweeping = threading.Thread(target=sweeper)
+    for thread in (*threads, sweeping):
+        thread.start()
+    for thread in threads:
+        thread.join()
+    stop.set()
+    sweeping.join()
+    assert not failed
+    assert set(most) == {"k0", "k1", "k2"}
+    assert max(most.values()) <= 2
+    store = backend.open()
+    store.sweep_counters(now=0)
+    assert store.taken([(key, "w") for key in most], now=0) == [0, 0, 0]

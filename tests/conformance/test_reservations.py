@@ -185,6 +185,45 @@ def test_reservations_of_another_namespace_are_never_seen(backend):
     assert live(here, "b1") == [3]
 
 
+def test_sweeping_allowances_while_others_reserve_loses_nothing_that_was_taken(backend):
+    """What each client was granted and confirmed is all there in the end, though allowances are dropped meanwhile."""
+    failed: list[BaseException] = []
+    confirmed: list[tuple[str, str]] = []
+    stop = threading.Event()
+
+    def client(number: int) -> None:
+        mine = backend.open()
+        try:
+            for turn in range(15):
+                order, key = f"o{number}-{turn}", f"b{turn % 4}"
+                if one(mine, wanted(order, part(key, 1, 900), part("all", 1, 900))).state == "held":
+                    if turn % 3:
+                        one(mine, Release(order))
+                    elif one(mine, Confirm(order)).state == "confirmed":
+                        confirmed.append((key, order))
+        except BaseException as error:  # noqa: BLE001  told by the test's own thread
+            failed.append(error)
+
+    def sweeper() -> None:
+        mine = backend.open()
+        while not stop.is_set():
+            mine.sweep_counters(now=1)  # nothing has ended; what is empty is dropped
+
+    sweeping = threading.Thread(target=sweeper)
+    threads = [threading.Thread(target=client, args=(number,)) for number in range(8)]
+    for thread in (sweeping, *threads):
+        thread.start()
+    for thread in threads:
+        thread.join()
+    stop.set()
+    sweeping.join()
+    assert not failed
+    assert len(confirmed) == 8 * 5
+    store = backend.open()
+    per_key = [sum(key == f"b{n}" for key, _ in confirmed) for n in range(4)]
+    assert live(store, "b0", "b1", "b2", "b3", "all") == [*per_key, len(confirmed)]
+
+
 def test_64_clients_in_batches_never_pass_a_cap_that_they_share_and_leave_nothing_unused(backend):
     store = backend.open()
     gate = threading.Barrier(64)

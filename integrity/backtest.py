@@ -12,7 +12,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pyarrow as pa
@@ -116,10 +116,20 @@ class Backtest:
         return {"judgements": self.judgements_json(), "costs": costs, "total": self.total.to_json()}
 
 
-def judge(store: Store, run: RunRecord, policy: Policy, *, detect: Detect | None = None) -> Judgement:
+def judge(
+    store: Store,
+    run: RunRecord,
+    policy: Policy,
+    *,
+    detect: Detect | None = None,
+    before: Mapping[str, str] | None = None,
+) -> Judgement:
     """Decide a run's moment by `policy`, with what was known then. `detect` defaults to the pipeline's and is called
-    only where the policy's detection settings are not the run's."""
+    only where the policy's detection settings are not the run's. `before` is what the policy had decided of a moment
+    before, buyer to status; by default it goes on from what the run went on from."""
     ground = recorded_ground(store, run)
+    if before is not None:
+        ground = replace(ground, before=before)
     own = policy_of(store, run)
     anew = own is None or own.detection != policy.detection
     if not anew:  # decisions rest on findings, not on single pieces of evidence
@@ -196,7 +206,8 @@ def simulate_policy(
 
 
 def backtest(store: Store, policy: Policy, *, runs: int | None = None, detect: Detect | None = None) -> Backtest:
-    """Put `policy` on the latest `runs` (default: all) published runs, one a moment. Raises `BadInput` without any."""
+    """Put `policy` on the latest `runs` (default: all) published runs, one a moment: the first goes on from what its
+    run went on from, each later one from what the policy itself decided before. Raises `BadInput` without any."""
     moments: dict[int, RunRecord] = {}
     for run in store.runs():  # of runs that looked at one instant the last one counts
         if run.state == "published":
@@ -205,12 +216,15 @@ def backtest(store: Store, policy: Policy, *, runs: int | None = None, detect: D
     chosen = chosen if runs is None else chosen[-runs:]
     if not chosen:
         raise BadInput("no run has been published yet", where=store.url, do="run: ringfence detect")
-    judgements = tuple(judge(store, run, policy, detect=detect) for run in chosen)
+    judgements: list[Judgement] = []
+    for run in chosen:
+        before = judgements[-1].statuses if judgements else None
+        judgements.append(judge(store, run, policy, detect=detect, before=before))
     later = take_snapshot(store)
     ends = [*(run.as_of for run in chosen[1:]), max(later.as_of, chosen[-1].as_of)]
     windows = tuple((run.as_of, end) for run, end in zip(chosen, ends, strict=True))
     costs = tuple(_cost(later, one, *window) for one, window in zip(judgements, windows, strict=True))
-    return Backtest(judgements, windows, costs, add(costs))
+    return Backtest(tuple(judgements), windows, costs, add(costs))
 
 
 def _cost(later: Snapshot, one: Judgement, start: int, end: int) -> Cost:

@@ -4,8 +4,9 @@ The order of the rules, each of which can only be milder than the one before:
 
 1. Risk says what would be done: PLATFORM_LIMITED, STORE_LIMITED, WATCH (a warning) or CLEAR.
 2. Abuse at few stores only is limited at these stores.
-3. Steps, not cliffs: unless the risk is very high, the whole platform is closed to an account only by the second run
-   that limits it; the first limits it at the stores where it claimed.
+3. Steps, not cliffs: warned, then limited at the stores where it claimed, then on the whole platform, a step a run over
+   later data. From which risk on a step may be left out is the policy's (`immediate_store_risk`,
+   `immediate_platform_risk`). The first run of all has nobody warned before it, and begins with the stores.
 4. Good conduct: each stretch of days without a new claim is a step down.
 5. Whoever stands by a ring without acting like it (the mother in the household, the flat-mate), or has too few claims
    of its own, is watched and never limited.
@@ -74,7 +75,8 @@ def decide(
 ) -> pa.Table:
     """The run's decisions: the columns of `run_decisions`, one row for every buyer of the snapshot, sorted by id.
 
-    `before` is buyer to status in the run before (`earlier.earlier_statuses`); without it nobody was limited before.
+    `before` is buyer to status in the run before (`earlier.earlier_statuses`); without it nobody was limited before,
+    and nobody could be warned.
     Pure: limits expire `expire_after_days` after the snapshot's `as_of`."""
     judged = _judged(snapshot, findings, policy)
     rings = {row["ring_id"]: row for row in rows_of(findings.rings)}
@@ -95,7 +97,7 @@ def decide(
                 currencies.get(row["buyer"]),
                 policy,
                 expires_at,
-                again=(before or {}).get(row["buyer_id"]) in _LIMITED,
+                stood=before.get(row["buyer_id"], Status.CLEAR.value) if before else "",
                 steps=int(quiet[row["buyer"]]),
             )
         )
@@ -153,7 +155,7 @@ def _decision(
     policy: Policy,
     expires_at: int,
     *,
-    again: bool,
+    stood: str,
     steps: int,
 ) -> dict[str, Any]:
     rules = policy.statuses
@@ -190,7 +192,10 @@ def _decision(
         return clear
     if steps > everywhere:
         return {**watch, "reasons": [f"risk {risk:.2f}, but {calm}: watched", *reasons]}
-    known = again or risk >= rules.immediate_platform_risk
+    if stood == Status.CLEAR and not rules.at_once(risk, rules.immediate_store_risk):
+        why = f"risk {risk:.2f} is at least {limited_from:g}: warned first, limited if a later run finds it again"
+        return {**watch, "reasons": [why, *reasons]}
+    known = stood in _LIMITED or rules.at_once(risk, rules.immediate_platform_risk)
     if everywhere and known and not steps:
         why, status, limits, stores = (
             f"risk {risk:.2f} is at least {rules.platform_limited_risk:g}",

@@ -56,10 +56,16 @@ class Statuses(_Section):
     membership_probability: Share = Field(
         default=0.5, description="A member of less probability is treated as one who stands by."
     )
+    immediate_store_risk: Share = Field(
+        default=1.0,
+        description="Below this risk an account is limited anywhere only if a run before, over earlier data, had "
+        "watched or limited it already; until then it is watched, and warned. 1: never without that, but for the first "
+        "run of all.",
+    )
     immediate_platform_risk: Share = Field(
-        default=0.97,
-        description="Below this risk an account is limited on the whole platform only if a run before had limited it "
-        "already; until then it is limited at the stores where it claimed.",
+        default=1.0,
+        description="Below this risk an account is limited on the whole platform only if a run before, over earlier "
+        "data, had limited it already; until then it is limited at the stores where it claimed. 1: never without that.",
     )
     good_conduct_days: int = Field(
         default=180,
@@ -78,7 +84,14 @@ class Statuses(_Section):
     def _rising(self) -> Self:
         if not self.watch_risk <= self.store_limited_risk <= self.platform_limited_risk:
             raise ValueError("watch_risk, store_limited_risk and platform_limited_risk must not fall in this order")
+        if self.immediate_store_risk > self.immediate_platform_risk:
+            raise ValueError("immediate_store_risk must not be above immediate_platform_risk")
         return self
+
+    @staticmethod
+    def at_once(risk: float, threshold: float) -> bool:
+        """Whether a step may be left out at this risk; a threshold of 1 lets it never be."""
+        return threshold <= risk and threshold < 1.0
 
 
 class AmountRule(_Section):

@@ -42,6 +42,8 @@ _MORE_IS_MILDER = {
     "statuses.platform_limited_risk",
     "statuses.alone_limited_risk",
     "statuses.store_limited_max_stores",
+    "statuses.immediate_store_risk",
+    "statuses.immediate_platform_risk",
     "statuses.ring_confidence",
     "statuses.membership_probability",
     "statuses.minimum_claims_in_ring",

@@ -74,10 +74,12 @@ def tell(ask: Ask, say: Say) -> dict[str, Any]:
 
     say("2. Stores complain, and most of it is decided at once")
     claims: dict[str, list[tuple[str, str]]] = {}
+    claimants: dict[str, set[str]] = {}
     for account in actors:
         for claim in _nodes(ask("investigator", CLAIMS, id=account)["account"]["refunds"]):
             kind = "ABNORMAL_REFUND_ONLY" if claim["kind"] == "REFUND_ONLY" else "SWAPPED_RETURN"
             claims.setdefault(claim["order"]["store"]["id"], []).append((claim["id"], kind))
+            claimants.setdefault(claim["order"]["store"]["id"], set()).add(account)
     scores = {id_: ask("store", RATES, store_id=id_)["myStore"] for id_ in sorted(claims)}
     # the store that hears most of it, among those whose score lets proven abuse out of their rates
     entitled = [id_ for id_, one in scores.items() if "EXCLUDE_FROM_STORE_RATES" in one["entitlements"]["granted"]]
@@ -95,7 +97,12 @@ def tell(ask: Ask, say: Say) -> dict[str, Any]:
     say(f"an investigator decides the rest; {upheld} are upheld")
 
     say("3. Limits bite at checkout")
-    limited = [one["accountId"] for one in members if str(one["account"]["status"]).endswith("LIMITED")]
+    # a first run limits where an account claimed; the next one closes the platform to it
+    limited = [
+        one["accountId"]
+        for one in members
+        if str(one["account"]["status"]).endswith("LIMITED") and one["accountId"] in claimants[store]
+    ]
     asked = ask("order_service", LIMIT, buyer=limited[0], store=store, amount="5000.00")["purchaseLimit"]
     say(f"{limited[0]} asks for 5,000 yuan: {asked['verdict']}, {asked['reason']}")
     held = [_reserve(ask, _order(f"story-{n}", limited[0], store)) for n in range(8)]

@@ -17,6 +17,7 @@ from integrity.policy import Policy, parse_policy
 
 NOW = from_iso("2024-12-31T12:00:00Z", where="test")
 DEVICE, DOOR = b"d" * 16, b"o" * 16
+AT_ONCE = {"immediate_store_risk": 0.0, "immediate_platform_risk": 0.97}
 
 POLICY_TEXT = """
 version = "t1"
@@ -45,8 +46,12 @@ max_limited_share = 0.6
 
 
 def policy(text: str = POLICY_TEXT, **changed: Mapping[str, Any]) -> Policy:
-    """The tests' policy, with sections changed: `policy(checkout={"when_stale": "deny"})`."""
+    """The tests' policy, with sections changed: `policy(checkout={"when_stale": "deny"})`.
+
+    A single run may limit everywhere by it, so that a test of what follows needs no run before."""
     made = parse_policy(text, where="test")
+    if "immediate_" not in text:
+        changed = changed | {"statuses": AT_ONCE | dict(changed.get("statuses", {}))}
     return made.model_copy(
         update={name: getattr(made, name).model_copy(update=dict(section)) for name, section in changed.items()}
     )

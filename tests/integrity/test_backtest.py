@@ -162,6 +162,54 @@ def test_a_milder_policy_stops_less_and_lets_more_through(market: Store, run_id:
     assert json.loads(json.dumps(found.to_json()))["then"]["cost"]["abuse_let_through"]["amounts"] == {"CNY": "570.00"}
 
 
+STEPWISE = POLICY_TEXT.replace('"t1"', '"stepwise"')
+STEPWISE += "[statuses]\nimmediate_store_risk = 1.0\nimmediate_platform_risk = 1.0\n"
+
+
+def test_a_simulation_tells_what_steps_before_a_limit_cost_and_spare(market: Store) -> None:
+    """Live: closed everywhere at once. Tried: an account that no run knew is warned, one that was warned is limited
+    where it claimed."""
+    known = {"actor": Account("actor", 0.5, 3, "ring-a"), "lone": Account("lone", 0.01, 1)}
+    run_detection(
+        market,
+        policy=policy(),
+        now=lambda: NOW,
+        holder="test",
+        as_of=NOW - HOUR,
+        detect=lambda *_: market_findings(**known),
+    )
+    detect(market)
+    load(
+        market,
+        orders=[
+            order("p-other", "actor", placed_at=NOW + HOUR, amount=3000, store_id="s9"),
+            order("p-lone", "lone", placed_at=NOW + HOUR, amount=90_000, store_id="s1"),
+        ],
+        refunds=[refund("q-other", "p-other", requested_at=NOW + DAY, amount=3000, outcome="rejected")],
+    )
+    found = simulate_policy(market, policy(STEPWISE))
+    assert found.moves() == {("PLATFORM_LIMITED", "STORE_LIMITED"): 1, ("STORE_LIMITED", "WATCH"): 1}
+    # spared: the honest order of the one who is warned first; let through: abuse at a store not yet claimed at
+    assert (found.cost_now.honest, found.cost_then.honest.orders) == (Tally(1, {"CNY": 71_000}), 0)
+    assert (found.cost_now.let_through.orders, found.cost_then.let_through) == (0, Tally(1, {"CNY": 3000}))
+    words = {one.field: one.effect for one in found.words.changes}
+    assert words == {"statuses.immediate_store_risk": "milder", "statuses.immediate_platform_risk": "milder"}
+
+
+def test_a_backtest_goes_on_from_what_the_tried_policy_itself_decided(market: Store) -> None:
+    runs = [detect(market, at=NOW - hours * HOUR) for hours in (4, 3, 2, 1)]
+    tested = backtest(market, policy(STEPWISE))
+    statuses = [one.statuses["actor"] for one in tested.judgements]
+    assert statuses == ["STORE_LIMITED", "PLATFORM_LIMITED", "PLATFORM_LIMITED", "PLATFORM_LIMITED"]
+    rows = [market.run_rows(run, "run_decisions").to_pylist() for run in runs]
+    live = [next(row["status"] for row in some if row["buyer_id"] == "actor") for some in rows]
+    assert live == ["PLATFORM_LIMITED"] * 4
+    # a policy that never limits has nothing to go on from, whatever the live one did
+    text = STEPWISE.replace("[statuses]", "[statuses]\nplatform_limited_risk = 1.0\nstore_limited_risk = 1.0")
+    mild = backtest(market, policy(text.replace("stepwise", "mild")))
+    assert {one.statuses["actor"] for one in mild.judgements} == {"WATCH"}
+
+
 def test_the_window_can_be_chosen_but_never_before_the_run_knew(market: Store, run_id: str) -> None:
     short = simulated(market, end=NOW + DAY)
     assert (short.orders, short.cost_now.stopped.orders) == (6, 2)

@@ -6,12 +6,14 @@ from typing import Any
 
 import pytest
 
+from graph.errors import BadInput
 from graph.reader import take_snapshot
 from graph.snapshot import Snapshot
 from graph.store import Store
 from integrity.decide import decide, limited_share
 from integrity.instants import DAY
-from tests.integrity.hand import BUYERS, NOW, Account, Ring, findings, market_findings, order, policy
+from integrity.policy import default_policy
+from tests.integrity.hand import BUYERS, NOW, POLICY_TEXT, Account, Ring, findings, market_findings, order, policy
 
 
 @pytest.fixture
@@ -36,6 +38,68 @@ def test_an_actor_of_a_ring_that_hit_many_stores_is_limited_on_the_platform(snap
     assert row["limit_store_ids"] == []
     assert (row["limit_orders_1d"], row["limit_orders_30d"], row["limit_quantity"]) == (1, 3, 2)
     assert (row["limit_amount_1d"], row["limit_amount_30d"], row["currency"]) == (10_000, 25_000, "CNY")
+
+
+STEPS = ("CLEAR", "WATCH", "STORE_LIMITED", "PLATFORM_LIMITED")
+
+
+@pytest.mark.parametrize("risk", [0.93, 0.999, 1.0])
+def test_an_account_goes_one_step_a_run_however_high_its_risk(snapshot: Snapshot, risk: float) -> None:
+    """Warned, then limited where it claimed, then everywhere; and it stays there."""
+    found = market_findings(actor=Account("actor", risk, 3, "ring-a"), lone=Account("lone", risk, 4))
+    stepwise = policy(statuses={"immediate_store_risk": 1.0, "immediate_platform_risk": 1.0})
+    before = dict.fromkeys(BUYERS, "CLEAR")
+    seen: list[dict[str, str]] = []
+    for _ in range(4):
+        rows = decide(snapshot, found, stepwise, before=before).to_pylist()
+        seen.append({row["buyer_id"]: row["status"] for row in rows})
+        before = seen[-1]
+    assert [one["actor"] for one in seen] == [*STEPS[1:], "PLATFORM_LIMITED"]
+    assert [one["lone"] for one in seen] == ["WATCH", "STORE_LIMITED", "STORE_LIMITED", "STORE_LIMITED"]
+    assert {one["mother"] for one in seen} == {"WATCH"}
+    row = decide(snapshot, found, stepwise, before={"shopper": "CLEAR"}).to_pylist()[0]
+    assert row["reasons"][0].startswith(f"risk {risk:.2f} is at least 0.75: warned first, limited if a later run")
+    assert (row["limit_orders_30d"], row["expires_at"], row["limit_store_ids"]) == (None, None, [])
+
+
+@pytest.mark.parametrize(
+    ("at_stores", "everywhere", "stood", "status"),
+    [
+        (1.0, 1.0, "CLEAR", "WATCH"),
+        (0.95, 1.0, "CLEAR", "WATCH"),
+        (0.93, 1.0, "CLEAR", "STORE_LIMITED"),
+        (0.0, 0.95, "CLEAR", "STORE_LIMITED"),
+        (0.0, 0.93, "CLEAR", "PLATFORM_LIMITED"),
+        (0.95, 0.95, "WATCH", "STORE_LIMITED"),
+        (0.93, 0.93, "WATCH", "PLATFORM_LIMITED"),
+        (1.0, 1.0, "STORE_LIMITED", "PLATFORM_LIMITED"),
+    ],
+)
+def test_from_which_risk_on_a_step_is_left_out_is_the_policys(
+    snapshot: Snapshot, at_stores: float, everywhere: float, stood: str, status: str
+) -> None:
+    found = market_findings(actor=Account("actor", 0.94, 3, "ring-a"))
+    rules = policy(statuses={"immediate_store_risk": at_stores, "immediate_platform_risk": everywhere})
+    rows = decide(snapshot, found, rules, before={"actor": stood}).to_pylist()
+    assert {row["buyer_id"]: row["status"] for row in rows}["actor"] == status
+
+
+def test_the_first_run_of_all_begins_with_the_stores(snapshot: Snapshot) -> None:
+    """Nobody could be warned before it."""
+    stepwise = {"immediate_store_risk": 1.0, "immediate_platform_risk": 1.0}
+    assert decided(snapshot, market_findings(), statuses=stepwise)["actor"]["status"] == "STORE_LIMITED"
+
+
+def test_by_default_no_step_is_left_out() -> None:
+    rules = default_policy().statuses
+    assert (rules.immediate_store_risk, rules.immediate_platform_risk) == (1.0, 1.0)
+    assert not rules.at_once(1.0, rules.immediate_store_risk)
+
+
+def test_a_policy_that_closes_the_platform_before_it_warns_is_refused() -> None:
+    text = POLICY_TEXT + "[statuses]\nimmediate_store_risk = 0.9\nimmediate_platform_risk = 0.8\n"
+    with pytest.raises(BadInput, match="immediate_store_risk must not be above immediate_platform_risk"):
+        policy(text)
 
 
 def test_the_whole_platform_is_closed_only_by_the_second_run_that_limits_unless_the_risk_is_very_high(

@@ -93,10 +93,10 @@ def _at(opened: Reopened, buyer: str) -> int:
 
 
 def test_explanations_speak_both_languages(store: Store, opened: Reopened) -> None:
-    buyer = next(b for b in accounts(opened, "PLATFORM_LIMITED") if explain_account(store, b)["ring"])
+    buyer = next(b for b in accounts(opened, *LIMITED) if explain_account(store, b)["ring"])
     english, chinese = (explain_account(store, buyer, language=speaks) for speaks in ("en", "zh"))
     assert len(english["reasons"]) == len(chinese["reasons"]) > 0
-    assert "平台级限购" in account_text(chinese, "zh")
+    assert "店铺级限购" in account_text(chinese, "zh")
     assert "Speaks for abuse" in account_text(english)
     assert "Speaks" not in account_text(chinese, "zh")
     ring = english["ring"]["ring_id"]

@@ -291,7 +291,7 @@ def test_a_decision_replays_to_the_byte_whatever_came_later(simulated: Store) ->
     limited = [
         row["buyer_id"]
         for row in simulated.run_rows(first, "run_decisions").to_pylist()
-        if row["status"] == "PLATFORM_LIMITED"
+        if row["status"] == "STORE_LIMITED"
     ]
     affairs = Affairs(simulated, default_policy)
     judge(affairs, About(Target.ACCOUNT, limited[0], Said.HONEST))
@@ -300,7 +300,7 @@ def test_a_decision_replays_to_the_byte_whatever_came_later(simulated: Store) ->
         simulated,
         complaints=[{"complaint_id": "late", "refund_id": "r", "filed_at": NOW, "type": "x", "outcome": "pending"}],
     )
-    for run_id, expected in ((first, "PLATFORM_LIMITED"), (second, "CLEAR")):
+    for run_id, expected in ((first, "STORE_LIMITED"), (second, "CLEAR")):
         again = replay(simulated, run_id, buyer_id=limited[0])
         assert again.same
         assert all(again.tables.values())

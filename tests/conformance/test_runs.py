@@ -7,7 +7,7 @@ import threading
 import numpy as np
 import pytest
 
-from detectors.frozen import Frozen, frozen_table, read_frozen
+from detectors.frozen import GENERATION, NOW, Frozen, frozen_table, read_frozen
 from detectors.names import Lineage, known_rings
 from detectors.tables import lineage_table
 from graph.errors import NotFound, StoreProblem
@@ -35,7 +35,8 @@ def test_a_run_is_read_only_when_it_is_whole(store):
 
 
 def test_a_run_keeps_its_lineage_and_what_it_measured_as_written(store):
-    value = Frozen({"law": np.arange(9000, dtype=np.float64) / 7, "keys": np.array([[1, -2], [3, 2**60]])})
+    law, keys = np.arange(9000, dtype=np.float64) / 7, np.array([[1, -2], [3, 2**60]])
+    value = Frozen({"law": law, "keys": keys, GENERATION: np.array([NOW])})
     lineage = [
         Lineage("ring-1", "continues", merges=("ring-2",)),
         Lineage("ring-2", "merged", into="ring-1"),

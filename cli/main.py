@@ -10,8 +10,10 @@ import sys
 import traceback
 from collections.abc import Sequence
 from importlib import import_module
+from importlib.abc import MetaPathFinder
 from typing import Annotated, Any
 
+import pyarrow as pa
 import typer
 from typer.core import TyperGroup
 
@@ -169,6 +171,24 @@ def run(arguments: Sequence[str]) -> int:
     return 0
 
 
+class _NoPandas(MetaPathFinder):
+    """Finds no pandas, where it is installed too."""
+
+    def find_spec(self, fullname: str, _path: object, _target: object = None) -> None:
+        """Raise as an import does that finds nothing."""
+        if fullname == "pandas":
+            raise ModuleNotFoundError(fullname)
+
+
+def _spare_pandas() -> None:
+    """Make up pyarrow's mind that there is no pandas: it asks once, with the first list that is made into an array, and
+    would read all of pandas in, a tenth of a whole detection, to see that no list here is one of its series."""
+    nothing = _NoPandas()
+    sys.meta_path.insert(0, nothing)
+    pa.array([None])
+    sys.meta_path.remove(nothing)
+
+
 def _terminate(_number: int, _frame: object) -> None:
     raise _Terminated
 
@@ -176,6 +196,7 @@ def _terminate(_number: int, _frame: object) -> None:
 def main() -> None:
     """The entry point of the command."""
     signal.signal(signal.SIGTERM, _terminate)
+    _spare_pandas()
     if sys.argv[1:2] and sys.argv[1] in _BATCH:
         give_way()
     code = run(sys.argv[1:])

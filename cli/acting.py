@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.common import chosen_policy, now_us, opened
+from cli.common import now_us, opened, ruling_policy
 from cli.settings import AUDIT_KEY
 
 if TYPE_CHECKING:
@@ -32,8 +32,8 @@ def acting(url: str, namespace: str, policy: Path | None) -> Iterator[Affairs]:
     """The affairs of a store, read to the last act, for the length of a command."""
     from integrity.affairs import Affairs
 
-    chosen = chosen_policy(policy)
     with opened(url, namespace) as at:
+        chosen = ruling_policy(policy, at)
         affairs = Affairs(at, lambda: chosen, signing_key=os.environ.get(AUDIT_KEY, ""))
         affairs.book.refresh()
         yield affairs

@@ -30,7 +30,7 @@ def assess(
     The policy is the one of the published run; the file counts where no run is published."""
     at_now = now_us() if now is None else from_iso(now, where="--now")
     with opened(store, namespace, readonly=True) as at:
-        head, fallback = at.head(), chosen_policy(policy)
+        head, fallback = at.head(), chosen_policy(policy, at)
         published = None if head.run is None else published_run(at, head.run, fallback)
         rules = fallback if published is None else published.facts.policy
         found = assess_claim(at, refund_id, published, rules, known_by=head.load, now=at_now, acted=acted(at))
@@ -67,7 +67,7 @@ def rates(
     Lists what was left out and why. Complaints that were not upheld change nothing."""
     end = now_us() if until is None else from_iso(until, where="--until")
     with opened(store, namespace, readonly=True) as at:
-        head, fallback = at.head(), chosen_policy(policy)
+        head, fallback = at.head(), chosen_policy(policy, at)
         published = None if head.run is None else published_run(at, head.run, fallback)
         complaints, judged, _ = stood(at)
         said = {buyer: one.about.said for buyer, one in judged.accounts.items()}

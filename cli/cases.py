@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from cli.acting import By, Key, Now, Reason, Senior, acting, instant, person
-from cli.common import AsJson, Namespace, PolicyFile, StoreUrl, answer, chosen_policy, table
+from cli.common import AsJson, Namespace, PolicyFile, StoreUrl, answer, table
 from graph.errors import BadInput
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def show_queue(
     from integrity.money import to_text
 
     with acting(store, namespace, policy) as affairs:
-        found = _candidates(affairs.book.store, chosen_policy(policy))
+        found = _candidates(affairs.book.store, affairs.policy())
         found = found if everything else waiting(found, affairs.cases)
     told = [
         {
@@ -89,7 +89,7 @@ def open_case(
     from integrity.case_queue import find_candidate
 
     with acting(store, namespace, policy) as affairs:
-        found = find_candidate(_candidates(affairs.book.store, chosen_policy(policy)), target.value, target_id)
+        found = find_candidate(_candidates(affairs.book.store, affairs.policy()), target.value, target_id)
         done = affairs.case_desk.open(found, by=person(by, senior), now=instant(now), key=key)
     _tell(done, as_json)
 

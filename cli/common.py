@@ -114,6 +114,18 @@ def chosen_policy(file: Path | None, store: Store | None = None) -> Policy:
     return default_policy() if published is None else published.policy
 
 
+def ruling_policy(file: Path | None, store: Store) -> Policy:
+    """The policy that answers rest on, as a server of the store has it: that of the file that was named, else the one
+    that the published run was decided by, else the one in force."""
+    from integrity.policy_journal import policy_of
+    from integrity.publication import find_run
+
+    run = None if store.head().run is None else find_run(store, None)
+    if run is None or policy_path(file) is not None:
+        return chosen_policy(file, store)
+    return policy_of(store, run) or chosen_policy(None, store)
+
+
 def answer(data: Any, as_json: bool, text: Callable[[], None]) -> None:
     """Print an answer: `data` as JSON where asked for, else what `text` prints."""
     if as_json:

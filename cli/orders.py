@@ -6,12 +6,13 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from decimal import Decimal, InvalidOperation
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from cli.acting import Now, instant
-from cli.common import AsJson, Namespace, PolicyFile, StoreUrl, answer, chosen_policy, keyer, opened
+from cli.common import AsJson, Namespace, PolicyFile, StoreUrl, answer, keyer, opened, ruling_policy
 from cli.serving import IdentifierKeyer
 from graph.currencies import EXPONENTS
 from graph.errors import BadInput
@@ -55,7 +56,7 @@ def reserve(
     request = PurchaseRequest(
         buyer, store_id, sku, quantity, _minor(amount, currency), currency, order, tuple(identifiers)
     )
-    with _desk(store, namespace, chosen_policy(policy)) as desk:
+    with _desk(store, namespace, policy, judging=True) as desk:
         _tell(desk.reserve(request, now=instant(now)), as_json)
 
 
@@ -72,7 +73,7 @@ def confirm(
     expects: dict[str, Any] = {}
     if amount is not None:
         expects = {"amount": _minor(amount, currency), "currency": currency}
-    with _desk(store, namespace, None) as desk:
+    with _desk(store, namespace) as desk:
         _tell(desk.confirm(order, expects, now=instant(now)), as_json)
 
 
@@ -80,16 +81,16 @@ def release(
     order: OrderId, now: Now = None, store: StoreUrl = "", namespace: Namespace = "", as_json: AsJson = False
 ) -> None:
     """Release a reservation: the order was given up, and stops counting at once."""
-    with _desk(store, namespace, None) as desk:
+    with _desk(store, namespace) as desk:
         _tell(desk.release(order, {}, now=instant(now)), as_json)
 
 
 @contextmanager
-def _desk(url: str, namespace: str, policy: Policy | None) -> Iterator[ReservationDesk]:
-    """A desk over the command's store; the published run is read where there is a policy to judge by."""
+def _desk(url: str, namespace: str, policy: Path | None = None, *, judging: bool = False) -> Iterator[ReservationDesk]:
+    """A desk over the command's store; the published run is read where somebody is judged by it."""
     with opened(url, namespace) as at:
-        desk = _patient(at, policy or chosen_policy(None))
-        if policy is not None:
+        desk = _patient(at, ruling_policy(policy, at))
+        if judging:
             desk.refresh()
         till = Till(at, desk.counts)
         try:

@@ -19,7 +19,6 @@ from cli.common import (
     RunId,
     StoreUrl,
     answer,
-    chosen_policy,
     holder,
     now_us,
     opened,
@@ -255,7 +254,7 @@ def uphold_appeal(
 
     named = [_wrong(one) for one in wrong]
     with acting(store, namespace, policy) as affairs:
-        at, chosen = affairs.book.store, chosen_policy(policy)
+        at, chosen = affairs.book.store, affairs.policy()
         done = affairs.appeal_desk.uphold(
             appeal_id,
             named,

@@ -19,6 +19,7 @@ class Affairs:
     acts, "" leaves them unsigned. May be used from several threads."""
 
     def __init__(self, store: Store, policy: Callable[[], Policy], *, signing_key: str = "") -> None:
+        self.policy = policy
         self.complaints, self.judgements, self.appeals = ComplaintFold(), JudgementFold(), AppealFold()
         self.cases = CaseFold()
         folds: tuple[Fold, ...] = (self.complaints, self.judgements, self.appeals, self.cases)

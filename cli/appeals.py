@@ -1,0 +1,132 @@
+"""Commands on buyers' appeals: open, uphold, reject, list."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cli.acting import By, Key, Now, Reason, Senior, acting, instant, person
+from cli.common import AsJson, Namespace, PolicyFile, StoreUrl, answer, holder, now_us, table
+from cli.judgements import about_in
+from graph.errors import BadInput
+
+if TYPE_CHECKING:
+    from integrity.judgements import About
+
+appeal = typer.Typer(help="Appeals of buyers: open, uphold, reject, list.", no_args_is_help=True)
+
+
+@appeal.command("open")
+def open_appeal(
+    buyer: Annotated[str, typer.Argument(help="Who appeals.")],
+    text: Annotated[
+        Path, typer.Argument(help="File with what the buyer wrote; - reads standard input.", allow_dash=True)
+    ],
+    by: By = "",
+    senior: Senior = False,
+    key: Key = "",
+    now: Now = None,
+    policy: PolicyFile = None,
+    store: StoreUrl = "",
+    namespace: Namespace = "",
+    as_json: AsJson = False,
+) -> None:
+    """Open an appeal on a buyer's behalf."""
+    words = typer.get_text_stream("stdin").read() if str(text) == "-" else _read(text)
+    with acting(store, namespace, policy) as affairs:
+        made = affairs.appeal_desk.open(buyer, words, by=person(by, senior), now=instant(now), key=key)
+    answer(asdict(made), as_json, lambda: typer.echo(f"{made.appeal_id}: {made.state}"))
+
+
+@appeal.command("uphold")
+def uphold_appeal(
+    appeal_id: Annotated[str, typer.Argument(metavar="APPEAL", help="Its id.")],
+    wrong: Annotated[
+        list[str],
+        typer.Option(help="What was wrong, as TARGET ID SAID [BUYER or TABLE] in one text; may be repeated."),
+    ],
+    reason: Reason = "",
+    by: By = "",
+    senior: Senior = False,
+    key: Key = "",
+    now: Now = None,
+    policy: PolicyFile = None,
+    store: StoreUrl = "",
+    namespace: Namespace = "",
+    as_json: AsJson = False,
+) -> None:
+    """Uphold an appeal: everything downstream is decided anew, and everybody healed is listed."""
+    from integrity.anew import decide_anew
+
+    named = [_wrong(one) for one in wrong]
+    with acting(store, namespace, policy) as affairs:
+        at, chosen = affairs.book.store, affairs.policy()
+        done = affairs.appeal_desk.uphold(
+            appeal_id,
+            named,
+            reason,
+            by=person(by, senior),
+            now=instant(now),
+            recompute=lambda: decide_anew(at, policy=chosen, now=now_us, holder=holder("appeal")),
+            key=key,
+        )
+    rows = [(one.buyer_id, one.before, one.after, one.words) for one in done.healed]
+    answer(asdict(done), as_json, lambda: table("healed", "before", "after", "words", rows=list(rows)))
+
+
+@appeal.command("reject")
+def reject_appeal(
+    appeal_id: Annotated[str, typer.Argument(metavar="APPEAL", help="Its id.")],
+    reason: Reason = "",
+    by: By = "",
+    senior: Senior = False,
+    now: Now = None,
+    store: StoreUrl = "",
+    namespace: Namespace = "",
+    as_json: AsJson = False,
+) -> None:
+    """Reject an appeal."""
+    with acting(store, namespace, None) as affairs:
+        done = affairs.appeal_desk.reject(appeal_id, reason, by=person(by, senior), now=instant(now))
+    answer(asdict(done), as_json, lambda: typer.echo(f"{done.appeal_id}: {done.state}"))
+
+
+@appeal.command("list")
+def list_appeals(
+    now: Now = None,
+    store: StoreUrl = "",
+    namespace: Namespace = "",
+    as_json: AsJson = False,
+) -> None:
+    """List appeals, the latest last. What buyers wrote is not shown."""
+    from integrity.instants import to_iso
+
+    with acting(store, namespace, None) as affairs:
+        found = list(affairs.appeals.all.values())
+    at = instant(now)
+    rows = [
+        (one.appeal_id, one.buyer_id, one.state + (", overdue" if one.overdue(at) else ""), to_iso(one.deadline))
+        for one in found
+    ]
+    answer(
+        [asdict(one) for one in found], as_json, lambda: table("appeal", "buyer", "state", "deadline", rows=list(rows))
+    )
+
+
+def _wrong(text: str) -> About:
+    parts = text.split()
+    if len(parts) not in (3, 4):
+        raise BadInput(f"{text!r} is not understood", where="--wrong", do="write TARGET ID SAID [BUYER or TABLE]")
+    target, id_, said, *more = parts
+    other = more[0] if more else ""
+    return about_in(target, id_, said, other if target == "link" else "", other if target == "record" else "", [])
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"cannot be read: {error}", where=str(path), do="give a UTF-8 text file") from None

@@ -1,0 +1,104 @@
+"""Commands on judgements, which outrank every run: make, second, withdraw, list."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cli.acting import By, Key, Now, Reason, Senior, acting, instant, person
+from cli.common import AsJson, Namespace, PolicyFile, StoreUrl, answer, table
+from graph.errors import BadInput
+
+if TYPE_CHECKING:
+    from integrity.judgements import About
+
+judge = typer.Typer(help="Judgements, which outrank every run: make, second, withdraw, list.", no_args_is_help=True)
+
+
+@judge.command("make")
+def make_judgement(
+    target: Annotated[str, typer.Argument(help="account, ring, link, identifier or record.")],
+    id_: Annotated[str, typer.Argument(metavar="ID", help="Of what is judged.")],
+    said: Annotated[str, typer.Argument(help="honest, abusive, not_a_ring, not_theirs, public or struck.")],
+    reason: Reason = "",
+    buyer: Annotated[str, typer.Option(help="link: whose.")] = "",
+    record_table: Annotated[str, typer.Option("--table", help="record: its table.")] = "",
+    at: Annotated[list[str] | None, typer.Option(help="abusive: limited at this store; may be repeated.")] = None,
+    by: By = "",
+    senior: Senior = False,
+    key: Key = "",
+    now: Now = None,
+    policy: PolicyFile = None,
+    store: StoreUrl = "",
+    namespace: Namespace = "",
+    as_json: AsJson = False,
+) -> None:
+    """Judge; the next run heeds it."""
+    about = about_in(target, id_, said, buyer, record_table, at or [])
+    with acting(store, namespace, policy) as affairs:
+        made = affairs.judgement_desk.make(about, reason, by=person(by, senior), now=instant(now), key=key)
+    answer(asdict(made), as_json, lambda: typer.echo(f"{made.judgement_id}: {made.state}"))
+
+
+@judge.command("second")
+def second_judgement(
+    judgement: Annotated[str, typer.Argument(help="Its id.")],
+    by: By = "",
+    senior: Senior = False,
+    now: Now = None,
+    store: StoreUrl = "",
+    namespace: Namespace = "",
+    as_json: AsJson = False,
+) -> None:
+    """Agree, as a second person, with a judgement that waits for one."""
+    with acting(store, namespace, None) as affairs:
+        made = affairs.judgement_desk.second(judgement, by=person(by, senior), now=instant(now))
+    answer(asdict(made), as_json, lambda: typer.echo(f"{made.judgement_id}: {made.state}"))
+
+
+@judge.command("withdraw")
+def withdraw_judgement(
+    judgement: Annotated[str, typer.Argument(help="Its id.")],
+    reason: Reason = "",
+    by: By = "",
+    senior: Senior = False,
+    now: Now = None,
+    store: StoreUrl = "",
+    namespace: Namespace = "",
+    as_json: AsJson = False,
+) -> None:
+    """Take a judgement back."""
+    with acting(store, namespace, None) as affairs:
+        made = affairs.judgement_desk.withdraw(judgement, reason, by=person(by, senior), now=instant(now))
+    answer(asdict(made), as_json, lambda: typer.echo(f"{made.judgement_id}: {made.state}"))
+
+
+@judge.command("list")
+def list_judgements(
+    store: StoreUrl = "",
+    namespace: Namespace = "",
+    as_json: AsJson = False,
+) -> None:
+    """List judgements, newest first."""
+    from integrity.judgements import listed
+
+    with acting(store, namespace, None) as affairs:
+        found = listed(affairs.judgements)
+    rows = [
+        (one.judgement_id, one.state, one.about.target.value, one.about.id, one.about.said.value, one.by, one.reason)
+        for one in found
+    ]
+    names = ("judgement", "state", "target", "id", "said", "by", "reason")
+    answer([asdict(one) for one in found], as_json, lambda: table(*names, rows=list(rows)))
+
+
+def about_in(target: str, id_: str, said: str, buyer: str, record_table: str, at: list[str]) -> About:
+    """What is judged, from words. Raises `BadInput` where a word is not known."""
+    from integrity.judgements import About, Said, Target
+
+    for word, names in ((target, Target), (said, Said)):
+        if word not in set(names):
+            raise BadInput(f"{word!r} is not known", where="judgement", do=f"choose one of {', '.join(names)}")
+    return About(Target(target), id_, Said(said), buyer, record_table, tuple(at))

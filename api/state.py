@@ -109,13 +109,15 @@ class State:
             if head.run == (published.record.run_id if published is not None else None):
                 return head, published
 
-    def refresh(self) -> None:
-        """Look at the store once: a new head, revoked tokens, the last good run, new acts. Raises `StoreProblem`."""
+    def refresh(self, *, quiet: bool = False) -> None:
+        """Look at the store once: a new head, revoked tokens, the last good run, new acts. Raises `StoreProblem`.
+
+        `quiet` leaves a new run out of the log."""
         self._revocations.refresh()
         before = self.desk.head.run
         self.desk.refresh()
         published = self.desk.published
-        if published is not None and published.record.run_id != before:
+        if published is not None and published.record.run_id != before and not quiet:
             run = published.record
             log.info("run taken up", run=run.run_id, policy=run.policy, before=before, limited=len(published.limited))
         runs = self.store.runs()
@@ -185,9 +187,13 @@ class State:
         for thread in self._threads:
             thread.join(timeout=10)
         self._threads.clear()
+        self.let_go()
+        self._seal()
+
+    def let_go(self) -> None:
+        """Write what is still on its way to the store: for whoever asks without the background work."""
         self._till.close()
         self._flush()
-        self._seal()
 
     def _repeat(self, work: Callable[[], None], every: float) -> None:
         while not self._stop.wait(every):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli.acting import By, Key, Now, Reason, Senior, acting, instant, person
-from cli.common import AsJson, Namespace, PolicyFile, StoreUrl, answer, holder, now_us, table
+from cli.common import AsJson, Namespace, PolicyFile, StoreUrl, answer, holder, now_us, read_text, table
 from cli.judgements import about_in
 from graph.errors import BadInput
 
@@ -35,7 +35,7 @@ def open_appeal(
     as_json: AsJson = False,
 ) -> None:
     """Open an appeal on a buyer's behalf."""
-    words = typer.get_text_stream("stdin").read() if str(text) == "-" else _read(text)
+    words = read_text(text)
     with acting(store, namespace, policy) as affairs:
         made = affairs.appeal_desk.open(buyer, words, by=person(by, senior), now=instant(now), key=key)
     answer(asdict(made), as_json, lambda: typer.echo(f"{made.appeal_id}: {made.state}"))
@@ -123,10 +123,3 @@ def _wrong(text: str) -> About:
     target, id_, said, *more = parts
     other = more[0] if more else ""
     return about_in(target, id_, said, other if target == "link" else "", other if target == "record" else "", [])
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadInput(f"cannot be read: {error}", where=str(path), do="give a UTF-8 text file") from None

@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from cli.settings import NAMESPACE, POLICY, STORE
-from graph.errors import LeaseHeld
+from graph.errors import BadInput, LeaseHeld
 from graph.open import default_url, open_store
 from graph.store import Store
 
@@ -124,6 +124,16 @@ def ruling_policy(file: Path | None, store: Store) -> Policy:
     if run is None or policy_path(file) is not None:
         return chosen_policy(file, store)
     return policy_of(store, run) or chosen_policy(None, store)
+
+
+def read_text(path: Path) -> str:
+    """The text of a file, or of standard input for `-`. Raises `BadInput` where it can't be read."""
+    if str(path) == "-":
+        return typer.get_text_stream("stdin").read()
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"cannot be read: {error}", where=str(path), do="give a UTF-8 text file") from None
 
 
 def answer(data: Any, as_json: bool, text: Callable[[], None]) -> None:

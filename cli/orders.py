@@ -12,21 +12,17 @@ from typing import Annotated, Any
 import typer
 
 from cli.acting import Now, instant
+from cli.asking import patient
 from cli.common import AsJson, Namespace, PolicyFile, StoreUrl, answer, keyer, opened, ruling_policy
 from cli.serving import IdentifierKeyer
 from graph.currencies import EXPONENTS
 from graph.errors import BadInput
-from graph.store import Store
 from integrity.checkout import PurchaseRequest
 from integrity.checkout_view import CheckoutDesk
 from integrity.instants import to_iso
 from integrity.money import to_minor
-from integrity.policy import Policy
 from integrity.reservations import Reservation, ReservationDesk
 from integrity.reservations_till import Till
-
-_DEADLINE_MS = 10_000
-"""A command reads everything anew and has nobody waiting at a till."""
 
 OrderId = Annotated[str, typer.Argument(metavar="ORDER", help="The order's id.")]
 Amount = Annotated[str | None, typer.Option(help="What was paid, as decimal text; it must be what was reserved.")]
@@ -89,7 +85,7 @@ def release(
 def _desk(url: str, namespace: str, policy: Path | None = None, *, judging: bool = False) -> Iterator[ReservationDesk]:
     """A desk over the command's store; the published run is read where somebody is judged by it."""
     with opened(url, namespace) as at:
-        desk = _patient(at, ruling_policy(policy, at))
+        desk = CheckoutDesk(at, patient(ruling_policy(policy, at)))
         if judging:
             desk.refresh()
         till = Till(at, desk.counts)
@@ -97,11 +93,6 @@ def _desk(url: str, namespace: str, policy: Path | None = None, *, judging: bool
             yield ReservationDesk(desk, till)
         finally:
             till.close()
-
-
-def _patient(store: Store, policy: Policy) -> CheckoutDesk:
-    checkout = policy.checkout.model_copy(update={"deadline_ms": _DEADLINE_MS})
-    return CheckoutDesk(store, policy.model_copy(update={"checkout": checkout}))
 
 
 def _minor(text: str, currency: str) -> int:

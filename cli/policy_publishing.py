@@ -9,10 +9,9 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.common import AsJson, Namespace, StoreUrl, Wait, answer, holder, now_us, opened, table
+from cli.common import AsJson, Namespace, StoreUrl, Wait, answer, holder, now_us, opened, read_text, table
 from cli.policies import policy
 from cli.settings import AUDIT_KEY
-from graph.errors import BadInput
 from integrity.acts import Actor
 from integrity.instants import to_iso
 from integrity.policy import parse_policy
@@ -39,10 +38,7 @@ def publish(
     """Put a policy in force, and readers on the published run decided by it, in one switch.
 
     One that would limit too many or breaks an invariant is refused: exit code 7."""
-    try:
-        text = file.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadInput(f"cannot be read: {error}", where=str(file), do="give a UTF-8 TOML file") from None
+    text = read_text(file)
     chosen = parse_policy(text, where=str(file))
     with opened(store, namespace) as at:
         outcome = publish_policy(

@@ -133,7 +133,7 @@ def serve(
         app = create_app(
             at,
             token_key=token_key,
-            keyer=_identifier_keyer(namespace, os.environ),
+            keyer=identifier_keyer(namespace, os.environ),
             policy=chosen,
             follow=file is None,
             start_run=starter,
@@ -233,6 +233,6 @@ def shifted_clock(start: int | None) -> Callable[[], int]:
     return lambda: now_us() + shift
 
 
-def _identifier_keyer(namespace: str, env: Mapping[str, str]) -> IdentifierKeyer | None:
+def identifier_keyer(namespace: str, env: Mapping[str, str]) -> IdentifierKeyer | None:
     """The keyer where `RINGFENCE_KEY` is set; without it the API says that raw identifiers cannot be looked up."""
     return IdentifierKeyer(keyer(namespace, env)) if env.get(KEY) else None

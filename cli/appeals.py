@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -81,21 +82,34 @@ def uphold_appeal(
 def reject_appeal(
     appeal_id: Annotated[str, typer.Argument(metavar="APPEAL", help="Its id.")],
     reason: Reason = "",
+    withdrawn: Annotated[bool, typer.Option("--withdrawn", help="Note that the buyer took it back instead.")] = False,
     by: By = "",
     senior: Senior = False,
+    key: Key = "",
     now: Now = None,
     store: StoreUrl = "",
     namespace: Namespace = "",
     as_json: AsJson = False,
 ) -> None:
-    """Reject an appeal."""
+    """Reject an appeal, or note that the buyer took it back."""
     with acting(store, namespace, None) as affairs:
-        done = affairs.appeal_desk.reject(appeal_id, reason, by=person(by, senior), now=instant(now))
+        close = affairs.appeal_desk.withdraw if withdrawn else affairs.appeal_desk.reject
+        done = close(appeal_id, reason, by=person(by, senior), now=instant(now), key=key)
     answer(asdict(done), as_json, lambda: typer.echo(f"{done.appeal_id}: {done.state}"))
+
+
+class State(Enum):
+    """States of appeals."""
+
+    OPEN = "open"
+    UPHELD = "upheld"
+    REJECTED = "rejected"
+    WITHDRAWN = "withdrawn"
 
 
 @appeal.command("list")
 def list_appeals(
+    state: Annotated[State | None, typer.Option(help="Only those in this state.")] = None,
     now: Now = None,
     store: StoreUrl = "",
     namespace: Namespace = "",
@@ -105,7 +119,7 @@ def list_appeals(
     from integrity.instants import to_iso
 
     with acting(store, namespace, None) as affairs:
-        found = list(affairs.appeals.all.values())
+        found = [one for one in affairs.appeals.all.values() if state is None or one.state == state.value]
     at = instant(now)
     rows = [
         (one.appeal_id, one.buyer_id, one.state + (", overdue" if one.overdue(at) else ""), to_iso(one.deadline))

@@ -1,20 +1,23 @@
-"""Commands on stores' complaints: file, decide, list, count."""
+"""Commands on stores' complaints: file, alone or many, decide, list, count, and stores in accord."""
 
 from __future__ import annotations
 
 import getpass
+import json
 from dataclasses import asdict
 from enum import Enum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cli.acting import By, Key, Now, Reason, Senior, acting, instant, person
-from cli.common import AsJson, Namespace, PolicyFile, StoreUrl, answer, table
+from cli.common import AsJson, Namespace, PolicyFile, StoreUrl, answer, read_text, table
 from graph.errors import BadInput
 
 if TYPE_CHECKING:
-    from integrity.complaints import Complaint
+    from integrity.acts import Actor
+    from integrity.complaints import Complaint, Filing
 
 complaint = typer.Typer(help="Stores' complaints: file, decide, list, count.", no_args_is_help=True)
 
@@ -35,6 +38,9 @@ def file_complaint(
     ],
     store_id: Annotated[str | None, typer.Option(help="The store that complains; default: the platform.")] = None,
     note: Annotated[str, typer.Option(help="In the store's words.")] = "",
+    evidence: Annotated[
+        list[str] | None, typer.Option(help="Name or link of a file of the store's; may be repeated.")
+    ] = None,
     by: By = "",
     key: Key = "",
     now: Now = None,
@@ -44,15 +50,52 @@ def file_complaint(
     as_json: AsJson = False,
 ) -> None:
     """File a complaint about a claim; it is decided at once where the records are clear."""
-    from integrity.acts import Actor
     from integrity.complaints import Filing, Refused
 
     with acting(store, namespace, policy) as affairs:
-        who = Actor(by or store_id or getpass.getuser(), "store" if store_id else "investigator", store_id)
-        (one,) = affairs.complaint_desk.file([Filing(refund, type_, note)], by=who, now=instant(now), key=key)
+        filing, who = Filing(refund, type_, note, tuple(evidence or ())), _complainant(by, store_id)
+        (one,) = affairs.complaint_desk.file([filing], by=who, now=instant(now), key=key)
     if isinstance(one, Refused):
         raise BadInput(one.why, where=refund, do="see `ringfence complaint file --help`")
     answer(asdict(one), as_json, lambda: typer.echo("\n".join(_complaint_lines(one))))
+
+
+@complaint.command("file-many")
+def file_complaints(
+    file: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE",
+            help="JSON Lines: refund_id, type, and note and evidence where wanted; - reads standard input.",
+            allow_dash=True,
+        ),
+    ],
+    store_id: Annotated[str | None, typer.Option(help="The store that complains; default: the platform.")] = None,
+    by: By = "",
+    key: Key = "",
+    now: Now = None,
+    policy: PolicyFile = None,
+    store: StoreUrl = "",
+    namespace: Namespace = "",
+    as_json: AsJson = False,
+) -> None:
+    """File up to 500 complaints in one act; each stands or is refused on its own."""
+    from integrity.complaints import Refused
+
+    filings = _filings(read_text(file), str(file))
+    with acting(store, namespace, policy) as affairs:
+        found = affairs.complaint_desk.file(filings, by=_complainant(by, store_id), now=instant(now), key=key)
+    told = [
+        {"refund_id": one.refund_id, "complaint": None, "refused": one.why}
+        if isinstance(one, Refused)
+        else {"refund_id": one.refund_id, "complaint": asdict(one), "refused": None}
+        for one in found
+    ]
+    rows = [
+        (one.refund_id, "refused", one.why) if isinstance(one, Refused) else (one.refund_id, one.outcome, one.why)
+        for one in found
+    ]
+    answer(told, as_json, lambda: table("refund", "outcome", "why", rows=list(rows)))
 
 
 @complaint.command("decide")
@@ -114,6 +157,48 @@ def count_complaints(
         found = [asdict(one) for one in counts(affairs.book.store, affairs.complaints, store_id=store_id)]
     names = tuple(found[0]) if found else ("month", "type", "filed")
     answer(found, as_json, lambda: table(*names, rows=[tuple(one.values()) for one in found]))
+
+
+@complaint.command("accords")
+def list_accords(store: StoreUrl = "", namespace: Namespace = "", as_json: AsJson = False) -> None:
+    """List quiet accounts whom three stores or more reported within days: a person should look at the stores too."""
+    from integrity.instants import to_iso
+
+    with acting(store, namespace, None) as affairs:
+        found = affairs.complaint_desk.accords()
+    told = [asdict(one) | {"first_at": to_iso(one.first_at), "last_at": to_iso(one.last_at)} for one in found]
+    rows = [(one.buyer_id, ", ".join(one.store_ids), to_iso(one.last_at), one.before) for one in found]
+    answer(told, as_json, lambda: table("account", "stores", "last report", "did so before", rows=list(rows)))
+
+
+def _complainant(by: str, store_id: str | None) -> Actor:
+    from integrity.acts import Actor
+
+    return Actor(by or store_id or getpass.getuser(), "store" if store_id else "investigator", store_id)
+
+
+def _filings(text: str, where: str) -> list[Filing]:
+    from integrity.complaints import Filing
+
+    names = {"refund_id", "type", "note", "evidence"}
+    filings = []
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line.strip():
+            continue
+        try:
+            said = json.loads(line)
+        except json.JSONDecodeError as error:
+            raise BadInput(
+                f"is no JSON: {error}", where=f"{where}, line {number}", do="write an object a line"
+            ) from None
+        texts = isinstance(said, dict) and all(isinstance(said.get(name, ""), str) for name in names - {"evidence"})
+        files = said.get("evidence", []) if texts else None
+        listed = isinstance(files, list) and all(isinstance(one, str) for one in files)
+        if not listed or not {"refund_id", "type"} <= said.keys() <= names:
+            do = "give refund_id and type; note as text and evidence as a list of texts where wanted; nothing else"
+            raise BadInput("is no complaint", where=f"{where}, line {number}", do=do)
+        filings.append(Filing(said["refund_id"], said["type"], said.get("note", ""), tuple(said.get("evidence", []))))
+    return filings
 
 
 def _complaint_lines(one: Complaint) -> list[str]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from api.reference import graphql_markdown, roles_markdown
+from cli.parity import parity_markdown
 from cli.reference import commands_markdown, exit_codes_markdown
 from cli.settings import settings_markdown
 from detectors.registry import reference as detectors_markdown
@@ -18,6 +19,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "detectors.md": detectors_markdown,
     "exit-codes.md": exit_codes_markdown,
     "graphql.md": graphql_markdown,
+    "parity.md": parity_markdown,
     "policy.md": policy_markdown,
     "roles.md": roles_markdown,
     "schema.md": schema_markdown,

@@ -1,20 +1,51 @@
-"""Commands on judgements, which outrank every run: make, second, withdraw, list."""
+"""Commands on judgements, which outrank every run: make, second, withdraw, list, decide anew by them."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
+from enum import Enum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cli.acting import By, Key, Now, Reason, Senior, acting, instant, person
-from cli.common import AsJson, Namespace, PolicyFile, StoreUrl, answer, table
+from cli.common import (
+    AsJson,
+    Namespace,
+    PolicyFile,
+    StoreUrl,
+    Wait,
+    answer,
+    holder,
+    now_us,
+    opened,
+    ruling_policy,
+    table,
+)
 from graph.errors import BadInput
 
 if TYPE_CHECKING:
     from integrity.judgements import About
 
 judge = typer.Typer(help="Judgements, which outrank every run: make, second, withdraw, list.", no_args_is_help=True)
+
+
+class State(Enum):
+    """States of judgements."""
+
+    PROPOSED = "proposed"
+    STANDING = "standing"
+    WITHDRAWN = "withdrawn"
+
+
+class Judged(Enum):
+    """What judgements are about."""
+
+    ACCOUNT = "account"
+    RING = "ring"
+    LINK = "link"
+    IDENTIFIER = "identifier"
+    RECORD = "record"
 
 
 @judge.command("make")
@@ -47,6 +78,7 @@ def second_judgement(
     judgement: Annotated[str, typer.Argument(help="Its id.")],
     by: By = "",
     senior: Senior = False,
+    key: Key = "",
     now: Now = None,
     store: StoreUrl = "",
     namespace: Namespace = "",
@@ -54,7 +86,7 @@ def second_judgement(
 ) -> None:
     """Agree, as a second person, with a judgement that waits for one."""
     with acting(store, namespace, None) as affairs:
-        made = affairs.judgement_desk.second(judgement, by=person(by, senior), now=instant(now))
+        made = affairs.judgement_desk.second(judgement, by=person(by, senior), now=instant(now), key=key)
     answer(asdict(made), as_json, lambda: typer.echo(f"{made.judgement_id}: {made.state}"))
 
 
@@ -64,6 +96,7 @@ def withdraw_judgement(
     reason: Reason = "",
     by: By = "",
     senior: Senior = False,
+    key: Key = "",
     now: Now = None,
     store: StoreUrl = "",
     namespace: Namespace = "",
@@ -71,12 +104,31 @@ def withdraw_judgement(
 ) -> None:
     """Take a judgement back."""
     with acting(store, namespace, None) as affairs:
-        made = affairs.judgement_desk.withdraw(judgement, reason, by=person(by, senior), now=instant(now))
+        made = affairs.judgement_desk.withdraw(judgement, reason, by=person(by, senior), now=instant(now), key=key)
     answer(asdict(made), as_json, lambda: typer.echo(f"{made.judgement_id}: {made.state}"))
+
+
+@judge.command("anew")
+def decide_all_anew(
+    policy: PolicyFile = None,
+    store: StoreUrl = "",
+    namespace: Namespace = "",
+    wait: Wait = 30.0,
+    as_json: AsJson = False,
+) -> None:
+    """Decide everything anew over the published run's data, with the judgements that stand, and publish that."""
+    from integrity.anew import decide_anew
+
+    with opened(store, namespace) as at:
+        rules = ruling_policy(policy, at)
+        run = decide_anew(at, policy=rules, now=now_us, holder=holder("ringfence judge anew"), wait=wait)
+    answer({"run_id": run}, as_json, lambda: typer.echo(f"{run} is published"))
 
 
 @judge.command("list")
 def list_judgements(
+    state: Annotated[State | None, typer.Option(help="Only those in this state.")] = None,
+    target: Annotated[Judged | None, typer.Option(help="Only those on this.")] = None,
     store: StoreUrl = "",
     namespace: Namespace = "",
     as_json: AsJson = False,
@@ -85,7 +137,7 @@ def list_judgements(
     from integrity.judgements import listed
 
     with acting(store, namespace, None) as affairs:
-        found = listed(affairs.judgements)
+        found = listed(affairs.judgements, state=state.value if state else "", target=target.value if target else "")
     rows = [
         (one.judgement_id, one.state, one.about.target.value, one.about.id, one.about.said.value, one.by, one.reason)
         for one in found

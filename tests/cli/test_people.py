@@ -62,6 +62,48 @@ def test_from_a_complaint_to_a_verdict_and_its_count(ready: Command, home: Path)
     assert sum(one["reviewed"] for one in counted) == 1
 
 
+def test_many_complaints_in_one_act_each_stand_or_are_refused(ready: Command, home: Path) -> None:
+    (refund, _), (other, _), *_ = _claims(home)
+    lines = [
+        f'{{"refund_id": "{refund}", "type": "{ONLY}", "note": "an empty box", "evidence": ["box.jpg"]}}',
+        '{"refund_id": "nothing", "type": "fake_evidence"}',
+        "",
+        f'{{"refund_id": "{other}", "type": "swapped_return"}}',
+    ]
+    (home / "many.jsonl").write_text("\n".join(lines))
+    told = ready("complaint", "file-many", "many.jsonl", "--by", "ada", "--json").json
+    assert [one["refund_id"] for one in told] == [refund, "nothing", other]
+    assert told[0]["complaint"]["evidence"] == ["box.jpg"]
+    assert [one["refused"] for one in told[1:]] == [
+        "there is no such claim",
+        "nothing was to be sent back: a refund-only claim",
+    ]
+    assert len(ready("audit", "show", "--json").json) == 1
+    assert "no such claim" in ready("complaint", "file-many", "many.jsonl", "--by", "ada").out
+    for line in (
+        "[]",
+        "{",
+        '{"refund_id": "r"}',
+        '{"refund_id": 1, "type": "x"}',
+        lines[1][:-1] + ', "evidence": "x"}',
+    ):
+        (home / "bad.jsonl").write_text("\n" + line)
+        bad = ready("complaint", "file-many", "bad.jsonl")
+        assert (bad.code, "bad.jsonl, line 2" in bad.err) == (3, True), bad.err
+    assert ready("complaint", "accords", "--json").json == []
+
+
+def test_what_was_judged_holds_at_once_where_all_is_decided_anew(ready: Command, home: Path) -> None:
+    buyer = _held_against(ready, home)
+    ready("judge", "make", "account", buyer, "honest", "--reason", "spoke with her", "--by", "ada")
+    before = next(one["run_id"] for one in ready("runs", "--json").json if one["current"])
+    anew = ready("judge", "anew", "--json").json["run_id"]
+    assert anew != before
+    assert ready("explain", "account", buyer, "--json").json["status"] == "CLEAR"
+    assert len(ready("judge", "list", "--state", "standing", "--target", "account", "--json").json) == 1
+    assert ready("judge", "list", "--target", "ring", "--json").json == []
+
+
 def test_from_a_judgement_to_the_next_run(ready: Command, home: Path) -> None:
     buyer = _held_against(ready, home)
     made = ready(
@@ -94,6 +136,16 @@ def test_from_an_appeal_to_who_is_healed(ready: Command, home: Path) -> None:
     assert (buyer, "CLEAR") in [(one["buyer_id"], one["after"]) for one in done["healed"]]
     assert ready("explain", "account", buyer, "--json").json["status"] == "CLEAR"
     assert ready("appeal", "reject", opened["appeal_id"], "--reason", "no").code == 3
+    assert ready("appeal", "list", "--state", "open", "--json").json == []
+
+
+def test_a_buyer_may_take_an_appeal_back(ready: Command, home: Path) -> None:
+    buyer = _held_against(ready, home)
+    (home / "letter.txt").write_text("that was not me")
+    opened = ready("appeal", "open", buyer, "letter.txt", "--by", "ada", "--json").json
+    back = ("appeal", "reject", opened["appeal_id"], "--withdrawn", "--reason", "she rang", "--by", "ada", "--json")
+    assert ready(*back).json["state"] == "withdrawn"
+    assert len(ready("appeal", "list", "--state", "withdrawn", "--json").json) == 1
 
 
 def test_acts_are_signed_verified_and_shown_and_a_decision_replays(ready: Command, home: Path) -> None:

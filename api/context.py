@@ -36,7 +36,7 @@ class Context:
         self._view: View | None = None
         self.seen: set[tuple[str, str]] = set()
         self._loaders: dict[tuple[str, str], DataLoader[Any, Any]] = {}
-        self._made: dict[tuple[str, str], Any] = {}
+        self._made: dict[tuple[str, ...], Any] = {}
 
     @property
     def settings(self) -> ApiSettings:
@@ -86,7 +86,7 @@ class Context:
         """Note for the audit that a person or a person's record was shown."""
         self.seen.add((kind, what))
 
-    def once(self, key: tuple[str, str], make: Callable[[], Any]) -> Any:
+    def once(self, key: tuple[str, ...], make: Callable[[], Any]) -> Any:
         """What `make` gives, computed once a request."""
         if key not in self._made:
             self._made[key] = make()

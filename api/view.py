@@ -79,7 +79,7 @@ class View:
 
     def judged(self, buyer_ids: Sequence[str]) -> dict[str, Row]:
         """Finding and decision, in one row, of those buyers that the run judged; the decision's reasons are
-        `decision_reasons`."""
+        `decision_reasons`, and their facts `decision_facts`."""
         if self.run is None:
             return {}
         known = [(id_, self._buyer_rows[id_]) for id_ in buyer_ids if id_ in self._buyer_rows]
@@ -87,6 +87,7 @@ class View:
         found = {}
         for (id_, _), decision in zip(known, decisions, strict=True):
             decision["decision_reasons"] = decision.pop("reasons")
+            decision["decision_facts"] = decision.pop("reason_facts")
             found[id_] = decision
         with_finding = [(id_, self._finding_rows[id_]) for id_ in found if id_ in self._finding_rows]
         findings = _rows(self.table("run_accounts"), [row for _, row in with_finding])

@@ -12,6 +12,7 @@ import typer
 
 from cli.acting import By, Key, Now, Reason, Senior, acting, instant, person
 from cli.common import AsJson, Namespace, PolicyFile, StoreUrl, answer, table
+from cli.language import In, Speaks
 from graph.errors import BadInput
 
 if TYPE_CHECKING:
@@ -193,12 +194,18 @@ def list_cases(
 
 
 @case.command("brief")
-def brief_case(case_id: CaseId, store: StoreUrl = "", namespace: Namespace = "", as_json: AsJson = False) -> None:
+def brief_case(
+    case_id: CaseId,
+    language: In = Speaks.EN,
+    store: StoreUrl = "",
+    namespace: Namespace = "",
+    as_json: AsJson = False,
+) -> None:
     """Print a case's brief: why, accounts, facts with their records, timeline, what was decided before."""
     from integrity.case_brief import brief, brief_text
 
     with acting(store, namespace, None) as affairs:
-        told = brief(affairs.book.store, affairs.case_desk.one(case_id), affairs)
+        told = brief(affairs.book.store, affairs.case_desk.one(case_id), affairs, language.value)
     answer(told.to_json(), as_json, lambda: typer.echo(brief_text(told).rstrip("\n")))
 
 
@@ -254,13 +261,14 @@ def export_case(
     by: By = "",
     senior: Senior = False,
     now: Now = None,
+    language: In = Speaks.EN,
     store: StoreUrl = "",
     namespace: Namespace = "",
     as_json: AsJson = False,
 ) -> None:
     """Write a case as a bundle for a court or the police, with a manifest of hashes; the audit journal gets a line.
 
-    The same case, run and book give the same bytes. Texts of notes are not in it."""
+    The same case, run, book and language give the same bytes. Texts of notes are not in it."""
     import hashlib
 
     from integrity.case_brief import brief
@@ -271,7 +279,7 @@ def export_case(
         raise BadInput(f"{file.suffix or 'no ending'!r} is no bundle", where=str(file), do="use .zip")
     with acting(store, namespace, None) as affairs:
         at, who = affairs.book.store, person(by, senior)
-        data = bundle(at, brief(at, affairs.case_desk.one(case_id), affairs), affairs)
+        data = bundle(at, brief(at, affairs.case_desk.one(case_id), affairs, language.value), affairs)
         digest = hashlib.sha256(data).hexdigest()
         body = {"who": who.name, "role": who.role, "via": ["case export"], "kind": "case", "what": case_id}
         row = {"at": instant(now), "id": secrets.token_hex(8), "body": json.dumps(body | {"sha256": digest})}

@@ -10,8 +10,8 @@ from typing import Annotated, Any
 import typer
 
 from cli.common import AsJson, Namespace, RunId, StoreUrl, answer, now_us, opened, table
+from cli.language import In, Speaks
 from cli.settings import SETTINGS
-from detectors.words.fact import Language
 from graph.errors import BadInput
 from graph.store import Store
 from integrity.explain import explain_account, explain_ring
@@ -21,20 +21,11 @@ from integrity.instants import to_iso
 from integrity.publication import find_run, last_good_run
 from integrity.ring_export import GRAPH_FORMATS, export_ring_graphs
 from integrity.version import ringfence_version
+from integrity.words import Language
 
 explain = typer.Typer(
     help="Why an account or a ring stands as it does, down to the source records.", no_args_is_help=True
 )
-
-
-class Speaks(Enum):
-    """Languages of explanations."""
-
-    EN = "en"
-    ZH = "zh"
-
-
-In = Annotated[Speaks, typer.Option("--language", help="Language of the sentences: English or Chinese.")]
 
 
 class Exported(Enum):

@@ -24,6 +24,7 @@ from cli.common import (
     say,
     table,
 )
+from cli.language import In, Speaks
 from cli.policy_text import print_backtest, print_simulation, print_words
 from graph.errors import NotFound, StoreProblem
 from integrity.backtest import backtest, simulate_policy
@@ -36,6 +37,7 @@ from integrity.policy_diff import diff_policies
 from integrity.policy_stages import Stages
 from integrity.stages import StoreEntitlements, entitlements
 from integrity.trial import try_policy
+from integrity.words import text_of
 
 policy = typer.Typer(help="The document that says what findings lead to.", no_args_is_help=True)
 
@@ -144,6 +146,7 @@ def stages(
     at_instant: Annotated[
         str | None, typer.Option("--now", metavar="INSTANT", help="As of this instant; default: now.")
     ] = None,
+    language: In = Speaks.EN,
     store: StoreUrl = "",
     namespace: Namespace = "",
     as_json: AsJson = False,
@@ -162,7 +165,8 @@ def stages(
     if not rows:
         raise NotFound(f"no store {store_id!r}", where=at.url, do="its row is in the platform's stores table")
     found = entitlements(chosen, rows[0]["experience_score"], now)
-    answer(asdict(found) | _spans(found), as_json, lambda: _print_entitled(store_id, found))
+    why = text_of(found.why, language.value)
+    answer(asdict(found) | _spans(found) | {"why": why}, as_json, lambda: _print_entitled(store_id, found, why))
 
 
 @policy.command("try")
@@ -214,8 +218,8 @@ def _spans(found: StoreEntitlements) -> dict[str, Any]:
     return {**spans, "next_band": None if above is None else asdict(above) | {"since": _iso(above.since)}}
 
 
-def _print_entitled(store_id: str, found: StoreEntitlements) -> None:
-    typer.echo(f"{store_id}: {found.why}")
+def _print_entitled(store_id: str, found: StoreEntitlements, why: str) -> None:
+    typer.echo(f"{store_id}: {why}")
     since, until = _iso(found.since) or "the beginning", _iso(found.until) or "further notice"
     typer.echo(f"from {since} until {until}: {', '.join(found.entitlements) or 'nothing'}")
     if found.next_band is not None:

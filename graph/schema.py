@@ -16,7 +16,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 
 
 class Type(Enum):
@@ -428,7 +428,9 @@ TABLES: tuple[Table, ...] = (
             _c("limit_store_ids", _L, "STORE_LIMITED: where the limits hold; empty: platform-wide", required=True),
             _c("expires_at", _AT, "when the limits end; null where there are none"),
             _c("reasons", _L, "reason sentences, strongest first", required=True),
+            _c("reason_facts", _L, "the facts that they say, as JSON"),
             _c("lift", _T, "what would lift it"),
+            _c("lift_fact", _T, "the fact that it says, as JSON"),
         ),
         "What the platform is advised to do about an account.",
     ),

@@ -1,6 +1,7 @@
 """The brief of a case: facts tied to their source records, a timeline, and what was decided before.
 
-Everything in it can be opened: each fact and event names the table and id of its record. Notes are counted, not told.
+Everything in it is said in English or Chinese and can be opened: each fact and event names the table and id of its
+record. Notes are counted, not told.
 """
 
 from __future__ import annotations
@@ -19,20 +20,21 @@ from integrity.explain import explain_account, explain_ring
 from integrity.instants import to_iso
 from integrity.money import to_text
 from integrity.publication import find_run
+from integrity.words import Fact, Language, fact, name_of, text_of
 
 
 @dataclass(frozen=True)
 class Event:
-    """Something that happened: when (UTC microseconds), in words, and the record that says so."""
+    """Something that happened: when (UTC microseconds), what, and the record that says so."""
 
     at: int
-    text: str
+    what: Fact
     table: str
     id: str
 
-    def to_json(self) -> dict[str, Any]:
-        """Plain values."""
-        return {"at": to_iso(self.at), "text": self.text, "table": self.table, "id": self.id}
+    def to_json(self, language: Language = "en") -> dict[str, Any]:
+        """Plain values, `text` in a language."""
+        return {"at": to_iso(self.at), "text": text_of(self.what, language), "table": self.table, "id": self.id}
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,7 @@ class Brief:
     told: Mapping[str, Any]
     timeline: tuple[Event, ...]
     before: tuple[Event, ...]
+    language: Language = "en"
 
     @property
     def facts(self) -> Sequence[Mapping[str, Any]]:
@@ -66,53 +69,66 @@ class Brief:
             },
             "says": {name: value for name, value in self.told.items() if name != "evidence"},
             "facts": [dict(one) for one in self.facts],
-            "timeline": [one.to_json() for one in self.timeline],
-            "decided_before": [one.to_json() for one in self.before],
+            "timeline": [one.to_json(self.language) for one in self.timeline],
+            "decided_before": [one.to_json(self.language) for one in self.before],
         }
 
 
-def brief(store: Store, case: Case, affairs: Affairs) -> Brief:
-    """The brief of a case by the run that it was opened on, or the published one where that run was dropped.
+def brief(store: Store, case: Case, affairs: Affairs, language: Language = "en") -> Brief:
+    """The brief of a case, told in a language, by the run that it was opened on, or the published one where that run
+    was dropped.
 
     Raises `NotFound` where neither knows what the case is about."""
     run = _run_of(store, case)
     explain = explain_ring if case.target == RING else explain_account
-    told = explain(store, case.target_id, run_id=run.run_id)
+    told = explain(store, case.target_id, run_id=run.run_id, language=language)
     buyers = sorted({*case.buyer_ids, *(one["buyer_id"] for one in told.get("members", ()))})
     before = _before(store, buyers, case, affairs, run)
-    return Brief(case, run, told, tuple(_timeline(store, buyers, run)), tuple(before))
+    return Brief(case, run, told, tuple(_timeline(store, buyers, run)), tuple(before), language)
 
 
 def brief_text(one: Brief) -> str:
-    """A brief as Markdown."""
-    case, told = one.case, one.told
-    amount = f"{to_text(case.amount, case.currency)} {case.currency}"
-    lines = [
-        f"# {case.case_id}",
-        "",
-        f"{case.target} {case.target_id}, {len(case.buyer_ids)} accounts, {amount} claimed, confidence "
-        f"{case.confidence:.3f}. Opened {to_iso(case.opened_at)} by {case.opened_by}"
-        + (f", assigned to {case.assignee}" if case.assignee else "")
-        + f"; {case.state}.",
-        f"By {one.run.run_id} as of {to_iso(one.run.as_of)}, policy {one.run.policy}.",
-    ]
+    """A brief as Markdown, in its language."""
+    case, told, language = one.case, one.told, one.language
+
+    def w(say: str, **values: Any) -> str:
+        return text_of(fact(f"brief_{say}", **values), language)
+
+    def section(title: str) -> list[str]:
+        return ["", f"## {w(title)}", ""]
+
+    head = w(
+        "head",
+        target=case.target,
+        id=case.target_id,
+        accounts=len(case.buyer_ids),
+        amount=f"{to_text(case.amount, case.currency)} {case.currency}",
+        confidence=case.confidence,
+        at=to_iso(case.opened_at),
+        by=case.opened_by,
+        assigned=w("assigned", to=case.assignee) if case.assignee else "",
+        state=case.state,
+    )
+    lines = [f"# {case.case_id}", "", head]
+    lines.append(w("run", run=one.run.run_id, at=to_iso(one.run.as_of), policy=one.run.policy))
     if case.decision:
-        lines.append(f"Decided {case.decision} by {case.decided_by}, {to_iso(case.decided_at or 0)}: {case.reason}")
-    lines += ["", "## Why", "", *(f"- {reason}" for reason in told["reasons"])]
+        at = to_iso(case.decided_at or 0)
+        lines.append(w("decided", decision=case.decision, by=case.decided_by, at=at, reason=case.reason))
+    lines += [*section("why"), *(f"- {reason}" for reason in told["reasons"])]
     members = told.get("members", ())
     if members:
-        lines += ["", "## Accounts", "", "| account | role | probability | status | claims |", "|---|---|---|---|---|"]
+        lines += [*section("accounts"), f"| {' | '.join(w('columns').split('|'))} |", "|---|---|---|---|---|"]
         lines += [
-            f"| {_cell(row['buyer_id'])} | {row['role']} | {row['probability']:.2f} | {row['status'] or ''} "
-            f"| {'' if row['claims'] is None else row['claims']} |"
+            f"| {_cell(row['buyer_id'])} | {name_of('part', row['role'], language)} | {row['probability']:.2f} "
+            f"| {name_of('status', row['status'] or '', language)} | {'' if row['claims'] is None else row['claims']} |"
             for row in members
         ]
-    lines += ["", "## Facts", "", "Heaviest first, in nats; negative speaks against.", ""]
+    lines += [*section("facts"), w("weights"), ""]
     lines += [_fact(n, row) for n, row in enumerate(one.facts, 1)]
-    lines += ["", "## Timeline", "", *(_line(event) for event in one.timeline)]
-    lines += ["", "## Decided before", "", *(_line(event) for event in one.before)]
+    lines += [*section("timeline"), *(_line(event, language) for event in one.timeline)]
+    lines += [*section("before"), *(_line(event, language) for event in one.before)]
     if not one.before:
-        lines.append("Nothing.")
+        lines.append(w("nothing"))
     return "\n".join(lines) + "\n"
 
 
@@ -122,8 +138,8 @@ def _fact(n: int, row: Mapping[str, Any]) -> str:
     return f"{n}. {row['nats']:+.2f} {_cell(row['buyer_id'])}: {row['text']} ({source})"
 
 
-def _line(event: Event) -> str:
-    return f"- {to_iso(event.at)} {event.text} ({event.table} {_cell(event.id)})"
+def _line(event: Event, language: Language) -> str:
+    return f"- {to_iso(event.at)} {text_of(event.what, language)} ({event.table} {_cell(event.id)})"
 
 
 def _cell(text: str) -> str:
@@ -154,58 +170,67 @@ def _timeline(store: Store, buyers: Sequence[str], run: RunRecord) -> list[Event
     claims = find("refunds", "order_id", list(orders))
     reports = find("complaints", "refund_id", [row["refund_id"] for row in claims])
     events = [
-        Event(row["registered_at"], f"account {row['buyer_id']} opened", "buyers", row["buyer_id"])
+        Event(row["registered_at"], fact("event_opened", buyer=row["buyer_id"]), "buyers", row["buyer_id"])
         for row in find("buyers", "buyer_id", buyers)
         if row["registered_at"] is not None
     ]
     for row in claims:
         order = orders[row["order_id"]]
-        amount = to_text(row["amount"] if row["amount"] is not None else order["amount"], order["currency"])
-        what = f"{order['buyer_id']} asks {amount} {order['currency']} back at {order['store_id']} ({row['kind']})"
-        if row["initiated_by"] != "buyer":
-            what = f"{row['initiated_by']} refunds {order['buyer_id']} {amount} {order['currency']}"
+        asked = {
+            "buyer": order["buyer_id"],
+            "amount": to_text(row["amount"] if row["amount"] is not None else order["amount"], order["currency"]),
+            "currency": order["currency"],
+        }
+        if row["initiated_by"] == "buyer":
+            what = fact("event_claim", **asked, store=order["store_id"], kind=row["kind"])
+        else:
+            what = fact("event_refund", **asked, by=row["initiated_by"])
         events.append(Event(row["requested_at"], what, "refunds", row["refund_id"]))
         if row["outcome"] != "pending" and row["outcome_at"] is not None:
-            events.append(
-                Event(row["outcome_at"], f"claim {row['refund_id']} {row['outcome']}", "refunds", row["refund_id"])
-            )
+            what = fact("event_claim_decided", refund=row["refund_id"], outcome=row["outcome"])
+            events.append(Event(row["outcome_at"], what, "refunds", row["refund_id"]))
     for row in reports:
-        text = f"the store reports claim {row['refund_id']}: {row['type'].replace('_', ' ')}"
-        events.append(Event(row["filed_at"], text, "complaints", row["complaint_id"]))
+        what = fact("event_report", refund=row["refund_id"], type=row["type"])
+        events.append(Event(row["filed_at"], what, "complaints", row["complaint_id"]))
         if row["outcome"] != "pending" and row["outcome_at"] is not None:
-            text = f"report {row['complaint_id']} {row['outcome']}"
-            events.append(Event(row["outcome_at"], text, "complaints", row["complaint_id"]))
+            what = fact("event_report_decided", complaint=row["complaint_id"], verdict=row["outcome"])
+            events.append(Event(row["outcome_at"], what, "complaints", row["complaint_id"]))
     return _sorted(one for one in events if one.at <= run.as_of)
 
 
 def _before(store: Store, buyers: Sequence[str], case: Case, affairs: Affairs, run: RunRecord) -> list[Event]:
     """What the platform and its people decided of these accounts, by time; acts by their number."""
     past = rows_of(store.find("past_decisions", "buyer_id", list(buyers), known_by=run.known_by)) if buyers else []
-    events = [
-        Event(
-            row["decided_at"],
-            f"{row['buyer_id']} {row['decision']} ({row['scope']}{' ' + row['store_id'] if row['store_id'] else ''})",
-            "past_decisions",
-            row["decision_id"],
-        )
-        for row in past
-    ]
+    events = [Event(row["decided_at"], _past(row), "past_decisions", row["decision_id"]) for row in past]
     who = frozenset(buyers)
     for one in affairs.judgements.all.values():
         about = one.about
         if about.id in who or about.buyer_id in who or about.id == case.target_id:
-            text = f"{one.by} judged {about.target.value} {about.id} {about.said.value}; {one.state}"
-            events.append(Event(one.at, text, "acts", one.judgement_id))
+            said = {"target": about.target.value, "id": about.id, "said": about.said.value, "state": one.state}
+            events.append(Event(one.at, fact("before_judged", by=one.by, **said), "acts", one.judgement_id))
     for appeal in affairs.appeals.all.values():
         if appeal.buyer_id in who:
-            text = f"{appeal.buyer_id} appealed; {appeal.state}"
-            events.append(Event(appeal.opened_at, text, "acts", appeal.appeal_id))
+            what = fact("before_appeal", buyer=appeal.buyer_id, state=appeal.state)
+            events.append(Event(appeal.opened_at, what, "acts", appeal.appeal_id))
     for other in affairs.cases.about(who):
         if other.case_id != case.case_id:
-            text = f"{other.case_id} on {other.target} {other.target_id}: {other.decision or other.state}"
-            events.append(Event(other.decided_at or other.opened_at, text, "acts", other.case_id))
+            what = fact(
+                "before_case",
+                case=other.case_id,
+                target=other.target,
+                id=other.target_id,
+                what=other.decision or other.state,
+            )
+            events.append(Event(other.decided_at or other.opened_at, what, "acts", other.case_id))
     return _sorted(events)
 
 
+def _past(row: Mapping[str, Any]) -> Fact:
+    told = {"buyer": row["buyer_id"], "decision": row["decision"]}
+    if row["scope"] == "store":
+        return fact("before_store", **told, store=row["store_id"])
+    return fact("before_platform", **told)
+
+
 def _sorted(events: Any) -> list[Event]:
-    return sorted(events, key=lambda one: (one.at, one.table, one.id, one.text))
+    return sorted(events, key=lambda one: (one.at, one.table, one.id, one.what.say))

@@ -32,7 +32,7 @@ def bundle(store: Store, told: Brief, affairs: Affairs) -> bytes:
     files: dict[str, bytes] = {
         "brief.json": _json(told.to_json()),
         "brief.md": brief_text(told).encode("utf-8", "replace"),
-        "timeline.csv": _csv(("at", "text", "table", "id"), [one.to_json() for one in told.timeline]),
+        "timeline.csv": _csv(("at", "text", "table", "id"), [one.to_json(told.language) for one in told.timeline]),
         "evidence.csv": _csv(
             ("nats", "buyer_id", "kind", "text", "source_table", "source_id", "shown", "evidence_id"), told.facts
         ),

@@ -20,6 +20,7 @@ from integrity.policy import Complaints as Rules
 from integrity.standing import Fate, Tally, tally
 from integrity.texts import ERASED, forgotten
 from integrity.triage import Ground, Proposal, Reported, Weighed, cases, ground, weigh
+from integrity.words import Language, facts_of, say
 
 TYPES: Final = ("abnormal_refund_only", "swapped_return", "false_return", "fake_evidence")
 UPHELD, DISMISSED, PENDING = "upheld", "dismissed", "pending"
@@ -46,19 +47,26 @@ class Filing:
 
 @dataclass(frozen=True)
 class Verdict:
-    """One verdict: `outcome` upheld or dismissed, when, by whom (`triage` at once), and why."""
+    """One verdict: `outcome` upheld or dismissed, when, by whom (`triage` at once), and why; `facts` are what triage's
+    reason says."""
 
     outcome: str
     at: int
     by: str
     reason: str
     n: int
+    facts: tuple[str, ...] = ()
+
+    def told(self, language: Language) -> str:
+        """The reason: in the language where triage gave it, a person's own words as they are."""
+        return ("；" if language == "zh" else "; ").join(say([self.reason], self.facts, language))
 
 
 @dataclass(frozen=True)
 class Complaint:
     """A complaint as it stands. `proposal`, `probability`, `reasons`, `why` and `sample` are what triage said when it
-    was filed, resting on `run_id`; `verdicts` in the order given, the last one holds."""
+    was filed, resting on `run_id`, with the facts that these sentences say (empty where an earlier version filed it);
+    `verdicts` in the order given, the last one holds."""
 
     complaint_id: str
     refund_id: str
@@ -76,6 +84,8 @@ class Complaint:
     sample: bool
     run_id: str | None
     verdicts: tuple[Verdict, ...] = ()
+    reason_facts: tuple[str, ...] = ()
+    why_fact: str = ""
 
     @property
     def outcome(self) -> str:
@@ -124,10 +134,12 @@ class ComplaintFold:
             self.filed, self.elsewhere = forgotten(self.filed, keys), forgotten(self.elsewhere, keys)
 
     def _file(self, act: Act, told: Mapping[str, Any]) -> None:
-        fields = {**told, "evidence": tuple(told["evidence"]), "reasons": tuple(told["reasons"])}
+        lists = ("evidence", "reasons", "reason_facts")
+        fields = {**told, **{name: tuple(told.get(name, ())) for name in lists}}
         made = Complaint(**fields, filed_at=act.at, by=act.by)
         if made.proposal != Proposal.NEEDS_A_PERSON:
-            made = replace(made, verdicts=(Verdict(made.proposal, act.at, TRIAGE, "; ".join(made.reasons), act.n),))
+            given = Verdict(made.proposal, act.at, TRIAGE, "; ".join(made.reasons), act.n, made.reason_facts)
+            made = replace(made, verdicts=(given,))
         self.told.append(Fate(made.complaint_id, made.store_id, made.outcome))
         self.filed[made.complaint_id] = made
         self.of_refund[made.refund_id] = (*self.of_refund.get(made.refund_id, ()), made.complaint_id)
@@ -317,7 +329,9 @@ class ComplaintDesk:
                 "proposal": said.proposal.value,
                 "probability": round(said.probability, 6),
                 "reasons": list(said.reasons),
+                "reason_facts": facts_of(said.because),
                 "why": said.why,
+                "why_fact": "" if said.doubt is None else said.doubt.stored(),
                 "sample": said.sample,
                 "run_id": said.run_id,
             }

@@ -30,6 +30,7 @@ from integrity.checkout import Status
 from integrity.columns import counts, frame_of, rows_of
 from integrity.instants import DAY, to_iso
 from integrity.policy import Limits, Policy
+from integrity.words import Fact, fact, reasons_of, text_of
 
 _LIMITED = (Status.STORE_LIMITED.value, Status.PLATFORM_LIMITED.value)
 
@@ -125,13 +126,13 @@ def limited_share(decisions: pa.Table) -> tuple[int, float]:
 
 
 def _judged(snapshot: Snapshot, findings: Findings, policy: Policy) -> pl.DataFrame:
-    """One row a buyer: buyer (index), buyer_id, risk, ring_id, claims, reasons, acting (acts with a ring that counts)
-    and stands_by (belongs to a ring that counts without acting)."""
+    """One row a buyer: buyer (index), buyer_id, risk, ring_id, claims, reasons, their facts, acting (acts with a
+    ring that counts) and stands_by (belongs to a ring that counts without acting)."""
     rules = policy.statuses
     buyers = pl.DataFrame(
         {"buyer_id": pl.Series(snapshot.buyers.ids.tolist(), dtype=pl.String)}, schema={"buyer_id": pl.String}
     ).with_row_index("buyer")
-    accounts = frame_of(findings.accounts).select("buyer_id", "risk", "ring_id", "claims", "reasons")
+    accounts = frame_of(findings.accounts).select("buyer_id", "risk", "ring_id", "claims", "reasons", "reason_facts")
     members = frame_of(findings.members).select("ring_id", "buyer_id", "probability", "role")
     rings = frame_of(findings.rings).select("ring_id", "confidence")
     counts = pl.col("confidence").fill_null(0.0) >= rules.ring_confidence
@@ -159,31 +160,38 @@ def _decision(
     steps: int,
 ) -> dict[str, Any]:
     rules = policy.statuses
-    risk, reasons = row["risk"], list(row["reasons"] or ())
-    calm = f"no new claim for {steps * rules.good_conduct_days} days"
+    risk, days = row["risk"], steps * rules.good_conduct_days
+
+    def because(say: str, *, told: bool = True, **values: Any) -> dict[str, Any]:
+        found = (row["reasons"], row["reason_facts"]) if told else ()
+        return reasons_of(fact(f"decided_{say}", **values), *found)
+
     watch = {
         "buyer_id": row["buyer_id"],
         "status": Status.WATCH.value,
         "limit_store_ids": [],
-        "lift": f"a run that finds risk below {rules.watch_risk:g} and no ring around the account",
+        **lift_of(fact("lift_watch", bound=rules.watch_risk)),
     }
     if row["stands_by"]:
-        why = "belongs to a ring without acting like it: watched, not limited"
-        return {**watch, "reasons": [why, *reasons]}
+        return {**watch, **because("stands_by")}
     limited_from = rules.store_limited_risk
     if not row["acting"]:
         limited_from = max(limited_from, rules.alone_limited_risk)
-    clear = {"buyer_id": row["buyer_id"], "status": Status.CLEAR.value, "limit_store_ids": [], "reasons": [calm]}
+    clear = {
+        "buyer_id": row["buyer_id"],
+        "status": Status.CLEAR.value,
+        "limit_store_ids": [],
+        **because("calm", told=False, days=days),
+    }
     if risk < limited_from:
         if steps:
             return clear
-        return {**watch, "reasons": [f"risk {risk:.2f} is at least {rules.watch_risk:g}", *reasons]}
+        return {**watch, **because("watch", risk=risk, bound=rules.watch_risk)}
     needed = rules.minimum_claims_in_ring if row["acting"] else rules.minimum_claims_alone
     if row["claims"] < needed or not claimed_at:
         if steps:
             return clear
-        why = f"risk {risk:.2f}, but {row['claims']} claims of its own where a limit needs {needed}: watched"
-        return {**watch, "reasons": [why, *reasons]}
+        return {**watch, **because("few_claims", risk=risk, claims=row["claims"], needed=needed)}
     # Where the account abuses: a ring that hits many stores makes each of its actors a matter of the platform.
     stores = sorted({*claimed_at, *(ring["stores"] if ring is not None else ())})
     few = 0 < len(stores) <= rules.store_limited_max_stores
@@ -191,40 +199,36 @@ def _decision(
     if steps > 1 + everywhere:
         return clear
     if steps > everywhere:
-        return {**watch, "reasons": [f"risk {risk:.2f}, but {calm}: watched", *reasons]}
+        return {**watch, **because("watch_calm", risk=risk, days=days)}
     if stood == Status.CLEAR and not rules.at_once(risk, rules.immediate_store_risk):
-        why = f"risk {risk:.2f} is at least {limited_from:g}: warned first, limited if a later run finds it again"
-        return {**watch, "reasons": [why, *reasons]}
+        return {**watch, **because("warned", risk=risk, bound=limited_from)}
     known = stood in _LIMITED or rules.at_once(risk, rules.immediate_platform_risk)
     if everywhere and known and not steps:
-        why, status, limits, stores = (
-            f"risk {risk:.2f} is at least {rules.platform_limited_risk:g}",
-            Status.PLATFORM_LIMITED,
-            policy.limits.platform,
-            [],
-        )
+        why = because("platform", risk=risk, bound=rules.platform_limited_risk)
+        status, limits, stores = Status.PLATFORM_LIMITED, policy.limits.platform, []
     else:
         stores = stores if few else sorted(claimed_at)
-        milder = f"; {calm}" if steps else "; the whole platform if a later run finds it again" if everywhere else ""
-        why, status, limits = (
-            f"risk {risk:.2f} is at least {rules.store_limited_risk:g}, at {len(stores)} stores"
-            if len(stores) != 1
-            else f"risk {risk:.2f} is at least {rules.store_limited_risk:g}, at one store only",
-            Status.STORE_LIMITED,
-            policy.limits.store,
-        )
-        why += milder
+        milder = "_calm" if steps else "_later" if everywhere else ""
+        where: dict[str, Any] = {"stores": len(stores)} if len(stores) != 1 else {}
+        calm: dict[str, Any] = {"days": days} if steps else {}
+        say = ("stores" if where else "store") + milder
+        why = because(say, risk=risk, bound=rules.store_limited_risk, **where, **calm)
+        status, limits = Status.STORE_LIMITED, policy.limits.store
+    lift = fact("lift_limit", until=to_iso(expires_at), bound=limited_from, needed=needed, days=rules.good_conduct_days)
     return {
         "buyer_id": row["buyer_id"],
         "status": status.value,
         **caps(limits, currency),
         "limit_store_ids": stores,
         "expires_at": expires_at,
-        "reasons": [why, *reasons],
-        "lift": f"ends by itself at {to_iso(expires_at)}; earlier with a run that finds risk below "
-        f"{limited_from:g} or fewer than {needed} own claims; each {rules.good_conduct_days} days without a new claim "
-        "are a step down",
+        **why,
+        **lift_of(lift),
     }
+
+
+def lift_of(stated: Fact) -> dict[str, str]:
+    """Columns `lift` and `lift_fact` of a decision."""
+    return {"lift": text_of(stated), "lift_fact": stated.stored()}
 
 
 def _quiet_steps(snapshot: Snapshot, policy: Policy) -> npt.NDArray[np.int64]:

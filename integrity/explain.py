@@ -8,7 +8,6 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from detectors.words.fact import Language, say
 from graph.errors import NotFound
 from graph.store import RunRecord, Store
 from integrity.columns import rows_of
@@ -16,14 +15,14 @@ from integrity.instants import to_iso
 from integrity.money import to_text
 from integrity.publication import find_run
 from integrity.records import masked_identifiers, read_records
+from integrity.words import Language, say
 
 
 def explain_account(
     store: Store, buyer_id: str, *, run_id: str | None = None, language: Language = "en"
 ) -> dict[str, Any]:
     """All that a run (default: the published one) says of an account: decision, findings for and against, its ring,
-    and each piece of evidence with the source record behind it. What detection says is in `language`. Raises
-    `NotFound`."""
+    and each piece of evidence with the source record behind it. Sentences are in `language`. Raises `NotFound`."""
     run = find_run(store, run_id)
     decision = _one(store, run, "run_decisions", "buyer_id", buyer_id)
     if decision is None:
@@ -44,7 +43,7 @@ def explain_account(
         "orders": account.get("orders", 0),
         "claims": account.get("claims", 0),
         "expected_claims": account.get("expected_claims", 0.0),
-        "decision": _decision(decision),
+        "decision": _decision(decision, language),
         "reasons": say(account.get("reasons", []), account.get("reason_facts"), language),
         "against": say(account.get("against", []), account.get("against_facts"), language),
         "ring": None if ring is None else _ring(ring, member[0] if member else None, language),
@@ -102,15 +101,18 @@ def _by(rows: pa.Table, column: str, values: Sequence[str]) -> dict[str, dict[st
     return {row[column]: row for row in rows_of(kept)}
 
 
-def _decision(row: Mapping[str, Any]) -> dict[str, Any]:
+def _decision(row: Mapping[str, Any], language: Language) -> dict[str, Any]:
     currency = row["currency"]
     amounts = {
         name: None if row[name] is None else to_text(row[name], currency)
         for name in ("limit_amount_1d", "limit_amount_30d")
     }
+    lift = [] if row["lift"] is None else [row["lift"]]
     return {
-        **{name: value for name, value in row.items() if name != "buyer_id"},
+        **{name: value for name, value in row.items() if name not in ("buyer_id", "reason_facts", "lift_fact")},
         **amounts,
+        "reasons": say(row["reasons"], row["reason_facts"], language),
+        "lift": next(iter(say(lift, [row["lift_fact"]] if row["lift_fact"] else None, language)), None),
         "expires_at": None if row["expires_at"] is None else to_iso(row["expires_at"]),
     }
 

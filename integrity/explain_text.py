@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from detectors.words.fact import Language
+from integrity.words import Language, name_of
 
 _WORDS: Final[Mapping[Language, Mapping[str, str]]] = {
     "en": {
@@ -77,7 +77,7 @@ _WORDS: Final[Mapping[Language, Mapping[str, str]]] = {
         "limit_amount_30d": "30 天 {n} {currency}",
         "limit_quantity": "同一商品 {n} 件",
         "limit_stores": "  适用店铺：{stores}",
-        "lift": "  到期时间：{expires_at}",
+        "lift": "  解除条件：{lift}",
         "flip_none": "没有可撤销的证据：该账户未被采取措施",
         "flip_fails": "即使撤销全部证据，判定也不会改变：风险 {risk_after:.3f}，{status_after}",
         "flip": "撤销以下 {n} 项证据后，风险为 {risk_after:.3f}，状态为 {status_after}",
@@ -87,32 +87,23 @@ _WORDS: Final[Mapping[Language, Mapping[str, str]]] = {
         "comma": "、",
     },
 }
-_NAMES: Final[Mapping[Language, Mapping[str, str]]] = {
-    "en": {},
-    "zh": {
-        "CLEAR": "正常 (CLEAR)",
-        "WATCH": "观察 (WATCH)",
-        "STORE_LIMITED": "店铺级限购 (STORE_LIMITED)",
-        "PLATFORM_LIMITED": "平台级限购 (PLATFORM_LIMITED)",
-        "actor": "参与者",
-        "bystander": "旁观者",
-    },
-}
 _LIMITS: Final = ("limit_orders_1d", "limit_orders_30d", "limit_amount_1d", "limit_amount_30d", "limit_quantity")
 
 
 def account_text(told: Mapping[str, Any], language: Language = "en") -> str:
     """`explain_account` as lines of text."""
     w, decision = _WORDS[language], told["decision"]
-    lines = [w["account"].format_map({**told, "status": _named(told["status"], language)}), w["by"].format_map(told)]
+    lines = [
+        w["account"].format_map({**told, "status": name_of("status", told["status"], language)}),
+        w["by"].format_map(told),
+    ]
     lines += _limits_text(decision, language)
-    if language == "en":  # the policy's own sentences are in English only
-        lines += _listed(w["decided"], decision["reasons"][:1])
+    lines += _listed(w["decided"], decision["reasons"][:1])
     lines += _listed(w["for"], told["reasons"])
     lines += _listed(w["against"], told["against"])
     ring = told["ring"]
     if ring is not None:
-        role = w["role"].format_map({**ring, "role": _named(ring["role"], language)}) if "role" in ring else ""
+        role = w["role"].format_map({**ring, "role": name_of("part", ring["role"], language)}) if "role" in ring else ""
         lines += [w["ring"].format_map(ring) + role]
         lines += [f"  - {reason}" for reason in ring["reasons"]]
     return "\n".join([*lines, *_evidence_text(told["evidence"], language, named=False)])
@@ -130,8 +121,8 @@ def ring_text(told: Mapping[str, Any], language: Language = "en") -> str:
     ]
     for member in told["members"]:
         risk = "" if member["risk"] is None else w["member_risk"].format_map(member)
-        status = _named(member["status"] or "", language)
-        shown = {**member, "role": _named(member["role"], language), "risk": risk, "status": status}
+        status = name_of("status", member["status"] or "", language)
+        shown = {**member, "role": name_of("part", member["role"], language), "risk": risk, "status": status}
         lines.append(w["member"].format_map(shown))
     lines.append(w["stores"].format(stores=w["comma"].join(told["stores"])))
     return "\n".join([*lines, *_evidence_text(told["evidence"], language, named=True)])
@@ -140,7 +131,7 @@ def ring_text(told: Mapping[str, Any], language: Language = "en") -> str:
 def flip_text(told: Mapping[str, Any], language: Language = "en") -> str:
     """What would flip the decision on an account, and what was weighed, as lines of text."""
     w = _WORDS[language]
-    named = {**told, "n": len(told["evidence"]), "status_after": _named(told["status_after"], language)}
+    named = {**told, "n": len(told["evidence"]), "status_after": name_of("status", told["status_after"], language)}
     if not told["evidence"]:
         lines = [w["flip_none"]]
     else:
@@ -151,10 +142,6 @@ def flip_text(told: Mapping[str, Any], language: Language = "en") -> str:
     lines += _listed(w["weighed_for"], told["weighed"]["reasons"])
     lines += _listed(w["weighed_against"], told["weighed"]["against"])
     return "\n".join(lines)
-
-
-def _named(name: str, language: Language) -> str:
-    return _NAMES[language].get(name, name)
 
 
 def _piece(row: Mapping[str, Any]) -> str:
@@ -176,7 +163,7 @@ def _limits_text(decision: Mapping[str, Any], language: Language) -> list[str]:
     lines = [w["limits"].format(parts=w["comma"].join(parts))] if parts else []
     if decision["limit_store_ids"]:
         lines.append(w["limit_stores"].format(stores=w["comma"].join(decision["limit_store_ids"])))
-    if decision["lift"] and (language == "en" or decision["expires_at"]):
+    if decision["lift"]:
         lines.append(w["lift"].format_map(decision))
     return lines
 

@@ -11,10 +11,11 @@ from graph.columns import arrow_schema
 from graph.schema import BY_NAME
 from integrity.checkout import Status
 from integrity.columns import rows_of, texts
-from integrity.decide import Findings, caps
+from integrity.decide import Findings, caps, lift_of
 from integrity.instants import DAY, to_iso
 from integrity.judgements import Judgement, Outranking, Said
 from integrity.policy import Policy
+from integrity.words import Fact, fact, reasons_of
 
 LIMITED: Final = (Status.STORE_LIMITED.value, Status.PLATFORM_LIMITED.value)
 SAME: Final = 0.5
@@ -37,9 +38,7 @@ def outrank(decisions: pa.Table, findings: Findings, judged: Outranking, policy:
         if buyer in at:
             row = rows_of(decisions.slice(at[buyer], 1))[0]
             if row["status"] in LIMITED:
-                changed[at[buyer]] = _plain(
-                    buyer, Status.WATCH, f"a person judged that {ring} is no ring: watched, not limited", row["reasons"]
-                )
+                changed[at[buyer]] = _plain(buyer, Status.WATCH, fact("decided_no_ring", ring=ring), row)
     for buyer, one in judged.accounts.items():
         if buyer in at:
             row = rows_of(decisions.slice(at[buyer], 1))[0]
@@ -55,9 +54,9 @@ def outrank(decisions: pa.Table, findings: Findings, judged: Outranking, policy:
 
 def _judged(one: Judgement, row: Mapping[str, Any], policy: Policy, as_of: int) -> dict[str, Any]:
     buyer, about = one.about.id, one.about
-    by = f"{one.by} ({one.role.replace('_', ' ')}) judged it {about.said.value}, {to_iso(one.at)}"
+    why = fact("decided_judged", by=one.by, role=one.role, said=about.said.value, at=to_iso(one.at))
     if about.said is Said.HONEST:
-        return _plain(buyer, Status.CLEAR, by, [])
+        return _plain(buyer, Status.CLEAR, why, {})
     status = Status.STORE_LIMITED if about.store_ids else Status.PLATFORM_LIMITED
     limits = policy.limits.store if about.store_ids else policy.limits.platform
     expires_at = max(one.at, as_of) + policy.limits.expire_after_days * DAY
@@ -67,18 +66,18 @@ def _judged(one: Judgement, row: Mapping[str, Any], policy: Policy, as_of: int) 
         **caps(limits, row["currency"] or _only_currency(policy)),
         "limit_store_ids": sorted(about.store_ids),
         "expires_at": expires_at,
-        "reasons": [by, *row["reasons"]],
-        "lift": f"the judgement {one.judgement_id} is withdrawn, by an appeal or by whoever made it",
+        **reasons_of(why, row["reasons"], row["reason_facts"]),
+        **lift_of(fact("lift_judgement", judgement=one.judgement_id)),
     }
 
 
-def _plain(buyer: str, status: Status, why: str, reasons: list[str]) -> dict[str, Any]:
+def _plain(buyer: str, status: Status, why: Fact, row: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "buyer_id": buyer,
         "status": status.value,
         "limit_store_ids": [],
-        "reasons": [why, *reasons],
-        "lift": None if status is Status.CLEAR else "a run that finds less risk, or a judgement of the account itself",
+        **reasons_of(why, row.get("reasons"), row.get("reason_facts")),
+        **({} if status is Status.CLEAR else lift_of(fact("lift_no_ring"))),
     }
 
 

@@ -24,9 +24,9 @@ from integrity.remedy_words import (
     WHY_TO_STORE,
     RemedyKind,
     RemedyReason,
-    Words,
 )
 from integrity.stages import entitlements
+from integrity.words import Words
 
 _LIMITED: Final = (Status.STORE_LIMITED, Status.PLATFORM_LIMITED)
 _OF_KIND: Final[Mapping[str, RemedyReason]] = {

@@ -7,9 +7,10 @@ check". `{until}` is the day on which a remedy ends.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
+
+from integrity.words import Words
 
 
 class RemedyKind(StrEnum):
@@ -36,22 +37,6 @@ class RemedyReason(StrEnum):
     CLAIMS_FAR_ABOVE_EXPECTED = "claims_far_above_expected"
     ACCOUNT_JUDGED = "account_judged"
     ACCOUNT_RISK = "account_risk"
-
-
-@dataclass(frozen=True)
-class Words:
-    """One text in both languages."""
-
-    en: str
-    zh: str
-
-    def __add__(self, other: Words) -> Words:
-        """Both texts, one after the other."""
-        return Words(f"{self.en} {other.en}".strip(), self.zh + other.zh)
-
-    def filled(self, until: str) -> Words:
-        """The text with its last day written in."""
-        return Words(self.en.replace("{until}", until), self.zh.replace("{until}", until))
 
 
 NOTHING: Final = Words("", "")

@@ -30,6 +30,7 @@ from integrity.checkout_view import PublishedRun
 from integrity.columns import frame_of, scan_frame
 from integrity.instants import DAY
 from integrity.policy import Policy
+from integrity.words import Fact, fact
 
 DOUBTFUL: Final = 0.5
 """Accounts of at least this risk teach what abuse brings, and the others what honest orders bring."""
@@ -93,6 +94,16 @@ class OrderRisk:
     base: float
     reasons: tuple[RiskReason, ...]
     reduced_by: tuple[Care, ...]
+
+    @property
+    def because(self) -> list[Fact]:
+        """`reasons`, to be said in sentences."""
+        return [fact(f"return_{one.value}") for one in self.reasons]
+
+    @property
+    def advice(self) -> list[Fact]:
+        """`reduced_by`, to be said in sentences."""
+        return [fact(f"care_{one.value}") for one in self.reduced_by]
 
 
 def learn(

@@ -13,6 +13,7 @@ from datetime import date
 from integrity.instants import from_iso, to_iso
 from integrity.policy import Policy
 from integrity.policy_stages import Band, stages_of
+from integrity.words import Fact, fact
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,8 @@ class NextBand:
 @dataclass(frozen=True)
 class StoreEntitlements:
     """What a store may use. `at_least` is the band's lowest score, None where the score is unknown; `since` and
-    `until` (UTC microseconds) bound the stage, None where it has no bound; `why` is a plain sentence."""
+    `until` (UTC microseconds) bound the stage, None where it has no bound; `why` is said in a
+    sentence."""
 
     score: float | None
     at_least: float | None
@@ -36,15 +38,14 @@ class StoreEntitlements:
     since: int | None
     until: int | None
     next_band: NextBand | None
-    why: str
+    why: Fact
 
 
 def entitlements(policy: Policy, store_score: float | None, now: int) -> StoreEntitlements:
     """What a store of this score (0 to 5; None or NaN where unknown) may use at `now`, UTC microseconds."""
     stages = policy.stages
     if store_score is None or math.isnan(store_score):
-        why = "the platform gave no score of the store"
-        return StoreEntitlements(None, None, stages.unknown_score, None, None, None, why)
+        return StoreEntitlements(None, None, stages.unknown_score, None, None, None, fact("entitled_unknown"))
     heights = sorted({band.at_least for band in stages.bands}, reverse=True)
     # a score below 0 is none of a store's; it falls in the lowest band rather than in none
     at_least = next((height for height in heights if store_score >= height), heights[-1])
@@ -52,9 +53,11 @@ def entitlements(policy: Policy, store_score: float | None, now: int) -> StoreEn
     given = () if band is None else band.entitlements
     higher = [height for height in heights if height > at_least]
     above = _next(stages_of(stages.bands, higher[-1]), given, now) if higher else None
-    why = f"a score of {store_score:g} is at least {at_least:g}"
+    say = "entitled"
+    begins: dict[str, str] = {}
     if band is None:
-        why += f", whose stage begins {to_iso(until)}" if until is not None else ", whose last stage has ended"
+        say, begins = ("entitled_later", {"at": to_iso(until)}) if until is not None else ("entitled_ended", {})
+    why = fact(say, score=store_score, bound=at_least, **begins)
     return StoreEntitlements(store_score, at_least, given, since, until, above, why)
 
 

@@ -26,6 +26,7 @@ from integrity.columns import find_frame, frame_of, rows_of, scan_frame
 from integrity.instants import DAY
 from integrity.policy import Complaints
 from integrity.standing import Standing, Standings, tally
+from integrity.words import Fact, fact, text_of, texts_of
 
 SOUND: Final = 0.93
 """A return of at least this share of what was shipped came back whole: scales and wrappings differ a little."""
@@ -70,17 +71,27 @@ class Reported:
 
 @dataclass(frozen=True)
 class Weighed:
-    """What triage says of one complaint. `probability` that the store is right; `reasons` sentences with the evidence,
-    strongest first; `why` names what sends it to a person; `sample` says that a person looks so that the error is
-    known, not because of doubt; `run_id` is the run that the risk is of (None: none published)."""
+    """What triage says of one complaint. `probability` that the store is right; `because` is the evidence, strongest
+    first; `doubt` what sends it to a person (None: decided at once); `sample` says that a person looks so that the
+    error is known, not because of doubt; `run_id` is the run that the risk is of (None: none published)."""
 
     complaint_id: str
     proposal: Proposal
     probability: float
-    reasons: tuple[str, ...]
-    why: str
+    because: tuple[Fact, ...]
+    doubt: Fact | None
     sample: bool
     run_id: str | None
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """The evidence in English."""
+        return tuple(texts_of(self.because))
+
+    @property
+    def why(self) -> str:
+        """What sends it to a person, in English; empty where nothing does."""
+        return "" if self.doubt is None else text_of(self.doubt)
 
 
 @dataclass(frozen=True)
@@ -278,18 +289,19 @@ def weigh(case: Case, rules: Complaints, *, run_id: str | None) -> Weighed:
     """The proposal for a complaint, by the policy's thresholds."""
     p = probability(case)
     said = case.reported.complaint_id
-    proposal, why, sample = Proposal.NEEDS_A_PERSON, "", False
+    proposal, sample = Proposal.NEEDS_A_PERSON, False
+    doubt: Fact | None = None
     if run_id is None:
-        why = "no run has been published, so nothing is known of the account"
+        doubt = fact("person_no_run")
     elif case.concerted >= STORES_IN_ACCORD and case.risk < rules.concerted_risk:
-        why = f"{case.concerted} stores reported this buyer within {DAYS_OF_ACCORD} days, and little else speaks for it"
+        doubt = fact("person_accord", stores=case.concerted, days=DAYS_OF_ACCORD)
     elif rules.dismiss_below <= p < rules.uphold_from:
-        why = f"probability {p:.3f} lies between {rules.dismiss_below:g} and {rules.uphold_from:g}"
+        doubt = fact("person_unsure", probability=p, low=rules.dismiss_below, high=rules.uphold_from)
     elif _drawn(said) < rules.sample_share:
-        why, sample = "drawn by lot, so that the error of what is decided at once is known", True
+        doubt, sample = fact("person_lot"), True
     else:
         proposal = Proposal.UPHELD if p >= rules.uphold_from else Proposal.DISMISSED
-    return Weighed(said, proposal, p, tuple(_reasons(case)), why, sample, run_id)
+    return Weighed(said, proposal, p, tuple(_reasons(case)), doubt, sample, run_id)
 
 
 def _drawn(complaint_id: str) -> float:
@@ -297,24 +309,27 @@ def _drawn(complaint_id: str) -> float:
     return int.from_bytes(hashlib.sha256(f"sample {complaint_id}".encode()).digest()[:6], "big") / 2.0**48
 
 
-def _reasons(case: Case) -> list[str]:
+def _reasons(case: Case) -> list[Fact]:
     weights = dict(zip(FEATURES, WEIGHTS, strict=True))
     values = dict(zip(FEATURES, case.features, strict=True))
-    share = "" if case.ratio is None else f"{case.ratio:.0%}"
-    told = {
-        "risk": f"the account's risk is {case.risk:.3f}",
-        "actor": "the account acts with a ring",
-        "refund_only": "the claim keeps the goods",
-        "light": f"what came back weighs {share} of what was shipped",
-        "sound": f"what came back weighs {share} of what was shipped: whole",
-        "parcel": f"its return parcel was given for {case.parcel_claims} claims elsewhere",
-        "picture": "one of its pictures was given by another account too",
-        "reliability": f"{case.standing.upheld} of {case.standing.upheld + case.standing.dismissed} decided complaints "
-        f"of this store were upheld",
-        "eagerness": f"the store reports {case.standing.filed} of {case.standing.claims} claims",
+    standing = case.standing
+    said: dict[str, dict[str, float]] = {
+        "risk": {"risk": case.risk},
+        "actor": {},
+        "refund_only": {},
+        "light": {"share": case.ratio or 0.0},
+        "sound": {"share": case.ratio or 0.0},
+        "parcel": {"claims": case.parcel_claims},
+        "picture": {},
+        "reliability": {"upheld": standing.upheld, "decided": standing.upheld + standing.dismissed},
+        "eagerness": {"filed": standing.filed, "claims": standing.claims},
     }
-    pieces = [(weights[name] * values[name], text) for name, text in told.items() if values[name]]
-    return [text for nats, text in sorted(pieces, key=lambda pair: (-abs(pair[0]), pair[1])) if abs(nats) >= 0.1]
+    told = [
+        (weights[name] * values[name], name, fact(f"triage_{name}", **more))
+        for name, more in said.items()
+        if values[name]
+    ]
+    return [one for nats, _, one in sorted(told, key=lambda one: (-abs(one[0]), one[1])) if abs(nats) >= 0.1]
 
 
 def _logit(p: float) -> float:

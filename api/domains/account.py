@@ -11,7 +11,7 @@ import strawberry
 
 from api.context import Context, Info
 from api.describe import choice, resolver
-from api.domains.common import After, First, In, Language, check_id, need_run, page_rows, told
+from api.domains.common import After, First, In, Language, check_id, need_run, page_rows, told, told_one
 from api.errors import ApiError, ErrorCode
 from api.pages import DEFAULT_PAGE, Connection, Direction, page_of
 from api.scalars import Currency, DecimalText, Instant, Money, instant, minor_units, money
@@ -136,12 +136,22 @@ class Account:
     order_count: int | None = strawberry.field(description="Orders up to the run's `asOf`.")
     claims: int | None = strawberry.field(description="Claims it began.")
     expected_claims: float | None = strawberry.field(description="Claims that the same baskets would bring.")
-    status_reasons: list[str] = strawberry.field(description="Why it has this status, strongest first.")
     limits: Limits | None = strawberry.field(description="The recommended purchase limits; null where there are none.")
     expires_at: Instant | None = strawberry.field(description="When the limits end.")
-    lift: str | None = strawberry.field(description="What would lift the limits.")
     ring_id: strawberry.Private[str | None] = None
     finding: strawberry.Private[Row | None] = None
+
+    @resolver("Why it has this status, strongest first.")
+    def status_reasons(self, language: In = Language.EN) -> list[str]:
+        """Sentences of the decision."""
+        row = self.finding or {}
+        return told(row.get("decision_reasons", []), row.get("decision_facts"), language)
+
+    @resolver("What would lift the limits.")
+    def lift(self, language: In = Language.EN) -> str | None:
+        """The decision's sentence."""
+        row = self.finding or {}
+        return told_one(row.get("lift"), row.get("lift_fact"), language)
 
     @resolver("What speaks for abuse, strongest first.")
     def reasons(self, language: In = Language.EN) -> list[str]:
@@ -311,10 +321,8 @@ def account_of(context: Context, buyer_id: str, row: Row | None) -> Account:
             order_count=None,
             claims=None,
             expected_claims=None,
-            status_reasons=[],
             limits=None,
             expires_at=None,
-            lift=None,
         )
     status = AccountStatus(row["status"])
     return Account(
@@ -325,10 +333,8 @@ def account_of(context: Context, buyer_id: str, row: Row | None) -> Account:
         order_count=row.get("orders"),
         claims=row.get("claims"),
         expected_claims=row.get("expected_claims"),
-        status_reasons=row["decision_reasons"],
         limits=_limits(row) if status in (AccountStatus.STORE_LIMITED, AccountStatus.PLATFORM_LIMITED) else None,
         expires_at=instant(row["expires_at"]),
-        lift=row["lift"],
         ring_id=row.get("ring_id"),
         finding=row,
     )

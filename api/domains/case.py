@@ -10,7 +10,7 @@ import strawberry
 
 from api.context import Context, Info
 from api.describe import choice, mutation, resolver
-from api.domains.common import After, First, check_id, need_run, page_rows
+from api.domains.common import After, First, In, Language, check_id, need_run, page_rows, speaks
 from api.domains.complaint import Key
 from api.pages import DEFAULT_PAGE, Connection, Direction, page_of
 from api.scalars import Currency, Instant, Money, instant, money
@@ -18,6 +18,7 @@ from integrity import case_queue as queue
 from integrity import cases as rules
 from integrity.case_brief import Brief, Event, brief, brief_text
 from integrity.case_drawing import NoDrawing, draw_ring
+from integrity.words import text_of
 
 
 @strawberry.enum(description="What a case is about.")
@@ -124,14 +125,16 @@ class Case:
         return page.of([CaseNote(at=Instant(row["note"].at), by=row["note"].by, text=row["text"]) for row in cut])
 
     @resolver("The whole brief as Markdown: why, accounts, facts, timeline, what was decided before.")
-    def brief(self, info: Info) -> str:
+    def brief(self, info: Info, language: In = Language.EN) -> str:
         """The brief as text."""
-        return brief_text(_brief(info.context, self.known))
+        return brief_text(_brief(info.context, self.known, language))
 
     @resolver("Facts, heaviest first, each tied to its source record.")
-    def facts(self, info: Info, first: First = DEFAULT_PAGE, after: After = None) -> Connection[CaseFact]:
+    def facts(
+        self, info: Info, language: In = Language.EN, first: First = DEFAULT_PAGE, after: After = None
+    ) -> Connection[CaseFact]:
         """Facts, paged."""
-        told = _brief(info.context, self.known)
+        told = _brief(info.context, self.known, language)
         rows = [{"id": f"{number:08d}", "fact": fact} for number, fact in enumerate(told.facts)]
         cut, page = page_rows(info.context, f"facts:{self.id}", rows, "id", first=first, after=after)
         return page.of(
@@ -149,21 +152,27 @@ class Case:
         )
 
     @resolver("What happened, by time, up to the run's `asOf`.")
-    def timeline(self, info: Info, first: First = DEFAULT_PAGE, after: After = None) -> Connection[CaseEvent]:
+    def timeline(
+        self, info: Info, language: In = Language.EN, first: First = DEFAULT_PAGE, after: After = None
+    ) -> Connection[CaseEvent]:
         """Events, paged."""
-        return _events(info.context, f"timeline:{self.id}", _brief(info.context, self.known).timeline, first, after)
+        told = _brief(info.context, self.known, language)
+        return _events(info.context, f"timeline:{self.id}", told, told.timeline, first, after)
 
     @resolver("What was decided of its accounts before, by the platform or its people, by time.")
-    def decided_before(self, info: Info, first: First = DEFAULT_PAGE, after: After = None) -> Connection[CaseEvent]:
+    def decided_before(
+        self, info: Info, language: In = Language.EN, first: First = DEFAULT_PAGE, after: After = None
+    ) -> Connection[CaseEvent]:
         """Events, paged."""
-        return _events(info.context, f"before:{self.id}", _brief(info.context, self.known).before, first, after)
+        told = _brief(info.context, self.known, language)
+        return _events(info.context, f"before:{self.id}", told, told.before, first, after)
 
     @resolver("The ring drawn, as SVG; null for an account, and where the server has nothing to draw with.")
     def drawing(self, info: Info) -> str | None:
         """The drawing."""
         if self.target is not CaseTarget.RING:
             return None
-        run_id = _brief(info.context, self.known).run.run_id
+        run_id = _brief(info.context, self.known, Language.EN).run.run_id
         store = info.context.view.store
         rings, members, evidence = (store.run_rows(run_id, f"run_{name}") for name in ("rings", "members", "evidence"))
         try:
@@ -172,19 +181,27 @@ class Case:
             return None
 
 
-def _brief(context: Context, case: rules.Case) -> Brief:
-    found: Brief = context.once(("brief", case.case_id), lambda: brief(context.view.store, case, context.state.affairs))
+def _brief(context: Context, case: rules.Case, language: Language) -> Brief:
+    store, affairs = context.view.store, context.state.affairs
+    found: Brief = context.once(
+        ("brief", case.case_id, language.value), lambda: brief(store, case, affairs, speaks(language))
+    )
     return found
 
 
 def _events(
-    context: Context, name: str, events: tuple[Event, ...], first: int, after: str | None
+    context: Context, name: str, told: Brief, events: tuple[Event, ...], first: int, after: str | None
 ) -> Connection[CaseEvent]:
     rows = [{"id": f"{number:08d}", "event": event} for number, event in enumerate(events)]
     cut, page = page_rows(context, name, rows, "id", first=first, after=after)
     return page.of(
         [
-            CaseEvent(at=Instant(event.at), text=event.text, table=event.table, id=strawberry.ID(event.id))
+            CaseEvent(
+                at=Instant(event.at),
+                text=text_of(event.what, told.language),
+                table=event.table,
+                id=strawberry.ID(event.id),
+            )
             for event in (row["event"] for row in cut)
         ]
     )

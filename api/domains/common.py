@@ -15,9 +15,9 @@ from api.describe import choice
 from api.errors import ApiError, ErrorCode
 from api.pages import DEFAULT_PAGE, Connection, Direction, Page, page_of
 from api.view import Row, View
-from detectors.words.fact import Language as Speaks
-from detectors.words.fact import say
 from graph.store import RunRecord
+from integrity.words import Language as Speaks
+from integrity.words import say
 
 T = TypeVar("T")
 E = TypeVar("E", bound=Enum)
@@ -33,7 +33,7 @@ class Language(Enum):
     """Languages of sentences."""
 
     EN = choice("en", "English.")
-    ZH = choice("zh", "Chinese. Sentences of runs of an earlier version stay English.")
+    ZH = choice("zh", "Chinese. Sentences that an earlier version stored stay English.")
 
 
 In = Annotated[Language, strawberry.argument(description="The language of the sentences.")]
@@ -47,6 +47,11 @@ def speaks(language: Language) -> Speaks:
 def told(texts: Sequence[str], facts: Sequence[str] | None, language: Language) -> list[str]:
     """Sentences in a language."""
     return say(list(texts), list(facts) if facts else None, speaks(language))
+
+
+def told_one(text: str | None, fact: str | None, language: Language) -> str | None:
+    """A sentence in a language, where there is one."""
+    return None if text is None else told([text], [fact] if fact else None, language)[0]
 
 
 MAX_ID_BYTES = 256

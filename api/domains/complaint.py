@@ -9,14 +9,14 @@ import strawberry
 
 from api.context import Context, Info
 from api.describe import choice, mutation, resolver
-from api.domains.common import After, First, check_id, page_rows
+from api.domains.common import After, First, In, Language, check_id, page_rows, speaks, told, told_one
 from api.domains.refund import ComplaintOutcome, ComplaintType
 from api.errors import ApiError, ErrorCode
 from api.pages import DEFAULT_PAGE, Connection, Direction, Page
 from api.scalars import Instant, instant
 from integrity.accord import Accord
 from integrity.complaint_counts import Count, counts
-from integrity.complaints import Complaint, Filing, Refused
+from integrity.complaints import Complaint, Filing, Refused, Verdict
 
 Key = Annotated[
     str | None,
@@ -80,7 +80,12 @@ class ComplaintVerdict:
     outcome: ComplaintOutcome = strawberry.field(description="Upheld or dismissed.")
     at: Instant = strawberry.field(description="When.")
     by: str = strawberry.field(description="Who; `triage` for what was decided at once.")
-    reason: str = strawberry.field(description="Why.")
+    given: strawberry.Private[Verdict]
+
+    @resolver("Why; what a person wrote stands as it was written.")
+    def reason(self, language: In = Language.EN) -> str:
+        """The reason."""
+        return self.given.told(speaks(language))
 
 
 @strawberry.type(description="A complaint filed here, as investigators see it, with what triage said.")
@@ -92,11 +97,20 @@ class WeighedComplaint:
     buyer_id: strawberry.ID = strawberry.field(description="About whose claim.")
     proposal: TriageProposal = strawberry.field(description="What triage proposed.")
     probability: float = strawberry.field(description="That the store is right.")
-    reasons: list[str] = strawberry.field(description="What that rests on, strongest first.")
-    why_a_person: str | None = strawberry.field(description="Why it was not decided at once.")
     sampled: bool = strawberry.field(description="A person looks so that the error of triage is known.")
     run_id: strawberry.ID | None = strawberry.field(description="The run that it rests on.")
     verdicts: list[ComplaintVerdict] = strawberry.field(description="In the order given; the last holds.")
+    known: strawberry.Private[Complaint]
+
+    @resolver("What that rests on, strongest first.")
+    def reasons(self, language: In = Language.EN) -> list[str]:
+        """Triage's sentences."""
+        return told(self.known.reasons, self.known.reason_facts, language)
+
+    @resolver("Why it was not decided at once.")
+    def why_a_person(self, language: In = Language.EN) -> str | None:
+        """Triage's doubt."""
+        return told_one(self.known.why or None, self.known.why_fact, language)
 
 
 @strawberry.type(description="Complaints of one type filed in one month.")
@@ -153,17 +167,15 @@ def weighed_of(context: Context, one: Complaint) -> WeighedComplaint:
         buyer_id=strawberry.ID(one.buyer_id),
         proposal=TriageProposal(one.proposal),
         probability=one.probability,
-        reasons=list(one.reasons),
-        why_a_person=one.why or None,
         sampled=one.sample,
         run_id=strawberry.ID(one.run_id) if one.run_id else None,
-        verdicts=[
-            ComplaintVerdict(
-                outcome=ComplaintOutcome(verdict.outcome), at=Instant(verdict.at), by=verdict.by, reason=verdict.reason
-            )
-            for verdict in one.verdicts
-        ],
+        verdicts=[_verdict_of(verdict) for verdict in one.verdicts],
+        known=one,
     )
+
+
+def _verdict_of(one: Verdict) -> ComplaintVerdict:
+    return ComplaintVerdict(outcome=ComplaintOutcome(one.outcome), at=Instant(one.at), by=one.by, given=one)
 
 
 def _accord_of(context: Context, one: Accord) -> StoresInAccord:
@@ -323,7 +335,4 @@ class ComplaintMutation:
             now=context.state.now(),
             key=key or "",
         )
-        given = found.verdicts[-1] if isinstance(found, Complaint) else found
-        return ComplaintVerdict(
-            outcome=ComplaintOutcome(given.outcome), at=Instant(given.at), by=given.by, reason=given.reason
-        )
+        return _verdict_of(found.verdicts[-1] if isinstance(found, Complaint) else found)

@@ -7,9 +7,11 @@ from enum import Enum
 import strawberry
 
 from api.context import Context
-from api.describe import choice
+from api.describe import choice, resolver
+from api.domains.common import In, Language, speaks
 from api.scalars import Instant, instant
 from integrity.stages import NextBand, StoreEntitlements, entitlements
+from integrity.words import Fact, text_of
 
 
 @strawberry.enum(description="What a store may be entitled to: two things that it does itself, and the remedies.")
@@ -49,8 +51,13 @@ class StoreEntitlementList:
     since: Instant | None = strawberry.field(description="Since when; null: from the beginning.")
     until: Instant | None = strawberry.field(description="Until when; null: no end is set.")
     next_band: NextStoreBand | None = strawberry.field(description="The next higher band; null in the highest.")
-    why: str = strawberry.field(description="A plain sentence.")
     policy_version: str = strawberry.field(description="Version of the policy that says so.")
+    stated: strawberry.Private[Fact]
+
+    @resolver("Why, in a sentence.")
+    def why(self, language: In = Language.EN) -> str:
+        """The sentence."""
+        return text_of(self.stated, speaks(language))
 
 
 _BY_NAME = {one.value: one for one in Entitlement}
@@ -67,8 +74,8 @@ def entitlement_list(context: Context, score: float | None) -> StoreEntitlementL
         since=instant(found.since),
         until=instant(found.until),
         next_band=_next(found.next_band),
-        why=found.why,
         policy_version=policy.version,
+        stated=found.why,
     )
 
 

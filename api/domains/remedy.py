@@ -20,6 +20,7 @@ from integrity.assess import Assessment, assess_claim, basis_of
 from integrity.judgements import Said
 from integrity.references import Reference
 from integrity.replay_claims import replay_claim
+from integrity.words import Words as Text
 
 
 @strawberry.enum(description="What can be done about a claim or an account.")
@@ -65,7 +66,7 @@ class RemedyReason(Enum):
 
 @strawberry.type(description="One text in two languages.")
 class Words:
-    """As in integrity.remedy_words.Words."""
+    """As in integrity.words.Words."""
 
     en: str = strawberry.field(description="In English.")
     zh: str = strawberry.field(description="In Chinese.")
@@ -115,7 +116,7 @@ class ClaimReplay:
     again: str = strawberry.field(description="Fingerprint of what is said of the same now.")
 
 
-def words_of(text: words.Words) -> Words:
+def words_of(text: Text) -> Words:
     """A text of the rules as the API gives it."""
     return Words(en=text.en, zh=text.zh)
 

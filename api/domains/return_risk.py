@@ -9,12 +9,13 @@ import strawberry
 
 from api.context import Info
 from api.describe import choice, resolver
-from api.domains.common import check_id
+from api.domains.common import In, Language, check_id, speaks
 from api.errors import ApiError, ErrorCode
 from api.view import Row
 from integrity import return_risk as rules
 from integrity.policy import Policy
 from integrity.stages import entitlements
+from integrity.words import texts_of
 
 MOST_ORDERS = 1_000
 
@@ -58,6 +59,17 @@ class ReturnRisk:
         description="Why, strongest first; empty for LOW but for new accounts."
     )
     reduced_by: list[Care] = strawberry.field(description="What can be done; empty for LOW.")
+    known: strawberry.Private[rules.OrderRisk]
+
+    @resolver("The reasons as sentences that are safe to show.")
+    def because(self, language: In = Language.EN) -> list[str]:
+        """Sentences of the reasons."""
+        return texts_of(self.known.because, speaks(language))
+
+    @resolver("What can be done, as sentences.")
+    def advice(self, language: In = Language.EN) -> list[str]:
+        """Sentences of the measures."""
+        return texts_of(self.known.advice, speaks(language))
 
 
 @strawberry.type
@@ -108,4 +120,5 @@ def _shown(one: rules.OrderRisk) -> ReturnRisk:
         level=ReturnRiskLevel(one.level.value),
         reasons=[ReturnRiskReason(reason.value) for reason in one.reasons],
         reduced_by=[Care(care.value) for care in one.reduced_by],
+        known=one,
     )

@@ -41,11 +41,3 @@ def read_fact(stored: str) -> Fact:
     """The fact that a run's table holds."""
     values: dict[str, Any] = json.loads(stored)
     return Fact(values.pop("say"), values)
-
-
-def say(texts: list[str], facts: list[str] | None, language: Language) -> list[str]:
-    """Stored sentences in a language: rendered from their facts where it is not English. Runs of an earlier version
-    kept no facts: their sentences stay English."""
-    if language == "en" or not facts:
-        return texts
-    return [read_fact(one).text(language) for one in facts]

@@ -11,7 +11,9 @@ from tests.api.conftest import Asked, Serve
 from tests.integrity.hand import POLICY_TEXT
 from tests.integrity.test_stages import STAGED
 
-FIELDS = "{ score atLeast granted since until nextBand { atLeast since gained } why policyVersion }"
+FIELDS = (
+    "{ score atLeast granted since until nextBand { atLeast since gained } why zh: why(language: ZH) policyVersion }"
+)
 OF_STORE = f"query ($id: ID!) {{ store(id: $id) {{ entitlements {FIELDS} }} }}"
 MINE = f"{{ myStore {{ entitlements {FIELDS} }} }}"
 
@@ -32,6 +34,7 @@ def test_a_store_sees_its_own_entitlements_and_no_others(api: Asked) -> None:
     unknown = mine(api, "s-2")
     assert (unknown["score"], unknown["atLeast"]) == (None, None)
     assert "no score" in unknown["why"]
+    assert "没有给出" in unknown["zh"]
     body = {"query": OF_STORE, "variables": {"id": "s-2"}}
     refused = api.post(body, token=api.token("store", store_id="s-1")).json()
     assert refused["errors"][0]["extensions"]["code"] == "FORBIDDEN"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -36,13 +37,16 @@ def test_a_store_files_and_investigators_see_why_and_decide(api: Asked) -> None:
     assert file(api, key="k")["data"]["fileComplaint"] == filed
     (seen,) = api.data(
         """{ complaints(needsAPerson: true) { edges { node { proposal probability reasons whyAPerson storeId buyerId
-             runId filed { id } } } } }"""
+             runId filed { id } zh: reasons(language: ZH) zhWhy: whyAPerson(language: ZH) } } } }"""
     )["complaints"]["edges"]
     node = seen["node"]
     assert (node["filed"]["id"], node["storeId"], node["buyerId"]) == (filed["id"], "s-1", "b-02")
     assert node["runId"] == "run-1"
     assert node["reasons"]
     assert node["whyAPerson"]
+    assert len(node["zh"]) == len(node["reasons"])
+    assert re.search("[一-鿿]", node["zh"][0])
+    assert node["zhWhy"].startswith("概率")
     verdict = 'mutation { decideComplaint(id: "%s", outcome: UPHELD, reason: "empty indeed") { outcome by } }'
     given = api.data(verdict % filed["id"])["decideComplaint"]
     assert given == {"outcome": "UPHELD", "by": "test investigator"}

@@ -11,7 +11,8 @@ from integrity.policy import default_policy
 from tests.api import market
 from tests.api.conftest import Asked, Serve
 
-QUERY = "query ($ids: [ID!]!) { returnRisk(orderIds: $ids) { orderId level reasons reducedBy } }"
+QUERY = """query ($ids: [ID!]!) { returnRisk(orderIds: $ids) { orderId level reasons reducedBy because(language: ZH)
+  advice } }"""
 
 
 def asked(api: Asked, ids: list[str], **token: Any) -> list[Any]:
@@ -30,6 +31,8 @@ def test_the_actor_of_a_ring_is_warned_of_and_an_honest_buyer_is_not(api: Asked)
     actor, honest = asked(api, ["o-000", "o-100"])
     assert (actor["level"], actor["reasons"][0]) == ("HIGH", "PLATFORM_CHECK")
     assert "WEIGHING_AT_PACKING" in actor["reducedBy"]
+    assert "weigh the parcel as it leaves" in actor["advice"]
+    assert actor["because"][0] == "平台对该订单的核查结果"
     assert (honest["level"], honest["reducedBy"]) == ("LOW", [])
 
 

@@ -40,6 +40,7 @@ def test_from_the_queue_to_a_closed_case(ready: Command) -> None:
     assert (listed["case_id"], listed["decision"], listed["notes"]) == (case, "abusive", 1)
     assert ready("case", "list", "--state", "open", "--json").json == []
     assert f"# {case}" in ready("case", "brief", case).out
+    assert "## 时间线" in ready("case", "brief", case, "--language", "zh").out
 
 
 def test_a_bundle_is_the_same_each_time_and_its_export_is_on_record(ready: Command, store: Store, home: Path) -> None:

@@ -27,6 +27,7 @@ def test_bands_are_shown_and_one_store_is_told_what_it_has(ringfence: Command, e
     )
     assert "no_refund_only" in ringfence(*asked, "s0").out
     assert "no score" in ringfence(*asked, "s1").out
+    assert "没有给出" in ringfence(*asked, "s1", "--language", "zh").out
     missing = ringfence(*asked, "s9")
     assert missing.code == 8
     assert "s9" in missing.err

@@ -11,7 +11,8 @@ from detectors.pipeline import detect
 from detectors.registry import ALL, LINKS
 from detectors.settings import DetectionSettings
 from detectors.words import chinese, english
-from detectors.words.fact import fact, read_fact, say
+from detectors.words.fact import fact, read_fact
+from integrity.words import say
 from tests.detectors.simulated import simulated
 
 NUMBERS: dict[str, Any] = {"accounts": 13, "claims": 17, "expected": 2.34, "keys": 3, "orders": 19}

@@ -129,7 +129,7 @@ def test_what_people_wrote_before_version_4_comes_into_one_journal(path):
         store.note(journal, [{"at": 5, "id": name, "body": json.dumps({"salt": "s", "text": f"words in {journal}"})}])
     store.close()
     store = SqliteStore(path)
-    assert store.meta()["schema_version"] == "4"
+    assert store.meta()["schema_version"] == str(SCHEMA_VERSION)
     found = {row["id"]: row for row in store.notes("texts").to_pylist()}
     assert sorted(found) == sorted(text_digest("s", f"words in {one}") for one in ("appeal_texts", "case_notes"))
     assert {row["at"] for row in found.values()} == {5}

@@ -28,6 +28,7 @@ from integrity.checkout_view import published_run
 from integrity.instants import DAY
 from integrity.judgements import About, Said, Target
 from integrity.runs import run_detection
+from integrity.words import text_of
 from tests.integrity import hand
 from tests.integrity.hand import NOW, Account, Ring, findings, load, market_findings, order, refund
 
@@ -228,8 +229,11 @@ def test_a_brief_ties_each_fact_to_its_record_and_tells_what_happened_in_order(a
     assert [event.at for event in told.timeline] == sorted(event.at for event in told.timeline)
     text = brief_text(told)
     assert "1. +3.25 actor: ordered from a device of two accounts (orders o-actor-1, dev***1)" in text
-    assert "actor asks 10.00 CNY back at s1 (refund_only) (refunds r-actor-1)" in text
+    assert "actor asks 10.00 CNY back at s1 (refund only) (refunds r-actor-1)" in text
     assert text.endswith("Nothing.\n")
+    chinese = brief_text(brief(affairs.book.store, told.case, affairs, "zh"))
+    assert "actor 在 s1 申请退款 10.00 CNY（仅退款） (refunds r-actor-1)" in chinese
+    assert chinese.endswith("## 此前的处理\n\n无。\n")
 
 
 def test_a_brief_tells_what_was_decided_of_its_accounts_before_and_of_nobody_else(affairs: Affairs) -> None:
@@ -261,7 +265,7 @@ def test_an_earlier_case_on_the_same_accounts_is_told(affairs: Affairs) -> None:
     affairs.case_desk.decide(first.case_id, "inconclusive", "too early", by=EVE, now=NOW)
     affairs.case_desk.close(first.case_id, "wait", by=EVE, now=NOW)
     (event,) = brief(affairs.book.store, opened(affairs), affairs).before
-    assert (event.id, event.text.rpartition(": ")[2]) == (first.case_id, "inconclusive")
+    assert (event.id, text_of(event.what).rpartition(": ")[2]) == (first.case_id, "inconclusive")
 
 
 def test_a_brief_rests_on_the_run_that_its_case_was_opened_on(affairs: Affairs) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
@@ -99,6 +100,12 @@ def test_explanations_speak_both_languages(store: Store, opened: Reopened) -> No
     assert "店铺级限购" in account_text(chinese, "zh")
     assert "Speaks for abuse" in account_text(english)
     assert "Speaks" not in account_text(chinese, "zh")
+    decided = english["decision"], chinese["decision"]
+    assert [len(one["reasons"]) for one in decided] == [1 + len(english["reasons"])] * 2
+    assert [re.findall(r"\d\S*Z", one["lift"]) for one in decided] == [[decided[0]["expires_at"]]] * 2
+    assert "涉及" in chinese["decision"]["reasons"][0]
+    assert not re.search("[a-z]{3,}", " ".join([*decided[1]["reasons"], decided[1]["lift"]]))
+    assert chinese["decision"]["reasons"][0] in account_text(chinese, "zh")
     ring = english["ring"]["ring_id"]
     assert "认定依据" in ring_text(explain_ring(store, ring, language="zh"), "zh")
     turns = explain_flip(store, opened, buyer, "zh")

@@ -19,6 +19,7 @@ _RUNS = _READS | {Role.SCHEDULER}
 _CHECKOUT = _READS | {Role.ORDER_SERVICE}
 _OWN = frozenset({Role.STORE})
 _PEOPLE = frozenset({Role.INVESTIGATOR, Role.SENIOR_INVESTIGATOR})
+_SENIOR = frozenset({Role.SENIOR_INVESTIGATOR})
 _ORDERS = frozenset({Role.ORDER_SERVICE})
 _ANY = frozenset(Role)
 
@@ -50,6 +51,12 @@ FIELD_ROLES: dict[str, frozenset[Role]] = {
     "Query.case": _READS,
     "Query.assessClaim": _READS,
     "Query.replayClaim": _READS,
+    "Query.replayDecision": _READS,
+    "Query.policy": _READS,
+    "Query.policies": _READS,
+    "Query.proposedPolicies": _READS,
+    "Query.checkPolicy": _READS,
+    "Query.diffPolicies": _READS,
     "Query.returnRisk": _READS | _OWN,
     "Query.myStore": _OWN,
     "Query.myClaim": _OWN,
@@ -71,6 +78,8 @@ FIELD_ROLES: dict[str, frozenset[Role]] = {
     "Mutation.noteCase": _PEOPLE,
     "Mutation.decideCase": _PEOPLE,
     "Mutation.closeCase": _PEOPLE,
+    "Mutation.publishPolicy": _SENIOR,
+    "Mutation.rollbackPolicy": _SENIOR,
     "Mutation.reservePurchase": _ORDERS,
     "Mutation.confirmPurchase": _ORDERS,
     "Mutation.releasePurchase": _ORDERS,

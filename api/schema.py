@@ -22,9 +22,11 @@ from api.domains.judgement import JudgementMutation, JudgementQuery
 from api.domains.my_store import MyStoreQuery
 from api.domains.order import OrderQuery
 from api.domains.path import PathQuery
+from api.domains.policy_book import PolicyMutation, PolicyQuery
 from api.domains.purchase_limit import PurchaseLimitQuery
 from api.domains.refund import RefundQuery
 from api.domains.remedy import RemedyQuery
+from api.domains.replay import ReplayQuery
 from api.domains.reservation import ReservationMutation
 from api.domains.return_risk import ReturnRiskQuery
 from api.domains.ring import RingQuery
@@ -53,12 +55,14 @@ class Query(
     ActsQuery,
     RemedyQuery,
     ReturnRiskQuery,
+    PolicyQuery,
+    ReplayQuery,
 ):
     """All root fields that read."""
 
 
 @strawberry.type(description="What can be done.")
-class Mutation(RunMutation, ReservationMutation, ComplaintMutation, JudgementMutation, CaseMutation):
+class Mutation(RunMutation, ReservationMutation, ComplaintMutation, JudgementMutation, CaseMutation, PolicyMutation):
     """All root fields that act."""
 
 

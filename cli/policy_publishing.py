@@ -37,7 +37,8 @@ def publish(
 ) -> None:
     """Put a policy in force, and readers on the published run decided by it, in one switch.
 
-    One that would limit too many or breaks an invariant is refused: exit code 7."""
+    One that would limit too many or breaks an invariant is refused: exit code 7. Where the policy in force wants two
+    people, the first one proposes, and another's publication of the same file does it."""
     text = read_text(file)
     chosen = parse_policy(text, where=str(file))
     with opened(store, namespace) as at:
@@ -56,13 +57,22 @@ def publish(
 
 
 @policy.command("list")
-def list_published(store: StoreUrl = "", namespace: Namespace = "", as_json: AsJson = False) -> None:
+def list_published(
+    waiting: Annotated[
+        bool, typer.Option("--waiting", help="Those that were proposed and wait for a second person instead.")
+    ] = False,
+    store: StoreUrl = "",
+    namespace: Namespace = "",
+    as_json: AsJson = False,
+) -> None:
     """List the published policies, oldest first; the one in force is marked."""
     with opened(store, namespace, readonly=True) as at:
-        found = PolicyBook(at).published()
+        book = PolicyBook(at)
+        found = book.proposed() if waiting else book.published()
+    current = None if waiting or not found else found[-1]
     rows: list[tuple[object, ...]] = [
         (
-            "*" if one is found[-1] else "",
+            "*" if one is current else "",
             one.version,
             one.digest[:12],
             to_iso(one.at),
@@ -75,7 +85,7 @@ def list_published(store: StoreUrl = "", namespace: Namespace = "", as_json: AsJ
     ]
     columns = ("", "version", "digest", "published", "by", "limited", "", "reason")
     answer(
-        [_published(one) | {"in_force": one is found[-1]} for one in found], as_json, lambda: table(*columns, rows=rows)
+        [_published(one) | {"in_force": one is current} for one in found], as_json, lambda: table(*columns, rows=rows)
     )
 
 
@@ -117,11 +127,14 @@ def _published(one: PublishedPolicy) -> dict[str, Any]:
 
 def _outcome(outcome: PolicyOutcome) -> dict[str, Any]:
     run = None if outcome.run is None else outcome.run.run.run_id
-    return _published(outcome.published) | {"run_id": run}
+    return _published(outcome.published) | {"run_id": run, "waits": outcome.waits}
 
 
 def _print_outcome(outcome: PolicyOutcome) -> None:
     made = outcome.published
+    if outcome.waits:
+        typer.echo(f"policy {made.version} is proposed by {made.by}; another person must publish it too")
+        return
     typer.echo(f"policy {made.version} is in force" + (", forced" if made.forced else ""))
     for sentence in made.broke:
         typer.echo(f"forced though it {sentence}")

@@ -278,6 +278,10 @@ class People(_Section):
     two_for_platform_limits: bool = Field(
         default=True, description="A judgement that limits an account everywhere needs a second person."
     )
+    two_for_policies: bool = Field(
+        default=False,
+        description="A policy is put in force by two people: the first proposes it, the second publishes the same.",
+    )
     appeal_days: int = Field(default=7, ge=1, description="Days within which an appeal is to be decided.")
 
 

@@ -5,7 +5,8 @@ run that readers see anew by the new policy, in a run of its own, and switches t
 after the act is written: whoever reads sees the old run with the old policy or the new run with the new one, never a
 mixture. A policy that would break what must hold (the share of limited accounts and the invariants, by the policy in
 force and by itself) is refused unless it is forced with a reason, which is recorded. Rolling back publishes an earlier
-policy once more.
+policy once more. Where the policy in force wants two people (`people.two_for_policies`), the first one's publication is
+a proposal, and another person's publication of the same puts it in force; any publication ends the proposals before it.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from integrity.policy_journal import policy_of, remember_policy
 from integrity.publication import RUN_LEASE, drop_old_runs, find_run
 from integrity.runs import Detect, Ground, RunOutcome, compute, ground_of, run_detection
 
-PUBLISHED = "policy.published"
+PUBLISHED, PROPOSED = "policy.published", "policy.proposed"
 _TRIES = 5
 _SHORTEST_DIGEST = 6
 
@@ -34,7 +35,8 @@ _SHORTEST_DIGEST = 6
 @dataclass(frozen=True)
 class PublishedPolicy:
     """One publication. `n` is its act's number; `limited` of `accounts` is what it was found to lead to on run `tried`
-    (None: no run was there); `broke` says what it was forced past; `back` that it was a rollback."""
+    (None: no run was there); `broke` says what it was forced past; `back` that it was a rollback; `proposed_by` who
+    proposed it first, where two people were needed. A proposal has the same form."""
 
     n: int
     version: str
@@ -50,6 +52,7 @@ class PublishedPolicy:
     accounts: int
     document: str = field(repr=False)
     text: str = field(repr=False)
+    proposed_by: str = ""
 
     @property
     def policy(self) -> Policy:
@@ -59,15 +62,21 @@ class PublishedPolicy:
 
 @dataclass
 class _Publications:
-    """The fold: all publications, oldest first."""
+    """The fold: all publications, oldest first; and by digest what was proposed since the last one."""
 
     all: list[PublishedPolicy] = field(default_factory=list)
+    proposed: dict[str, PublishedPolicy] = field(default_factory=dict)
 
     def apply(self, act: Act) -> None:
         """Take up one act."""
-        if act.kind == PUBLISHED:
+        if act.kind in (PUBLISHED, PROPOSED):
             told = {**act.body, "broke": tuple(act.body["broke"])}
-            self.all.append(PublishedPolicy(n=act.n, digest=act.subject, at=act.at, by=act.by, **told))
+            made = PublishedPolicy(n=act.n, digest=act.subject, at=act.at, by=act.by, **told)
+            if act.kind == PROPOSED:
+                self.proposed.setdefault(act.subject, made)
+            else:
+                self.all.append(made)
+                self.proposed.clear()
 
 
 class PolicyBook:
@@ -85,6 +94,11 @@ class PolicyBook:
     def in_force(self) -> PublishedPolicy | None:
         """What was published last; None before any."""
         return next(reversed(self.published()), None)
+
+    def proposed(self) -> list[PublishedPolicy]:
+        """What waits for a second person, oldest first."""
+        self.acts.refresh()
+        return list(self._fold.proposed.values())
 
     def find(self, name: str | None) -> tuple[Policy, str]:
         """A policy that was in force, and its text as written ("" where only a run knows it): the latest of that
@@ -115,13 +129,17 @@ class PolicyBook:
             raise NotFound("no policy was in force before", where=self.store.url, do="`ringfence policy list`")
         return policy, _text(policy)
 
-    def append(self, policy: Policy, by: Actor, now: int, body: dict[str, Any]) -> PublishedPolicy:
+    def append(
+        self, policy: Policy, by: Actor, now: int, body: dict[str, Any], *, kind: str = PUBLISHED
+    ) -> PublishedPolicy:
         """Write the act. Raises `BadInput` where the policy is in force already, or its version names another one."""
 
         def draft() -> Draft:
             every = self._fold.all
             if every and every[-1].digest == policy.digest:
                 raise BadInput("is in force already", where=f"policy {policy.version}", do="change it, or leave it")
+            if kind == PROPOSED and policy.digest in self._fold.proposed:
+                raise BadInput("was proposed just now", where=f"policy {policy.version}", do="publish it once more")
             if any(one.version == policy.version and one.digest != policy.digest for one in every):
                 raise BadInput(
                     "was published with other contents before",
@@ -129,18 +147,20 @@ class PolicyBook:
                     do="give it a version of its own",
                 )
             document = {"version": policy.version, "document": policy.canonical}
-            return Draft(PUBLISHED, policy.digest, {**document, **body})
+            return Draft(kind, policy.digest, {**document, **body})
 
         act = self.acts.append(draft, by=by, now=now).act
-        return next(one for one in reversed(self._fold.all) if one.n == act.n)
+        return next(one for one in (*self._fold.proposed.values(), *reversed(self._fold.all)) if one.n == act.n)
 
 
 @dataclass(frozen=True)
 class PolicyOutcome:
-    """A publication, and the run that readers see since (None where there was none to decide anew)."""
+    """A publication, and the run that readers see since (None where there was none to decide anew); or a proposal,
+    which `waits` for a second person and changes nothing yet."""
 
     published: PublishedPolicy
     run: RunOutcome | None
+    waits: bool = False
 
 
 def publish_policy(
@@ -159,13 +179,18 @@ def publish_policy(
 ) -> PolicyOutcome:
     """Put `policy` in force, and readers on the published run decided by it.
 
-    `text` is its file as written, kept to be shown; `detect` (default: the pipeline) is called only where the policy's
+    Where the policy in force wants two people, the first one proposes it so, and another's publication does it. `text`
+    is its file as written, kept to be shown; `detect` (default: the pipeline) is called only where the policy's
     detection settings are not the run's. Raises `RunHeld` where it would break what must hold and is not forced,
     `BadInput` where it is forced without a reason, in force already, or named as another one; `LeaseHeld`."""
     if force and not reason.strip():
         raise BadInput("a policy is forced with a reason", where="--force", do="say why with --reason")
     store = book.store
     for _ in range(_TRIES):  # again where another run was published meanwhile
+        two, first = _proposal(book, policy)
+        if first is not None and first.by == by.name:
+            return PolicyOutcome(first, None, waits=True)
+        waits = two and first is None
         base = find_run(store, None) if store.head().run is not None else None
         body: dict[str, Any] = {"reason": reason.strip(), "forced": False, "broke": [], "back": back, "text": text}
         body |= {"tried": None, "limited": 0, "accounts": 0}
@@ -184,12 +209,15 @@ def publish_policy(
                     where=f"policy {policy.version}",
                     do="publish it all the same with --force and a --reason, which is recorded",
                 )
-            outcome = _decided(store, base, policy, again, now, holder, wait)
+            if not waits:
+                outcome = _decided(store, base, policy, again, now, holder, wait)
+        if waits:
+            return PolicyOutcome(book.append(policy, by, now(), body, kind=PROPOSED), None, waits=True)
         with held(store, RUN_LEASE, holder, wait=wait) as lease:
             if store.head().run != (base.run_id if base is not None else None):
                 continue
             remember_policy(store, policy, at=now())
-            made = book.append(policy, by, now(), body)
+            made = book.append(policy, by, now(), body | ({"proposed_by": first.by} if first is not None else {}))
             if outcome is not None:
                 store.publish(lease, outcome.run.run_id, at=now())
                 dropped = tuple(drop_old_runs(store, lease, policy, now=now(), cited=cited(store)))
@@ -205,6 +233,14 @@ def rollback_policy(book: PolicyBook, name: str | None = None, **more: Any) -> P
     Takes what `publish_policy` takes. Raises `NotFound` besides."""
     policy, text = book.find(name)
     return publish_policy(book, policy, text=text, back=True, **more)
+
+
+def _proposal(book: PolicyBook, policy: Policy) -> tuple[bool, PublishedPolicy | None]:
+    """Whether the policy in force wants two people, and who proposed this one before."""
+    standing = book.in_force()
+    if standing is None or not standing.policy.people.two_for_policies:
+        return False, None
+    return True, next((one for one in book.proposed() if one.digest == policy.digest), None)
 
 
 def _text(policy: Policy) -> str:

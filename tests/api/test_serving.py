@@ -214,8 +214,8 @@ def test_every_list_of_objects_is_a_connection_but_for_short_ones_of_known_lengt
     }
     lists = {name for name in lists if not name.endswith("Connection.edges")}
     # one per currency, per status, per question asked, at most six steps, at most 500 filings, a verdict a person,
-    # a row a month and type, as many acts as asked for, whom one appeal healed, one a remedy, and at most a
-    # thousand orders asked about
+    # a row a month and type, as many acts as asked for, whom one appeal healed, one a remedy, at most a
+    # thousand orders asked about, one a table of a run, and one a field of a policy
     assert lists == {
         "Account.claimed",
         "Run.statuses",
@@ -231,6 +231,8 @@ def test_every_list_of_objects_is_a_connection_but_for_short_ones_of_known_lengt
         "ClaimAssessment.remedies",
         "MyClaim.remedies",
         "Query.returnRisk",
+        "DecisionReplay.tables",
+        "PolicyDifference.changes",
     }
 
 

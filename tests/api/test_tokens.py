@@ -157,6 +157,14 @@ QUESTIONS = {
     "Mutation.closeCase": 'mutation { closeCase(id: "case-0", reason: "so") { id } }',
     "Query.assessClaim": '{ assessClaim(refundId: "r-0") { policy } }',
     "Query.replayClaim": '{ replayClaim(reference: "claim:r-0:-:1:0:0:p:v:s") { same } }',
+    "Query.replayDecision": '{ replayDecision(accountId: "b-01") { same } }',
+    "Query.policy": "{ policy { version } }",
+    "Query.policies": "{ policies { totalCount } }",
+    "Query.proposedPolicies": "{ proposedPolicies { totalCount } }",
+    "Query.checkPolicy": '{ checkPolicy(text: "") { digest } }',
+    "Query.diffPolicies": '{ diffPolicies(after: "") { after } }',
+    "Mutation.publishPolicy": 'mutation { publishPolicy(text: "", reason: "so") { waits } }',
+    "Mutation.rollbackPolicy": 'mutation { rollbackPolicy(version: "nothing", reason: "so") { waits } }',
     "Query.myStore": "{ myStore { id } }",
     "Query.myClaim": '{ myClaim(id: "r-0") { id } }',
     "Query.purchaseLimit": '{ purchaseLimit(buyerId: "b-01", storeId: "s-1") { verdict } }',
@@ -196,13 +204,13 @@ STORES = {
     "Mutation.fileComplaints",
 }
 RESERVING = {"Mutation.reservePurchase", "Mutation.confirmPurchase", "Mutation.releasePurchase"}
+SENIOR = {"Mutation.publishPolicy", "Mutation.rollbackPolicy"}
 READS = {field for field in QUESTIONS if field.startswith("Query.")} - STORES
-RESERVING = {"Mutation.reservePurchase", "Mutation.confirmPurchase", "Mutation.releasePurchase"}
-PEOPLE = READS | {field for field in QUESTIONS if field.startswith("Mutation.")} - {"Mutation.startRun", *RESERVING}
-PEOPLE = READS | {field for field in QUESTIONS if field.startswith("Mutation.")} - {"Mutation.startRun"} - RESERVING
+ACTS = {field for field in QUESTIONS if field.startswith("Mutation.")} - {"Mutation.startRun", *RESERVING}
+PEOPLE = READS | ACTS - SENIOR
 ALLOWED = {
     "investigator": PEOPLE,
-    "senior_investigator": PEOPLE,
+    "senior_investigator": PEOPLE | SENIOR,
     "auditor": READS,
     "store": STORES | {"Query.returnRisk"},
     "order_service": {

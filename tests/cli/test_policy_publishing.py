@@ -67,6 +67,25 @@ def test_one_that_limits_too_many_is_refused_until_forced_with_a_reason(
     assert "the board agreed" in ringfence("policy", "list").out
 
 
+def test_two_people_put_a_policy_in_force_where_the_one_before_wants_it(ringfence: Command, home: Path) -> None:
+    (home / "two.toml").write_text(POLICY_TEXT + "[people]\ntwo_for_policies = true\n")
+    (home / "next.toml").write_text(POLICY_TEXT.replace('"t1"', '"next"'))
+    (home / "export").mkdir()
+    (home / "export" / "orders.csv").write_text(
+        "order_id,buyer_id,store_id,placed_at,amount\no1,b1,s1,2024-12-01T00:00:00Z,1.00\n"
+    )
+    assert ringfence("load", "export").code == 0
+    assert ringfence("policy", "publish", "two.toml", "--by", "ada").code == 0
+    proposed = ringfence("policy", "publish", "next.toml", "--by", "ada", "--reason", "autumn")
+    assert (proposed.code, "another person must publish it too" in proposed.out) == (0, True)
+    waiting = ringfence("policy", "list", "--waiting", "--json").json
+    assert [(one["version"], one["by"], one["in_force"]) for one in waiting] == [("next", "ada", False)]
+    done = ringfence("policy", "publish", "next.toml", "--by", "ben", "--json").json
+    assert (done["waits"], done["proposed_by"]) == (False, "ada")
+    assert ringfence("policy", "list", "--waiting", "--json").json == []
+    assert ringfence("policy", "list", "--json").json[-1]["version"] == "next"
+
+
 def test_any_earlier_run_can_be_gone_back_to(ringfence: Command, export: Path, store: Store) -> None:
     ringfence("load", export)
     first, second, third = (ringfence("detect", "--json").json["run"]["run_id"] for _ in range(3))

@@ -213,3 +213,26 @@ def test_checkout_follows_the_runs_policy_and_never_mixes_two(book: PolicyBook) 
     assert not desk.answer(asked, now=later).stale
     desk.refresh()
     assert desk.answer(asked, now=later).stale
+
+
+def test_where_the_policy_in_force_wants_two_people_one_alone_only_proposes(book: PolicyBook) -> None:
+    store = book.store
+    run(store)
+    strict = POLICY_TEXT.replace('"t1"', '"strict"') + "[people]\ntwo_for_policies = true\n"
+    assert not publish(book, strict).waits, "the policy in force before did not want it"
+    seen = store.head().run
+    ben = Actor("ben", "senior_investigator")
+    proposed = publish(book, MILD)
+    assert (proposed.waits, proposed.run, proposed.published.by) == (True, None, "anna")
+    assert publish(book, MILD).published == proposed.published, "the same person again changes nothing"
+    assert store.head().run == seen
+    assert [one.version for one in book.published()] == ["strict"]
+    assert [one.version for one in PolicyBook(store).proposed()] == ["mild"]
+    with pytest.raises(RunHeld):
+        publish(book, TIGHT)
+    done = publish(book, MILD, by=ben)
+    assert (done.waits, done.published.by, done.published.proposed_by) == (False, "ben", "anna")
+    assert statuses(store)["actor"] == "WATCH"
+    assert book.proposed() == []
+    back = rollback_policy(book, by=ben, now=lambda: NOW + 20, holder="test")
+    assert not back.waits, "the policy in force now wants one person"

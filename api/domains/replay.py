@@ -1,0 +1,87 @@
+"""Replaying a decision: the run once more from what it recorded, compared to the byte."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import Annotated
+
+import strawberry
+
+from api.context import Info
+from api.describe import resolver
+from api.domains.common import check_id
+from api.errors import ApiError, ErrorCode
+from graph.store import Store
+from integrity.replay import Replayed, replay
+
+_ONE_AT_A_TIME = threading.Lock()
+"""A replay detects anew: another one would take what answers need."""
+
+
+@strawberry.type(description="One table of a run, computed once more.")
+class ReplayedTable:
+    """One table."""
+
+    name: str = strawberry.field(description="The table.")
+    same: bool = strawberry.field(description="Whether its rows are the same, to the byte.")
+
+
+@strawberry.type(description="A decision, or all of a run, once more from what the run recorded.")
+class DecisionReplay:
+    """As in integrity.replay.Replayed."""
+
+    run_id: strawberry.ID = strawberry.field(description="The run.")
+    version: str = strawberry.field(description="The version of Ringfence that made it, and this one.")
+    account_id: strawberry.ID | None = strawberry.field(description="The account asked about; null: all.")
+    same: bool = strawberry.field(description="Whether the decision, or all of them, is the same to the byte.")
+    recorded: str = strawberry.field(description="SHA-256 of what was recorded.")
+    again: str = strawberry.field(description="SHA-256 of what came of it now.")
+    tables: list[ReplayedTable] = strawberry.field(description="The run's tables, by name.")
+
+
+@strawberry.type
+class ReplayQuery:
+    """Root fields about replays."""
+
+    @resolver(
+        "A decision once more, from the inputs, policy and version that its run recorded. It takes as long as a run, "
+        "and one is under way at a time. A run of another version is an error that names the version."
+    )
+    async def replay_decision(
+        self,
+        info: Info,
+        account_id: Annotated[
+            strawberry.ID | None, strawberry.argument(description="The account; all of the run without it.")
+        ] = None,
+        run_id: Annotated[
+            strawberry.ID | None, strawberry.argument(description="The run; the published one without it.")
+        ] = None,
+    ) -> DecisionReplay:
+        """A replay, off the event loop."""
+        context = info.context
+        for id_, what in ((account_id, "an account's id"), (run_id, "a run's id")):
+            if id_ is not None:
+                check_id(id_, what)
+        if account_id is not None:
+            context.saw("account", account_id)
+        store = context.view.store
+        found = await asyncio.to_thread(lambda: _alone(store, run_id, account_id))
+        return DecisionReplay(
+            run_id=strawberry.ID(found.run_id),
+            version=found.version,
+            account_id=account_id,
+            same=found.same,
+            recorded=found.recorded,
+            again=found.again,
+            tables=[ReplayedTable(name=name, same=same) for name, same in sorted(found.tables.items())],
+        )
+
+
+def _alone(store: Store, run_id: str | None, account_id: str | None) -> Replayed:
+    if not _ONE_AT_A_TIME.acquire(blocking=False):
+        raise ApiError(ErrorCode.STORE_UNAVAILABLE, "another replay is under way; ask again when it has ended")
+    try:
+        return replay(store, run_id, buyer_id=account_id)
+    finally:
+        _ONE_AT_A_TIME.release()

@@ -79,6 +79,7 @@ class State:
         self._reachable = self.ready = False
         self.metrics = Metrics(self.seen)
         self._book = WHOLE
+        self.replaying = threading.Lock()  # a replay detects anew: a second one would take what answers need
         self._stop = threading.Event()
         self._threads: list[threading.Thread] = []
 

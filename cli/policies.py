@@ -21,6 +21,7 @@ from cli.common import (
     now_us,
     opened,
     policy_path,
+    ruling_policy,
     say,
     table,
 )
@@ -160,7 +161,7 @@ def stages(
         answer(shown, as_json, lambda: _print_stages(chosen.stages))
         return
     with opened(store, namespace, readonly=True) as at:
-        chosen = chosen_policy(policy_file, at)
+        chosen = ruling_policy(policy_file, at)
         rows = rows_of(at.find("stores", "store_id", [store_id], columns=("store_id", "experience_score")))
     if not rows:
         raise NotFound(f"no store {store_id!r}", where=at.url, do="its row is in the platform's stores table")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from typing import Annotated
 
 import strawberry
@@ -12,11 +11,8 @@ from api.context import Info
 from api.describe import resolver
 from api.domains.common import check_id
 from api.errors import ApiError, ErrorCode
-from graph.store import Store
+from api.state import State
 from integrity.replay import Replayed, replay
-
-_ONE_AT_A_TIME = threading.Lock()
-"""A replay detects anew: another one would take what answers need."""
 
 
 @strawberry.type(description="One table of a run, computed once more.")
@@ -65,8 +61,7 @@ class ReplayQuery:
                 check_id(id_, what)
         if account_id is not None:
             context.saw("account", account_id)
-        store = context.view.store
-        found = await asyncio.to_thread(lambda: _alone(store, run_id, account_id))
+        found = await asyncio.to_thread(lambda: _alone(context.state, run_id, account_id))
         return DecisionReplay(
             run_id=strawberry.ID(found.run_id),
             version=found.version,
@@ -78,10 +73,10 @@ class ReplayQuery:
         )
 
 
-def _alone(store: Store, run_id: str | None, account_id: str | None) -> Replayed:
-    if not _ONE_AT_A_TIME.acquire(blocking=False):
+def _alone(state: State, run_id: str | None, account_id: str | None) -> Replayed:
+    if not state.replaying.acquire(blocking=False):
         raise ApiError(ErrorCode.STORE_UNAVAILABLE, "another replay is under way; ask again when it has ended")
     try:
-        return replay(store, run_id, buyer_id=account_id)
+        return replay(state.store, run_id, buyer_id=account_id)
     finally:
-        _ONE_AT_A_TIME.release()
+        state.replaying.release()

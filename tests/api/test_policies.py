@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -10,6 +12,7 @@ import pytest
 from api.tokens import make_token
 from graph.store import Store
 from integrity.policy import parse_policy
+from integrity.replay import Replayed
 from integrity.runs import run_detection
 from tests.api.conftest import TOKEN_KEY, Asked, Serve
 from tests.integrity import hand
@@ -145,3 +148,22 @@ def test_a_decision_replays_and_one_that_was_tampered_with_shows(store: Store, s
     assert api.code(ask, role="scheduler") == "FORBIDDEN"
     seen = [json.loads(row["body"]) for row in store.notes("audit").to_pylist()]
     assert {"kind": "account", "what": "actor", "via": ["Query.replayDecision"]}.items() <= seen[0].items()
+
+
+def test_a_second_replay_at_the_same_time_is_asked_to_wait(api: Asked, monkeypatch: pytest.MonkeyPatch) -> None:
+    began, over = threading.Event(), threading.Event()
+
+    def slow(*_: Any, **__: Any) -> Replayed:
+        began.set()
+        assert over.wait(30)
+        return Replayed("run-x", "1", None, True, "a", "a", {}, None)
+
+    monkeypatch.setattr("api.domains.replay.replay", slow)
+    ask = "{ replayDecision { same } }"
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(api.data, ask)
+        assert began.wait(30)
+        assert api.code(ask) == "STORE_UNAVAILABLE"
+        over.set()
+        assert first.result(30)["replayDecision"] == {"same": True}
+    assert api.data(ask)["replayDecision"] == {"same": True}, "and the next one is answered again"

@@ -186,7 +186,7 @@ def _afterwards(tell: Teller) -> None:
 
 
 _CLOCK = ("started_at", "finished_at", "published_at")
-_SALTED = ("text_digest", "digest", "mac", "prev", "body", "head")
+_SALTED = ("text_digest", "digest", "mac", "prev", "body", "head", "asked")
 
 
 def _steady(words: str, said: Any) -> Any:

@@ -90,6 +90,7 @@ def test_many_complaints_in_one_act_each_stand_or_are_refused(ready: Command, ho
         (home / "bad.jsonl").write_text("\n" + line)
         bad = ready("complaint", "file-many", "bad.jsonl")
         assert (bad.code, "bad.jsonl, line 2" in bad.err) == (3, True), bad.err
+    assert len(ready("audit", "show", "--json").json) == 1, "nothing of a file with such a line is filed"
     assert ready("complaint", "accords", "--json").json == []
 
 

@@ -24,7 +24,9 @@ from integrity.publication import DROPPED
 from integrity.replay import digest_of, replay
 from integrity.replay_claims import replay_claim
 from integrity.runs import run_detection
+from tests.cli import people_story
 from tests.integrity.hand import DAY, DEVICE, NOW, load_market, market_findings, policy
+from tests.neo4j.support import ServerDesk
 
 SHOP, ANNA, BEN = Actor("shop", "store", "s1"), Actor("anna", "investigator"), Actor("ben", "senior_investigator")
 ROOMY = policy(publication={"max_limited_share": 1.0})
@@ -98,6 +100,27 @@ def test_both_stores_tell_the_same_story_of_people(neo4j_url: str, tmp_path: Pat
     assert len(one) == len(other)
     for mine, theirs in zip(one, other, strict=True):
         assert mine == theirs
+
+
+class _Signed(ServerDesk):
+    """A desk on a server whose acts are signed."""
+
+    @property
+    def settings(self) -> dict[str, str]:
+        return {**super().settings, "RINGFENCE_AUDIT_KEY": people_story.AUDIT_KEY}
+
+
+@pytest.mark.timeout(900)
+def test_both_stores_tell_the_same_story_by_command_to_the_byte(neo4j_url: str, tmp_path: Path) -> None:
+    """Complaints, judgements, an appeal, reservations, replay, the book and look-ups; and every refusal."""
+    (tmp_path / "one").mkdir()
+    (tmp_path / "other").mkdir()
+    one = people_story.story(people_story.SignedDesk(tmp_path / "one"))
+    desk = _Signed(tmp_path / "other", at=neo4j_url, namespace=f"commands-{uuid.uuid4().hex[:8]}")
+    other = people_story.story(desk)
+    for mine, theirs in zip(one, other, strict=True):
+        assert mine[1:] == theirs[1:], mine[0]
+    assert people_story.as_bytes([one[1:] for one in one]) == people_story.as_bytes([one[1:] for one in other])
 
 
 def test_several_writers_of_one_book_on_a_server_never_pass_what_is_allowed(neo4j_url: str) -> None:

@@ -1,8 +1,8 @@
 """Who may ask what: one table from root field to roles. What is not in the table is open to nobody.
 
-Roles are checked on the root fields of an operation, fragments spread, before anything is executed. That is enough
-because the types that a scheduler or the order service can reach from their fields lead to no person, and those that a
-store can reach to its own records only; tests walk the schema to hold this.
+Roles are checked on every field of an operation, fragments spread, before anything is executed: on its root fields by
+`FIELD_ROLES`, and below by `NESTED_ROLES`, so that a field added to a type that a scheduler, the order service or a
+store reaches leads nowhere until the table says so. Tests walk every path of the schema for every role.
 
 An auditor reads what an investigator reads and changes nothing: no mutation may name the role.
 """
@@ -10,6 +10,7 @@ An auditor reads what an investigator reads and changes nothing: no mutation may
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from api.errors import ApiError, ErrorCode
 from api.tokens import Role, Token
@@ -90,6 +91,30 @@ FIELD_ROLES: dict[str, frozenset[Role]] = {
 }
 """Root field to the roles that may ask it."""
 
+_STATED: tuple[tuple[frozenset[Role], str], ...] = (
+    (
+        _READS,
+        "Account AccountChange Act ActsChecked Appeal Case CaseCandidate CaseEvent CaseFact CaseNote ClaimAssessment "
+        "ClaimReplay Complaint ComplaintVerdict Evidence ExcludedClaim Flip HealedAccount Hub Identifier "
+        "IdentifierUser Judgement Limits Member Membership Order OrderItem PastDecision Path PathStep Refund Remedy "
+        "Ring RingChange RingId RingLineage RingMove RunDiff Store StoreRates StoresInAccord Weighed WeighedComplaint "
+        "Words",
+    ),
+    (_PEOPLE, "Appeal.text"),
+    (_RUNS, "Run StatusCount"),
+    (frozenset({Role.SCHEDULER}), "RunAlreadyRunning RunStarted"),
+    (_CHECKOUT, "PurchaseLimit"),
+    (_ORDERS, "PurchaseReservation"),
+    (_OWN, "MyClaim MyComplaint MyExcludedClaim MyRates MyRemedy MyStore"),
+    (_READS | _OWN, "ComplaintCount FiledComplaint NextStoreBand Rates ReturnRisk StoreEntitlementList"),
+    (_PEOPLE | _OWN, "FilingResult"),
+    (_CHECKOUT | _OWN, "Money"),
+    (_RUNS | _OWN, "PageInfo"),
+)
+NESTED_ROLES: dict[str, frozenset[Role]] = {name: roles for roles, names in _STATED for name in names.split()}
+"""Object type, or one field of it where that is narrower, to the roles that may read it. Lists (`XConnection`, `XEdge`)
+go with what they list."""
+
 RESERVING = frozenset({"Mutation.reservePurchase", "Mutation.confirmPurchase", "Mutation.releasePurchase"})
 """What waits for a shared transaction rather than for a thread."""
 
@@ -108,10 +133,38 @@ STORE_SCOPED = RESERVING | {
 their resolvers hold every record against the token's store."""
 
 
-def check_access(token: Token, fields: Iterable[str]) -> None:
-    """Raise `ApiError` FORBIDDEN for the first root field, in order of name, that the token may not ask."""
+def roles_of(field: str) -> frozenset[Role]:
+    """The roles that may read a field below the root, named `Type.field`; none where the table does not tell. What
+    introspection shows is open to all."""
+    kind = field.partition(".")[0]
+    listed = kind.removesuffix("Connection").removesuffix("Edge")
+    if kind.startswith("__"):
+        return _ANY
+    return NESTED_ROLES.get(field) or NESTED_ROLES.get(kind) or NESTED_ROLES.get(listed) or frozenset()
+
+
+def check_access(token: Token, fields: Iterable[str], nested: Nested | None = None) -> None:
+    """Raise `ApiError` FORBIDDEN for the first root field, in order of name, that the token may not ask, and then for
+    the first one below."""
     for field in sorted(fields):
         if token.role not in FIELD_ROLES.get(field, frozenset()):
             raise ApiError(ErrorCode.FORBIDDEN, f"the role {token.role.value} may not ask {field}", status=403)
         if token.store_id is not None and field not in STORE_SCOPED and "__" not in field:
             raise ApiError(ErrorCode.FORBIDDEN, f"a token for one store may not ask {field}", status=403)
+    if nested is not None and token.role not in nested.roles:
+        field = next(one for one in nested.fields if token.role not in roles_of(one))
+        raise ApiError(ErrorCode.FORBIDDEN, f"the role {token.role.value} may not read {field}", status=403)
+
+
+@dataclass(frozen=True)
+class Nested:
+    """The fields below the root that an operation selects, as `Type.field` in order of name, and who may read all."""
+
+    fields: tuple[str, ...]
+    roles: frozenset[Role]
+
+    @classmethod
+    def of(cls, fields: Iterable[str]) -> Nested:
+        """Of fields in any order."""
+        names = tuple(sorted(set(fields)))
+        return cls(names, _ANY.intersection(*map(roles_of, names)))

@@ -25,10 +25,10 @@ from graphql import (
     validate,
 )
 
-from api.access import RESERVING, check_access
+from api.access import RESERVING, Nested, check_access
 from api.context import Context
 from api.errors import ApiError, ErrorCode, formatted
-from api.limits import Cost, check_size, root_fields
+from api.limits import Cost, check_size, nested_fields, root_fields
 from api.settings import ApiSettings
 from api.tokens import Role, Token
 
@@ -43,6 +43,7 @@ class Operation:
 
     node: OperationDefinitionNode
     fields: frozenset[str]
+    nested: Nested
     roots: int
     cost: Cost
     inline: bool
@@ -127,11 +128,12 @@ class Engine:
         distinct = {one.alias.value if one.alias else one.name.value for one in fields}
         inline = names <= {"Query.purchaseLimit", "Query.__typename"}
         awaited = names <= {*RESERVING, "Mutation.__typename"}
-        return Operation(node, names, len(distinct), Cost(self.schema, document, node), inline, awaited)
+        nested = Nested.of(nested_fields(self.schema, document, node))
+        return Operation(node, names, nested, len(distinct), Cost(self.schema, document, node), inline, awaited)
 
     def check(self, operation: Operation, token: Token, variables: Mapping[str, Any]) -> None:
         """Raise `ApiError` FORBIDDEN or TOO_EXPENSIVE where the token may not ask this or it costs too much."""
-        check_access(token, operation.fields)
+        check_access(token, operation.fields, operation.nested)
         if operation.roots > self.settings.max_root_fields:
             raise ApiError(
                 ErrorCode.TOO_EXPENSIVE,

@@ -180,6 +180,32 @@ def root_fields(document: DocumentNode, operation: OperationDefinitionNode) -> l
     return found
 
 
+def nested_fields(schema: GraphQLSchema, document: DocumentNode, operation: OperationDefinitionNode) -> set[str]:
+    """The fields below the operation's root as `Type.field`, fragments spread; the document is valid."""
+    fragments, spread, found = fragments_of(document), set[str](), set[str]()
+    root = schema.get_root_type(operation.operation)
+    assert root is not None  # validated
+    pending: list[tuple[SelectionSetNode, GraphQLNamedType]] = [(operation.selection_set, root)]
+    while pending:
+        selections, parent = pending.pop()
+        for node in selections.selections:
+            if isinstance(node, FieldNode):
+                name = node.name.value
+                if parent is not root and not isinstance(parent, GraphQLUnionType):
+                    found.add(f"{parent.name}.{name}")
+                if node.selection_set is not None and not name.startswith("__"):
+                    assert isinstance(parent, GraphQLObjectType)  # the schema has no interfaces
+                    pending.append((node.selection_set, get_named_type(parent.fields[name].type)))
+            elif isinstance(node, InlineFragmentNode):
+                on = node.type_condition
+                pending.append((node.selection_set, schema.type_map[on.name.value] if on else parent))
+            elif isinstance(node, FragmentSpreadNode) and node.name.value not in spread:
+                spread.add(node.name.value)
+                fragment = fragments[node.name.value]
+                pending.append((fragment.selection_set, schema.type_map[fragment.type_condition.name.value]))
+    return found
+
+
 class Cost:
     """The estimated number of fields in an operation's answer, for given variables. The document is valid."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import fields
 
 from graphql import (
@@ -14,7 +15,7 @@ from graphql import (
     GraphQLUnionType,
 )
 
-from api.access import FIELD_ROLES, STORE_SCOPED
+from api.access import FIELD_ROLES, NESTED_ROLES, STORE_SCOPED
 from api.schema import core_schema
 from api.settings import ApiSettings
 from api.tokens import Role
@@ -61,8 +62,9 @@ def graphql_markdown() -> str:
 
 _ROLES = """# Roles
 
-Each token carries one role. What a role may not ask is refused with FORBIDDEN before anything is executed. Root fields
-are those of the schema; one that no role may ask would stand here with an empty row.
+Each token carries one role. What a role may not ask is refused with FORBIDDEN before anything is executed, on every
+path: first by the root fields, then by the types that they lead to. One that no role may ask would stand here with an
+empty row.
 
 | role | who | |
 |---|---|---|
@@ -89,7 +91,21 @@ def roles_markdown() -> str:
         for name in sorted([*one.fields, "__typename", *(("__schema", "__type") if kind == "Query" else ())]):
             allowed = FIELD_ROLES.get(f"{kind}.{name}", frozenset())
             lines.append(f"| `{kind}.{name}` | {' | '.join('yes' if role in allowed else '' for role in Role)} |")
+    lines += ["", *_nested(roles)]
     return _ROLES.format(scoped=scoped) + "\n".join(lines) + "\n"
+
+
+def _nested(roles: Sequence[str]) -> list[str]:
+    """Every object type x every role, and the fields that are narrower than their type."""
+    head = [
+        "## Below the root\n",
+        "A type stands for its fields and lists, but for those that have a row of their own.\n",
+    ]
+    rows = [
+        f"| `{name}` | {' | '.join('yes' if role in NESTED_ROLES[name] else '' for role in Role)} |"
+        for name in sorted(NESTED_ROLES)
+    ]
+    return [*head, f"| type | {' | '.join(roles)} |", "|---" * (len(roles) + 1) + "|", *rows]
 
 
 def _limits() -> str:

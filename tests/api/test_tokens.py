@@ -234,7 +234,7 @@ def test_the_page_of_roles_says_of_every_role_and_root_field_what_is_tested_here
     rows = [
         line.strip("| ").split("|")
         for line in roles_markdown().splitlines()
-        if line.startswith(("| root", "| `Q", "| `M"))
+        if line.startswith(("| root", "| `Query.", "| `Mutation."))
     ]
     roles = [name.strip() for name in rows[0][1:]]
     told = {

@@ -79,7 +79,7 @@ def rates(
             known_by=head.load,
             now=end,
             days=days,
-            fates=complaints.fates(),
+            complaints=complaints.outcomes(),
             abusive={buyer for buyer, what in said.items() if what is Said.ABUSIVE},
             honest={buyer for buyer, what in said.items() if what is Said.HONEST},
         )

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from graph.store import Store
 from integrity.acts import Book, Fold
 from integrity.appeals import AppealDesk, AppealFold
 from integrity.cases import CaseDesk, CaseFold
-from integrity.complaints import ComplaintDesk, ComplaintFold
+from integrity.complaints import ComplaintDesk, ComplaintFold, Outcomes
 from integrity.judgements import JudgementDesk, JudgementFold, Outranking, Said, outranking
 from integrity.policy import Policy
 
@@ -40,16 +40,16 @@ class Affairs:
     def acted(self) -> Acted:
         """What people have done, all of it after one and the same act."""
         with self.book.still():
-            return Acted(len(self.book.acts), self.complaints.fates(), _abusive(self.outranking()))
+            return Acted(len(self.book.acts), self.complaints.outcomes(), _abusive(self.outranking()))
 
 
 @dataclass(frozen=True)
 class Acted:
-    """What people had done after so many acts, as far as claims are assessed by it: `fates` complaint id to outcome,
-    which outranks the records; `abusive` the buyers whom somebody judged so."""
+    """What people had done after so many acts, as far as claims are assessed by it: `complaints`
+    outrank the records and stand beside them; `abusive` are the buyers whom somebody judged so."""
 
     acts: int = 0
-    fates: Mapping[str, str] = field(default_factory=dict)
+    complaints: Outcomes = field(default_factory=Outcomes)
     abusive: frozenset[str] = frozenset()
 
 
@@ -60,7 +60,7 @@ NOBODY = Acted()
 def acted(store: Store, acts: int | None = None) -> Acted:
     """What people had done after so many acts (None: all). Raises `Tampered`."""
     complaints, judged, count = stood(store, acts)
-    return Acted(count, complaints.fates(), _abusive(judged))
+    return Acted(count, complaints.outcomes(), _abusive(judged))
 
 
 def cited(store: Store) -> frozenset[str]:

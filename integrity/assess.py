@@ -135,7 +135,7 @@ def assess_claim(
         what = f"no claim {refund_id!r}" if refund is None else f"the order of claim {refund_id!r} is not known yet"
         raise NotFound(what, where=store.url, do="check the id; load newer data")
     reports = {row["complaint_id"]: row["outcome"] for row in find("complaints", "refund_id", [refund_id])}
-    complaints = [acted.fates.get(id_, outcome) for id_, outcome in reports.items()]
+    complaints = list(acted.complaints.of(refund_id, reports).values())
     shop = next(iter(find("stores", "store_id", [order["store_id"]])), {})
     beside = find("refunds", "parcel", [refund["parcel"]] if refund["parcel"] is not None else [])
     others = find("orders", "order_id", sorted({row["order_id"] for row in beside} - {order["order_id"]}))

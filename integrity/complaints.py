@@ -106,6 +106,20 @@ class Refused:
     why: str
 
 
+@dataclass(frozen=True)
+class Outcomes:
+    """What people made of complaints: `decided` complaint id to outcome, of all that were decided here; `filed` claim
+    to the ids of the complaints that were filed here, in the records yet or not."""
+
+    decided: Mapping[str, str] = field(default_factory=dict)
+    filed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def of(self, refund_id: str, recorded: Mapping[str, str]) -> dict[str, str]:
+        """Complaint id to outcome, of one claim, over what the records hold of it (`recorded`, the same)."""
+        told = dict.fromkeys(self.filed.get(refund_id, ()), PENDING) | dict(recorded)
+        return {id_: self.decided.get(id_, outcome) for id_, outcome in told.items()}
+
+
 @dataclass
 class ComplaintFold:
     """What stands: complaints filed here by id, and verdicts on complaints that only the records know."""
@@ -163,10 +177,11 @@ class ComplaintFold:
             told[id_] |= {"outcome": last.outcome, "outcome_at": last.at}
         return [told[id_] for id_ in sorted(told)]
 
-    def fates(self) -> dict[str, str]:
-        """Complaint id to outcome, of all that were decided here."""
+    def outcomes(self) -> Outcomes:
+        """What stands now, whatever is done later."""
         decided = {id_: one.outcome for id_, one in self.filed.items() if one.verdicts}
-        return decided | {id_: verdicts[-1].outcome for id_, verdicts in self.elsewhere.items()}
+        decided |= {id_: verdicts[-1].outcome for id_, verdicts in self.elsewhere.items()}
+        return Outcomes(decided, dict(self.of_refund))
 
 
 class ComplaintDesk:

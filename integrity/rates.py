@@ -24,6 +24,7 @@ from graph.store import Store
 from integrity.assess import read_accounts
 from integrity.checkout_view import PublishedRun
 from integrity.columns import find_frame
+from integrity.complaints import UPHELD, Outcomes
 from integrity.instants import DAY, to_iso
 from integrity.policy import Policy
 from integrity.remedies import AccountFacts, entitled, is_limited
@@ -167,12 +168,12 @@ def store_rates(
     now: int,
     until: int | None = None,
     days: int | None = None,
-    fates: Mapping[str, str] | None = None,
+    complaints: Outcomes | None = None,
     abusive: Collection[str] = (),
     honest: Collection[str] = (),
 ) -> StoreRates:
     """The rates of a store as known by load `known_by`, over `days` (default: the policy's) before `until` (default:
-    now). `fates` are outcomes of complaints by id that outrank the records'; `abusive` and `honest` are buyers judged
+    now). `complaints` is what people made of complaints, over the records; `abusive` and `honest` are buyers judged
     so. Cost: reads every order of the store once. Raises `NotFound`, `BadInput`."""
     length, end = policy.rates.window_days if days is None else days, now if until is None else until
     if not 1 <= length <= MOST_DAYS:
@@ -184,8 +185,11 @@ def store_rates(
     claims = find_frame(store, "refunds", "order_id", orders["order_id"].to_list(), _CLAIMS, known_by=known_by)
     columns = ("complaint_id", "refund_id", "outcome")
     known = find_frame(store, "complaints", "refund_id", claims["refund_id"].to_list(), columns, known_by=known_by)
-    decided = fates or {}
-    upheld = {refund for id_, refund, outcome in known.iter_rows() if decided.get(id_, outcome) == "upheld"}
+    recorded: dict[str, dict[str, str]] = {refund: {} for refund in claims["refund_id"]}
+    for id_, refund, outcome in known.iter_rows():
+        recorded[refund][id_] = outcome
+    told = complaints or Outcomes()
+    upheld = {refund for refund, reports in recorded.items() if UPHELD in told.of(refund, reports).values()}
     buyers = set(orders.filter(pl.col("order_id").is_in(claims["order_id"].implode()))["buyer_id"])
     limited = {} if published is None else read_accounts(published, sorted(buyers & published.limited), policy)
     proven = Proven(upheld, abusive, honest, limited)

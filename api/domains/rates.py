@@ -154,7 +154,7 @@ def _counted(context: Context, store_id: str, days: int | None, until: int | Non
         now=context.state.now(),
         until=until,
         days=days,
-        fates=affairs.complaints.fates(),
+        complaints=affairs.complaints.outcomes(),
         abusive={buyer for buyer, what in said.items() if what is Said.ABUSIVE},
         honest={buyer for buyer, what in said.items() if what is Said.HONEST},
     )

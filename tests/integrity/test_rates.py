@@ -10,6 +10,7 @@ import pytest
 from graph.errors import BadInput, NotFound
 from graph.store import Store
 from integrity.checkout_view import PublishedRun, published_run
+from integrity.complaints import Outcomes
 from integrity.instants import DAY
 from integrity.policy import default_policy
 from integrity.rates import Excluded, StoreRates, store_rates
@@ -127,7 +128,9 @@ def test_complaining_of_everybody_changes_nothing(store: Store, outcome: str) ->
 def test_a_complaint_upheld_leaves_its_claim_out_and_a_dismissed_one_beside_it_does_not_matter(store: Store) -> None:
     fill(store, complaints=[complaint("r0", "upheld"), *(complaint(id_, "dismissed") for id_ in ("r1", "r2"))])
     assert left_out(rates(store)) == {"r0": "complaint_upheld"}
-    assert left_out(rates(store, fates={"c-r0": "dismissed", "c-r1": "upheld"})) == {"r1": "complaint_upheld"}
+    assert left_out(rates(store, complaints=Outcomes({"c-r0": "dismissed", "c-r1": "upheld"}))) == {
+        "r1": "complaint_upheld"
+    }
 
 
 def test_what_a_person_judged_outranks_the_run(store: Store) -> None:

@@ -1,4 +1,7 @@
-"""Constraints and indexes of a database that was filled by offline import: owed until a server runs on it again."""
+"""Constraints and indexes that are made when the first load of a database is there: filling an index whole takes a
+third of the time of filling it row by row. Until then they are owed: whoever opens the store for writing makes them.
+
+A load over Bolt makes them when it finishes, an offline import when a server runs on what it made."""
 
 from __future__ import annotations
 
@@ -24,19 +27,28 @@ def owes(tx: Any) -> bool:
 
 
 def settle(connection: Connection) -> bool:
-    """Make what is owed, which can be repeated; false where nothing is. Raises `StoreProblem`.
+    """Make what is owed, which can be repeated; false where nothing is. Raises `StoreProblem`."""
+    if not connection.read(owes):
+        return False
+    make(connection)
+    return True
+
+
+def make(connection: Connection, *, drawn: bool = True) -> None:
+    """Make constraints and indexes where they are missing. Where a load is not `drawn` yet, the indexes of what is
+    drawn are left to whoever draws it. Raises `StoreProblem`.
 
     Indexes asked for in one transaction are filled in one pass, by threads of the server: asked for first, in two parts
     of about the same size, they are filled while the constraints are made, two at a time."""
-    if not connection.read(owes):
-        return False
-    indexes = [*lookups(), *signposts()]
+    indexes = [*lookups(), *(signposts() if drawn else ())]
     of_orders = [query for query in indexes if "(n:Order" in query]
     for part in (of_orders, [query for query in indexes if query not in of_orders]):
         # where that fails, as when another process makes them too, they are asked for one by one below
         with contextlib.suppress(StoreProblem):
             connection.write(partial(_ask, queries=part))
-    both(lambda query: connection.schema([query]), constraints())
+    # those of a new database are there before its first load
+    there = set() if drawn else {*constraints(loaded=False)}
+    both(lambda query: connection.schema([query]), [query for query in constraints() if query not in there])
     connection.schema(indexes)
 
     def done(tx: Any) -> None:
@@ -44,7 +56,6 @@ def settle(connection: Connection) -> bool:
         tx.run("MATCH (m:StoreMeta {ns: '', key: $key}) DELETE m", key=OWED).consume()
 
     connection.write(done)
-    return True
 
 
 def _ask(tx: Any, queries: Sequence[str]) -> None:

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from graph import checks
 from graph.errors import StoreProblem
+from graph.neo4j.bulk_schema import OWED
 from graph.neo4j.connection import Connection
 from graph.neo4j.model import constraints, lookups, signposts
 from graph.schema import SCHEMA_VERSION
@@ -92,7 +93,8 @@ def _schema(connection: Connection, namespace: str) -> Iterator[Check]:
     wanted: dict[str, set[str]] = {"CONSTRAINT": set(), "INDEX": set()}
     loaded = _asked(connection, "MATCH (h:Head {ns: $ns}) WHERE h.load > 0 RETURN h.load", ns=namespace)
     # the indexes that readers use are made when a first load is finished
-    for statement in [*constraints(), *((*lookups(), *signposts()) if loaded else ())]:
+    owed = _asked(connection, "MATCH (m:StoreMeta {ns: '', key: $key}) RETURN m.key", key=OWED)
+    for statement in [*constraints(loaded=not owed), *((*lookups(), *signposts()) if loaded else ())]:
         if found := _CREATED.match(statement):
             wanted[found[1]].add(found[2])
     there = _asked(connection, "SHOW CONSTRAINTS YIELD name")

@@ -48,12 +48,18 @@ def connect(connection: Connection, ns: str, load: int, *, first: bool) -> None:
         run([_erase(name) for name in _DRAWN if name in names])
     # what stands beside each other touches no node in common, and so never waits for the other or deadlocks with it
     rows.both(run, [_of(names, *_ACCOUNTS, *_ORDERS), _of(names, *_ALONE)])
-    again = [] if first else [each(_STALE, f"MATCH (b)-[u:{_ALL_USED}]->(:Identifier) DELETE u", "b")]
-    gone = [] if first else [each(_STALE, _GONE, "b")]
-    used = [*again, _USED, *_SEEN, *gone, each(_STALE, "REMOVE b.stale", "b")] if {"orders", "uses"} & names else []
+    again = [] if first else [each(STALE, f"MATCH (b)-[u:{_ALL_USED}]->(:Identifier) DELETE u", "b")]
+    gone = [] if first else [each(STALE, _GONE, "b")]
+    used = [*again, _USED, *_SEEN, *gone, each(STALE, "REMOVE b.stale", "b")] if {"orders", "uses"} & names else []
     rows.both(run, [used, _of(names, *_HUNG, *([] if first else _WAITED))])
     if first and names:
         connection.schema(signposts())
+    drawn(connection, ns, load)
+
+
+def drawn(connection: Connection, ns: str, load: int) -> None:
+    """Write down that a load is drawn whole."""
+    given = {"ns": ns, "load": load}
 
     def done(tx: Any) -> None:
         tx.run("MATCH (l:Load {ns: $ns, load: $load}) SET l.connected = true", **given).consume()
@@ -198,7 +204,7 @@ _ALONE: Final = (
 """What touches neither orders nor claims. A line of an order is found by the order id that it carries: a relationship
 for each took a fifth of the whole time."""
 
-_STALE: Final = "MATCH (b:Buyer) USING INDEX b:Buyer(ns, buyer_id) WHERE b.ns = $ns AND b.buyer_id >= '' AND b.stale"
+STALE: Final = "MATCH (b:Buyer) USING INDEX b:Buyer(ns, buyer_id) WHERE b.ns = $ns AND b.buyer_id >= '' AND b.stale"
 _GONE: Final = (
     "WITH b WHERE NOT EXISTS { (b)-[:PLACED]->() } AND NOT EXISTS { (b)<-[:ABOUT]-(:PastDecision) } "
     "AND NOT EXISTS { MATCH (r:BuyerRecord {ns: b.ns, buyer_id: b.buyer_id}) WHERE r.until IS NULL } "
@@ -242,5 +248,5 @@ def _seen(kind: str, relationship: str) -> str:
     )
 
 
-_USED: Final = each(_STALE, _orders_used(), "b", size=1_000)
-_SEEN: Final = [each(_STALE, _seen(kind, relationship), "b") for kind, relationship in USED.items()]
+_USED: Final = each(STALE, _orders_used(), "b", size=1_000)
+_SEEN: Final = [each(STALE, _seen(kind, relationship), "b") for kind, relationship in USED.items()]

@@ -71,17 +71,21 @@ def using(name: str, label: str, key: Sequence[str]) -> str:
     return f"USING INDEX {name}:{label}({', '.join(key)})"
 
 
-def constraints() -> list[str]:
-    """What keeps nodes unique, each created where it is missing. Names say whose they are."""
-    found = []
-    keys = [*INTERNAL.items(), *ENTITIES.items(), *((label_of(table), key_of(table)) for table in TABLES)]
-    for label, key in keys:
-        columns = ", ".join(f"n.{name}" for name in key)
-        found.append(f"CREATE CONSTRAINT ringfence_{label} IF NOT EXISTS FOR (n:{label}) REQUIRE ({columns}) IS UNIQUE")
+def constraints(*, loaded: bool = True) -> list[str]:
+    """What keeps nodes unique, each created where it is missing. Names say whose they are. Without those of what loads
+    bring (not `loaded`), a database is ready for its first load."""
+    tables = [table for table in TABLES if loaded or table.kind is Kind.RUN]
+    keys = [*INTERNAL.items(), *ENTITIES.items(), *((label_of(table), key_of(table)) for table in tables)]
+    found = [_unique(label, key) for label, key in keys]
     found.append("CREATE INDEX ringfence_Note_seq IF NOT EXISTS FOR (n:Note) ON (n.ns, n.journal, n.seq)")
     found.append("CREATE INDEX ringfence_Take_ends IF NOT EXISTS FOR (n:Take) ON (n.expires_at)")
     found.append("CREATE INDEX ringfence_Reservation_keep IF NOT EXISTS FOR (n:Reservation) ON (n.ns, n.keep_until)")
     return found
+
+
+def _unique(label: str, key: Sequence[str]) -> str:
+    columns = ", ".join(f"n.{name}" for name in key)
+    return f"CREATE CONSTRAINT ringfence_{label} IF NOT EXISTS FOR (n:{label}) REQUIRE ({columns}) IS UNIQUE"
 
 
 def lookups() -> list[str]:
@@ -171,6 +175,6 @@ def visible() -> str:
     return "n.since <= $known_by AND (n.until IS NULL OR n.until > $known_by)"
 
 
-def assigned(names: Sequence[str]) -> str:
-    """The properties of row `i` of columns that are parameters, as a map."""
-    return "{" + ", ".join(f"{name}: ${name}[i]" for name in names) + "}"
+def assigned(names: Sequence[str], **more: str) -> str:
+    """The properties of row `i` of columns that are parameters, as a map; and `more`, by expression."""
+    return "{" + ", ".join([*(f"{name}: ${name}[i]" for name in names), *(f"{n}: {e}" for n, e in more.items())]) + "}"

@@ -48,16 +48,27 @@ SWEPT: Final = 10_000
 
 
 def write_load(
-    connection: Connection, ns: str, lease: Lease, load: int, table: Table, rows: pa.Table, conflicts: Sequence[str]
+    connection: Connection,
+    ns: str,
+    lease: Lease,
+    load: int,
+    table: Table,
+    rows: pa.Table,
+    conflicts: Sequence[str],
+    told: Callable[[pa.Table, list[int]], None] | None = None,
+    fresh: bool = False,
 ) -> None:
-    """Write one batch in short transactions, each of which checks the lease and the load."""
+    """Write one batch in short transactions, each of which checks the lease and the load. `told`, where given, is told
+    rows that were written, and their nodes. `fresh` says that no row of these ids is there yet, of this or any other
+    load: then none is looked for."""
     rows = ordered(conform(rows, stored_schema(table), where=table.name), table)
 
     def part(at: int) -> None:
         piece = rows.slice(at, BATCH)
         marked = list(conflicts) if at + BATCH >= rows.num_rows else []
 
-        def work(tx: Any) -> None:
+        def work(tx: Any) -> list[tuple[pa.Table, list[int]]]:
+            written = []
             try:
                 ledger.check_running(tx, ns, load)
             except StoreProblem:
@@ -66,16 +77,17 @@ def write_load(
                 raise
             if piece.num_rows:
                 tx.run("MERGE (:Touched {ns: $ns, load: $load, name: $name})", ns=ns, load=load, name=table.name)
-                if table.kind is Kind.PLACE:
-                    _put_places(tx, ns, load, table, piece)
-                else:
-                    _put(tx, ns, load, table, piece)
+                put = _put_places if table.kind is Kind.PLACE else _put
+                written = put(tx, ns, load, table, piece, fresh)
             if marked:
                 _mark(tx, ns, load, table, marked)
             # last, since it locks the lease until the commit: two transactions can write beside each other
             ledger.check(tx, ns, lease)
+            return written
 
-        connection.write(work)
+        for written, nodes in connection.write(work):
+            if told is not None:
+                told(written, nodes)
 
     starts = range(0, max(rows.num_rows, 1), BATCH)
     part(starts[0])
@@ -105,22 +117,26 @@ def _columns(table: Table, rows: pa.Table) -> dict[str, list[Any]]:
     return {name: given(rows.column(name), type_of(table, name)) for name in rows.column_names}
 
 
-def _put(tx: Any, ns: str, load: int, table: Table, rows: pa.Table) -> None:
+def _put(tx: Any, ns: str, load: int, table: Table, rows: pa.Table, fresh: bool) -> list[tuple[pa.Table, list[int]]]:
     """Put versions of this load, and end the versions that readers see when the load is finished."""
     # an all-empty column says nothing: `SET n =` leaves it out anyway
-    rows = rows.select([name for name in rows.column_names if rows.column(name).null_count < rows.num_rows])
-    names = rows.column_names
-    tx.run(
-        f"UNWIND range(0, size(${table.id}) - 1) AS i "
-        f"MERGE (n:{label_of(table)} {{ns: $ns, {table.id}: ${table.id}[i], since: $load}}) "
+    told = rows.select([name for name in rows.column_names if rows.column(name).null_count < rows.num_rows])
+    names = told.column_names
+    put = (
+        f"CREATE (n:{label_of(table)} {assigned(names, ns='$ns', since='$load')})"
+        if fresh
+        else f"MERGE (n:{label_of(table)} {{ns: $ns, {table.id}: ${table.id}[i], since: $load}}) "
         # a new node takes its key once: `SET n =` writes it twice, half as long again
         f"ON CREATE SET n += {assigned([name for name in names if name != table.id])} "
-        f"ON MATCH SET n = {assigned(names)}, n.ns = $ns, n.since = $load",
+        f"ON MATCH SET n = {assigned(names, ns='$ns', since='$load')}"
+    )
+    record = tx.run(
+        f"UNWIND range(0, size(${table.id}) - 1) AS i {put} RETURN collect(id(n))",
         ns=ns,
         load=load,
-        **_columns(table, rows),
-    ).consume()
-    if load > 1:
+        **_columns(table, told),
+    ).single()
+    if load > 1 and not fresh:
         tx.run(
             f"UNWIND $ids AS id MATCH (n:{label_of(table)}) {by_id(table)} "
             f"WHERE n.ns = $ns AND n.{table.id} = id AND n.since < $load AND n.until IS NULL SET n.until = $load",
@@ -128,20 +144,30 @@ def _put(tx: Any, ns: str, load: int, table: Table, rows: pa.Table) -> None:
             load=load,
             ids=rows.column(table.id).to_pylist(),
         ).consume()
+    return [(rows, record[0])]
 
 
-def _put_places(tx: Any, ns: str, load: int, table: Table, rows: pa.Table) -> None:
+def _put_places(
+    tx: Any, ns: str, load: int, table: Table, rows: pa.Table, fresh: bool
+) -> list[tuple[pa.Table, list[int]]]:
+    found = []
     for kind in sorted({str(kind) for kind in rows.column("kind").to_pylist()}):
         part = rows.filter(pc.equal(rows.column("kind"), pa.scalar(kind)))
         label = f":{KIND_LABELS[kind]}" if kind in KIND_LABELS else ""
-        tx.run(
-            f"UNWIND range(0, size(${table.id}) - 1) AS i "
-            f"MERGE (n:{label_of(table)} {{ns: $ns, {table.id}: ${table.id}[i]}}) "
-            f"ON CREATE SET n{label}, n += {assigned(part.column_names)}, n.since = $load",
+        put = (
+            f"CREATE (n:{label_of(table)}{label} {assigned(part.column_names, ns='$ns', since='$load')})"
+            if fresh
+            else f"MERGE (n:{label_of(table)} {{ns: $ns, {table.id}: ${table.id}[i]}}) "
+            f"ON CREATE SET n{label}, n += {assigned(part.column_names)}, n.since = $load"
+        )
+        record = tx.run(
+            f"UNWIND range(0, size(${table.id}) - 1) AS i {put} RETURN collect(id(n))",
             ns=ns,
             load=load,
             **_columns(table, part),
-        ).consume()
+        ).single()
+        found.append((part, record[0]))
+    return found
 
 
 def _mark(tx: Any, ns: str, load: int, table: Table, ids: Sequence[str]) -> None:
@@ -207,20 +233,23 @@ def _marked(tx: Any, ns: str, load: int, table: Table, ids: Sequence[str] | None
     return pa.array(record[0], pa.string())
 
 
-def settle(tx: Any, ns: str, load: int) -> None:
-    """Let a load that finishes change nothing about the ids it marked."""
+def settle(tx: Any, ns: str, load: int) -> list[int]:
+    """Let a load that finishes change nothing about the ids it marked; the nodes of their rows."""
+    found: list[int] = []
     for table in SOURCE_TABLES:
         ids = _marked(tx, ns, load, table, None).to_pylist()
         if ids:
-            tx.run(
+            found += tx.run(
                 f"UNWIND $ids AS id MATCH (n:{label_of(table)}) {by_id(table)} "
                 f"WHERE n.ns = $ns AND n.{table.id} = id AND n.since <= $load "
-                "SET n.until = CASE WHEN n.since = $load THEN $load WHEN n.until = $load THEN null ELSE n.until END",
+                "SET n.until = CASE WHEN n.since = $load THEN $load WHEN n.until = $load THEN null ELSE n.until END "
+                "RETURN collect(id(n))",
                 ns=ns,
                 load=load,
                 ids=ids,
-            ).consume()
+            ).single()[0]
     tx.run("MATCH (c:Conflict {ns: $ns, load: $load}) DELETE c", ns=ns, load=load).consume()
+    return found
 
 
 def touched(tx: Any, ns: str, load: int) -> list[Table]:

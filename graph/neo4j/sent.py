@@ -15,10 +15,9 @@ from graph.hashing import Ints, hashes
 
 
 class Sent:
-    """The ids sent in load `load`, by table."""
+    """The ids sent, by table."""
 
-    def __init__(self, load: int) -> None:
-        self.load = load
+    def __init__(self) -> None:
         self._hashes: dict[str, Ints] = {}
 
     def add(self, table: str, ids: Sequence[str]) -> None:

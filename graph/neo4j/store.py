@@ -6,6 +6,7 @@ import secrets
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, Literal
 
 import pyarrow as pa
@@ -14,10 +15,10 @@ from graph.columns import QUARANTINE, QUARANTINED, conform, to_table
 from graph.errors import KeyProblem, NotFound, StoreProblem
 from graph.neo4j import bulk_schema, check, edges, journals, ledger, reserving, rows, run_edges
 from graph.neo4j.connection import Connection
+from graph.neo4j.first import First
 from graph.neo4j.forget import forget
 from graph.neo4j.migrations import bring_up
-from graph.neo4j.model import constraints, label_of, lookups, visible
-from graph.neo4j.sent import Sent
+from graph.neo4j.model import constraints, label_of, visible
 from graph.reserving import Act, Outcome
 from graph.schema import BY_NAME, SCHEMA_VERSION, Kind, run_table, versioned
 from graph.store import Check, Head, Lease, LoadRecord, RunRecord, Store, Take
@@ -47,7 +48,8 @@ class Neo4jStore(Store):
         self._connection = Connection(url, where=shown, readonly=readonly, ca=ca)
         if patience is not None:
             self._connection.patience = patience
-        self._sent: Sent | None = None
+        self._first: First | None = None
+        self._owing = False
         try:
             self._open(create=create and not readonly)
         except BaseException:
@@ -66,15 +68,18 @@ class Neo4jStore(Store):
                 do="use the newer Ringfence",
             )
         if version is None:
-            self._connection.schema(constraints())
+            self._connection.schema(constraints(loaded=False))
             self._write(
-                "MERGE (m:StoreMeta {ns: '', key: 'schema_version'}) ON CREATE SET m.value = $version",
+                "MERGE (m:StoreMeta {ns: '', key: 'schema_version'}) ON CREATE SET m.value = $version "
+                "MERGE (o:StoreMeta {ns: '', key: $owed}) ON CREATE SET o.value = 'owed'",
                 version=str(SCHEMA_VERSION),
+                owed=bulk_schema.OWED,
             )
+            self._owing = True
             return
         bring_up(self._connection, meta)
         if bulk_schema.OWED in meta and not self._connection.readonly:
-            # an offline import makes no constraints
+            # of an offline import, or of a first load that another process is at or that was killed
             bulk_schema.settle(self._connection)
 
     def _write(self, query: str, **parameters: Any) -> None:
@@ -192,32 +197,45 @@ class Neo4jStore(Store):
             return load
 
         load = int(self._leased(lease, opened))
-        self._sent = Sent(load) if self.head().load == 0 else None
+        self._first = First(load) if self.head().load == 0 else None
         return load
 
     def current(self, table: str, ids: Sequence[str], *, load: int) -> pa.Table:
         declared = versioned(table)
-        if self._sent and self._sent.load == load and declared.kind is Kind.SOURCE:
-            ids = self._sent.met(table, ids)
+        if self._first and self._first.load == load:
+            ids = self._first.met(declared, ids)
+            if ids:
+                self._looked_up()
         return rows.current(self._connection, self.namespace, declared, ids, load)
 
     def write(self, lease: Lease, load: int, table: str, rows_: pa.Table, *, conflicts: Sequence[str] = ()) -> None:
         declared = versioned(table)
-        if self._sent and self._sent.load == load and declared.kind is Kind.SOURCE:
-            self._sent.add(table, [*map(str, rows_.column(declared.id).to_pylist()), *conflicts])
-        rows.write_load(self._connection, self.namespace, lease, load, declared, rows_, conflicts)
+        told, fresh = None, False
+        if self._first and self._first.load == load:
+            ids = [*map(str, rows_.column(declared.id).to_pylist()), *conflicts]
+            fresh = not self._first.met(declared, ids)
+            if not fresh:
+                self._looked_up()
+            self._first.sending(declared, ids)
+            told = partial(self._first.add, declared)
+        try:
+            rows.write_load(self._connection, self.namespace, lease, load, declared, rows_, conflicts, told, fresh)
+        except BaseException:
+            if self._first:
+                self._first.whole = False
+            raise
 
     def finish_load(self, lease: Lease, load: int, *, report: str, at: int) -> None:
         ns = self.namespace
 
-        if "lookups" not in self.meta():
+        meta = self.meta()
+        if bulk_schema.OWED in meta or "lookups" not in meta:
             # of the whole database, not of this namespace alone
-            self._connection.schema(lookups())
-            self._write("MERGE (m:StoreMeta {ns: '', key: 'lookups'}) SET m.value = 'made'")
+            bulk_schema.make(self._connection, drawn=False)
 
-        def finish(tx: Any) -> None:
+        def finish(tx: Any) -> list[int]:
             ledger.check_running(tx, ns, load)
-            rows.settle(tx, ns, load)
+            ended = rows.settle(tx, ns, load)
             tx.run(
                 "MATCH (l:Load {ns: $ns, load: $load}) "
                 "SET l.state = 'finished', l.finished_at = $at, l.report = $report "
@@ -227,10 +245,18 @@ class Neo4jStore(Store):
                 at=at,
                 report=report,
             ).consume()
+            return ended
 
-        self._leased(lease, finish)
-        self._sent = None
-        self._draw()
+        ended = self._leased(lease, finish)
+        first, self._first = self._first, None
+        if first is None or first.load != load or not first.draw(self._connection, ns, lease, ended):
+            self._draw()
+
+    def _looked_up(self) -> None:
+        """Make what a first load owes, once it comes to look rows up: the server would go through all of them."""
+        if self._owing:
+            bulk_schema.make(self._connection, drawn=False)
+            self._owing = False
 
     def _draw(self) -> None:
         """Bring the graph that people walk up to the last finished load."""

@@ -270,3 +270,10 @@ def test_a_published_run_hangs_on_the_head_and_on_the_accounts(graph: Graph) -> 
     with leased(graph.store, "run") as lease:
         graph.store.drop_runs(lease, ["r1"])
     assert graph.ask("MATCH (n {ns: $ns, run_id: 'r1'}) RETURN count(n)") == [(0,)]
+
+
+def test_a_row_from_which_somebody_took_a_value_that_it_must_have_is_told_and_shifts_no_other(graph: Graph) -> None:
+    load(graph.store, orders=[order("o1"), order("o2"), order("o3")])
+    graph.ask("MATCH (n:OrderRecord {ns: $ns, order_id: 'o2'}) REMOVE n.currency")
+    with pytest.raises(StoreProblem, match="lacks a value"):
+        scan(graph.store)

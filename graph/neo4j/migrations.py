@@ -13,7 +13,7 @@ from typing import Any
 from graph.errors import StoreProblem
 from graph.neo4j import journals
 from graph.neo4j.connection import Connection
-from graph.neo4j.model import constraints, lookups, signposts
+from graph.neo4j.model import constraints, lookups, no_signposts, signposts
 from graph.schema import SCHEMA_VERSION
 from graph.texts import FORMER, TEXTS, row_digest
 
@@ -66,6 +66,8 @@ def bring_up(connection: Connection, meta: Mapping[str, str], migrations: Sequen
     connection.schema(constraints())
     if "lookups" in meta:
         connection.schema([*lookups(), *signposts()])
+    for query in no_signposts():
+        connection.alone(query)
     for step in MIGRATIONS if migrations is None else migrations:
         if step.to > version:
             step.apply(connection)

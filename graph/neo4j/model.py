@@ -51,6 +51,9 @@ INTERNAL: Final = {
 ENTITIES: Final = {"Buyer": ("ns", "buyer_id"), "Store": ("ns", "store_id")}
 """Accounts and stores themselves: known from a row of their own, or from orders only."""
 
+_UNKNOWN: Final = {"Item", "Use", "PastDecision"}
+"""Labels of rows whose ids are made up here: people come to them from an order or an account."""
+
 _HIDDEN: Final = {"digest": Type.INT, "updated_at": Type.INT, "file": Type.INT, "line": Type.INT, "since": Type.INT}
 
 
@@ -100,12 +103,20 @@ def lookups() -> list[str]:
 
 def signposts() -> list[str]:
     """The indexes by which people find where to begin: made when the first load has been drawn."""
-    drawn = [(table.label, table.id) for table in TABLES if table.kind is Kind.SOURCE and table.label not in ENTITIES]
     places = [(label, "key") for label in KIND_LABELS.values()]
     return [
         f"CREATE INDEX ringfence_{label} IF NOT EXISTS FOR (n:{label}) ON (n.ns, n.{name})"
-        for label, name in [*drawn, *places]
+        for label, name in [*((table.label, table.id) for table in _drawn() if table.label not in _UNKNOWN), *places]
     ]
+
+
+def no_signposts() -> list[str]:
+    """Takes away the indexes that earlier versions made for people, and that nobody begins with."""
+    return [f"DROP INDEX ringfence_{table.label} IF EXISTS" for table in _drawn() if table.label in _UNKNOWN]
+
+
+def _drawn() -> list[Table]:
+    return [table for table in TABLES if table.kind is Kind.SOURCE and table.label not in ENTITIES]
 
 
 def type_of(table: Table, name: str) -> Type:

@@ -241,9 +241,7 @@ class CheckoutDesk:
             found = self.weigh(request, now=now, published=published)
             if isinstance(found, PurchaseAnswer):
                 return found
-            own = () if request.order_id is None else (request.order_id,)
-            loaded = [line.loaded.union(own) for line in found.lines]
-            taken = self._store.taken([line.place for line in found.lines], now=now, loaded=loaded)
+            (taken,) = self.taken([found], now=now)
             return self.dated(found.judge(taken), now)
 
         try:
@@ -252,6 +250,13 @@ class CheckoutDesk:
             return self.unreachable(request, now=now, published=published)
         self.counts.add("asked_of_store")
         return answer
+
+    def taken(self, weighed: Sequence[Weighed], *, now: int) -> list[Sequence[int]]:
+        """What other orders have reserved of each line of these purchases, in one look at the store."""
+        lines = [(line, one.request.order_id) for one in weighed for line in one.lines]
+        loaded = [line.loaded if own is None else line.loaded | {own} for line, own in lines]
+        taken = iter(self._store.taken([line.place for line, _ in lines], now=now, loaded=loaded))
+        return [[next(taken) for _ in one.lines] for one in weighed]
 
     def within_deadline(self, work: Callable[[], T]) -> T:
         """What `work` returns. Raises `Late` where it takes longer than the policy's deadline, and what it raises."""

@@ -14,7 +14,9 @@ from api.domains.common import check_id
 from api.errors import ApiError, ErrorCode
 from api.scalars import Currency, DecimalText, Instant, Money, instant, minor_units, money
 from api.tokens import Role
+from integrity import checkout_baskets as baskets
 from integrity.checkout import PurchaseAnswer, PurchaseRequest
+from integrity.checkout_baskets import answer_basket
 
 _MAX_QUANTITY = 1_000_000
 _DEFAULT_CURRENCY = Currency("CNY")
@@ -125,6 +127,18 @@ class PurchaseIdentifiers:
         return pairs
 
 
+@strawberry.input(description="One of several items of a basket, which may be of several stores.")
+class BasketItem:
+    """As in integrity.checkout_baskets.BasketItem."""
+
+    sku: str | None = strawberry.field(default=None, description="The item.")
+    store_id: strawberry.ID | None = strawberry.field(default=None, description="Where; `storeId` of the question.")
+    quantity: int = strawberry.field(default=1, description="Pieces of it.")
+    amount: DecimalText | None = strawberry.field(
+        default=None, description="What these pieces cost, where known, in the question's currency."
+    )
+
+
 @strawberry.input(description="One question of a batch: may this buyer buy this now?")
 class PurchaseLimitRequest:
     """The arguments of purchaseLimit, as an object."""
@@ -140,6 +154,9 @@ class PurchaseLimitRequest:
     )
     identifiers: PurchaseIdentifiers | None = strawberry.field(
         default=None, description="What the purchase comes with, to judge an account never seen."
+    )
+    items: list[BasketItem] | None = strawberry.field(
+        default=None, description="The items, in place of `sku`, `quantity` and `amount`, where there are several."
     )
 
 
@@ -162,6 +179,11 @@ class PurchaseLimit:
     stale: bool = strawberry.field(description="Whether that run is older than the policy allows.")
     counted_until: Instant | None = strawberry.field(
         description="Until when orders were counted: when the last load began; null before any."
+    )
+    items: list[PurchaseLimit] = strawberry.field(
+        default_factory=list,
+        description="Where several items were named: the answer to each alone, in the order asked. The one around them "
+        "is then of all together, an order a store, one after the other: of the first that is refused or cut short.",
     )
 
 
@@ -198,8 +220,7 @@ def asked_of(context: Context, request: PurchaseLimitRequest, *, amount: int | N
 
     Raises `ApiError` BAD_INPUT, FORBIDDEN where the token is for another store, NO_KEY."""
     buyer, store = check_id(request.buyer_id, "buyerId"), check_id(request.store_id, "storeId")
-    if context.token.store_id is not None and context.token.store_id != store:
-        raise ApiError(ErrorCode.FORBIDDEN, "the token is for another store", status=403)
+    _own_store(context, store)
     if not 1 <= request.quantity <= _MAX_QUANTITY:
         raise ApiError(ErrorCode.BAD_INPUT, f"quantity is 1 to {_MAX_QUANTITY}")
     for id_, what in ((request.sku, "sku"), (request.order_id, "orderId")):
@@ -240,9 +261,42 @@ def _keyed(context: Context, buyer: str, identifiers: PurchaseIdentifiers | None
 def _ask(context: Context, request: PurchaseLimitRequest) -> PurchaseLimit:
     amount = None if request.amount is None else minor_units(request.amount, request.currency, where="amount")
     asked = asked_of(context, request, amount=amount)
-    answer = context.state.desk.answer(asked, now=context.state.now(), published=context.view.published)
+    desk, now, published = context.state.desk, context.state.now(), context.view.published
+    if request.items:
+        basket = answer_basket(desk, asked, _basket(context, request), now=now, published=published)
+        context.state.metrics.limit(basket.whole.verdict.value, basket.whole.reason.value)
+        whole = answer_of(asked.buyer_id, basket.whole)
+        whole.items = [answer_of(asked.buyer_id, one) for one in basket.items]
+        return whole
+    answer = desk.answer(asked, now=now, published=published)
     context.state.metrics.limit(answer.verdict.value, answer.reason.value)
     return answer_of(asked.buyer_id, answer)
+
+
+def _basket(context: Context, request: PurchaseLimitRequest) -> list[baskets.BasketItem]:
+    """The items of a question, checked; `ApiError` as of `asked_of`, and TOO_EXPENSIVE for too many."""
+    most, items = context.settings.max_batch, request.items or []
+    if len(items) > most:
+        raise ApiError(ErrorCode.TOO_EXPENSIVE, f"a basket names at most {most} items")
+    if request.sku is not None or request.quantity != 1 or request.amount is not None:
+        raise ApiError(ErrorCode.BAD_INPUT, "sku, quantity and amount stand in the items where there are items")
+    found = []
+    for number, item in enumerate(items):
+        where = f"items[{number}]"
+        store = request.store_id if item.store_id is None else check_id(item.store_id, f"{where}.storeId")
+        _own_store(context, store)
+        if item.sku is not None:
+            check_id(item.sku, f"{where}.sku")
+        if not 1 <= item.quantity <= _MAX_QUANTITY:
+            raise ApiError(ErrorCode.BAD_INPUT, f"{where}.quantity is 1 to {_MAX_QUANTITY}")
+        amount = None if item.amount is None else minor_units(item.amount, request.currency, where=f"{where}.amount")
+        found.append(baskets.BasketItem(store, item.sku, item.quantity, amount))
+    return found
+
+
+def _own_store(context: Context, store_id: str) -> None:
+    if context.token.store_id is not None and context.token.store_id != store_id:
+        raise ApiError(ErrorCode.FORBIDDEN, "the token is for another store", status=403)
 
 
 @strawberry.type
@@ -271,6 +325,13 @@ class PurchaseLimitQuery:
             PurchaseIdentifiers | None,
             strawberry.argument(description="What the purchase comes with, to judge an account never seen."),
         ] = None,
+        items: Annotated[
+            list[BasketItem] | None,
+            strawberry.argument(
+                description="The items, in place of `sku`, `quantity` and `amount`, where there are several; at most "
+                "100, of one store or more."
+            ),
+        ] = None,
     ) -> PurchaseLimit:
         """One answer."""
         return _ask(
@@ -284,6 +345,7 @@ class PurchaseLimitQuery:
                 currency=currency,
                 order_id=order_id,
                 identifiers=identifiers,
+                items=items,
             ),
         )
 
@@ -291,10 +353,13 @@ class PurchaseLimitQuery:
     def purchase_limits(
         self,
         info: Info,
-        requests: Annotated[list[PurchaseLimitRequest], strawberry.argument(description="The questions, at most 100.")],
+        requests: Annotated[
+            list[PurchaseLimitRequest],
+            strawberry.argument(description="The questions, at most 100; each item of a basket counts."),
+        ],
     ) -> list[PurchaseLimit]:
         """A batch of answers."""
         most = info.context.settings.max_batch
-        if len(requests) > most:
-            raise ApiError(ErrorCode.TOO_EXPENSIVE, f"a batch holds at most {most} questions")
+        if sum(len(request.items or ()) or 1 for request in requests) > most:
+            raise ApiError(ErrorCode.TOO_EXPENSIVE, f"a batch holds at most {most} questions, each item counted")
         return [_ask(info.context, request) for request in requests]

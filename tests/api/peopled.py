@@ -115,6 +115,7 @@ def people(api: Asked, home: Path) -> Peopled:
     runs = [edge["node"]["id"] for edge in known.data("{ runs { edges { node { id } } } }")["runs"]["edges"]]
     reference = known.data("query ($r: ID!) { assessClaim(refundId: $r) { reference } }", r=claim["id"])
     orders = [claim["order"]["id"]]
+    buyer_at = f'buyerId: "{members[0]}", storeId: "{known.store_id}"'
     known.ask = {
         "account": [f'(id: "{one}")' for one in (members[0], rows(home, "decisions")[0]["buyer_id"])],
         "ring": [f'(id: "{ring["id"]}")'],
@@ -125,7 +126,7 @@ def people(api: Asked, home: Path) -> Peopled:
         "identifier": [f'(kind: DEVICE, value: "{raw["device_id"]}")'],
         "path": [f'(a: "{members[0]}", b: "{members[1]}")'],
         "purchaseLimit": [f'(buyerId: "{one}", storeId: "{known.store_id}", amount: "9.00")' for one in members],
-        "purchaseLimits": [f'(requests: [{{buyerId: "{members[0]}", storeId: "{known.store_id}"}}])'],
+        "purchaseLimits": [f'(requests: [{{{buyer_at}}}, {{{buyer_at}, items: [{{sku: "a", amount: "9.00"}}]}}])'],
         "myClaim": [f'(id: "{claim["id"]}")'],
         "case": [f'(id: "{case}")'],
         "assessClaim": [f'(refundId: "{claim["id"]}")'],

@@ -71,6 +71,56 @@ def test_a_limited_account_is_told_what_its_orders_leave(store: Store, serve: Se
     assert (many["verdict"], many["reason"], many["maxQuantity"]) == ("ALLOW_UP_TO", "QUANTITY_LIMIT", 1)
 
 
+BASKET = (
+    "query ($b: ID!, $s: ID!, $items: [BasketItem!]) { purchaseLimit(buyerId: $b, storeId: $s, items: $items) {"
+    + FIELDS
+    + " items { verdict reason scope remainingAmount { amount } items { verdict } } } }"
+)
+
+
+def test_several_items_are_answered_each_and_in_all(api: Asked) -> None:
+    items = [{"sku": "a", "amount": "9.00"}, {"sku": "b", "storeId": "s-2", "amount": "9999.00"}]
+    answer = api.data(BASKET, role="order_service", b="b-03", s="s-1", items=items)["purchaseLimit"]
+    assert [(one["verdict"], one["reason"]) for one in answer["items"]] == [
+        ("ALLOW", "LIMITED_ELSEWHERE"),
+        ("ALLOW_UP_TO", "AMOUNT_LIMIT"),
+    ]
+    assert (answer["verdict"], answer["reason"], answer["scope"]) == ("ALLOW_UP_TO", "AMOUNT_LIMIT", "STORE")
+    assert [one["items"] for one in answer["items"]] == [[], []]
+    free = api.data(BASKET, role="order_service", b="c-00", s="s-1", items=items)["purchaseLimit"]
+    assert [one["verdict"] for one in (free, *free["items"])] == ["ALLOW"] * 3
+    alone = api.data(BASKET, role="order_service", b="c-00", s="s-1")["purchaseLimit"]
+    assert (alone["verdict"], alone["items"]) == ("ALLOW", [])
+
+
+@pytest.mark.parametrize(
+    ("items", "more", "code"),
+    [
+        ([{"quantity": 0}], "", "BAD_INPUT"),
+        ([{"sku": ""}], "", "BAD_INPUT"),
+        ([{"storeId": ""}], "", "BAD_INPUT"),
+        ([{"amount": "-1"}], "", "BAD_INPUT"),
+        ([{"sku": "a"}], "quantity: 2", "BAD_INPUT"),
+        ([{"sku": "a"}], 'amount: "3.00"', "BAD_INPUT"),
+        ([{"sku": "a"}] * 101, "", "TOO_EXPENSIVE"),
+    ],
+)
+def test_a_basket_without_sense_is_refused(api: Asked, items: list[Any], more: str, code: str) -> None:
+    ask = (
+        'query ($i: [BasketItem!]) { purchaseLimit(buyerId: "b-01", storeId: "s-1", items: $i %s) { verdict } }' % more
+    )
+    assert api.code(ask, role="order_service", i=items) == code
+    batch = "query ($r: [PurchaseLimitRequest!]!) { purchaseLimits(requests: $r) { verdict } }"
+    asked = [{"buyerId": "b-01", "storeId": "s-1", "items": [{"sku": "a"}] * 51}] * 2
+    assert api.code(batch, role="order_service", r=asked) == "TOO_EXPENSIVE"
+
+
+def test_a_token_for_one_store_asks_for_no_item_of_another(api: Asked) -> None:
+    body = {"query": BASKET, "variables": {"b": "b-03", "s": "s-1", "items": [{"sku": "a", "storeId": "s-2"}]}}
+    told = api.post(body, token=api.token("order_service", store_id="s-1")).json()
+    assert told["errors"][0]["extensions"]["code"] == "FORBIDDEN"
+
+
 def test_limits_hold_at_their_stores_only(api: Asked) -> None:
     assert limit(api, "b-03", "s-1")["reason"] == "LIMITED_ELSEWHERE"
     here = limit(api, "b-03", "s-2", a="1.00")

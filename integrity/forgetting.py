@@ -16,7 +16,7 @@ from graph.errors import BadInput
 from graph.store import Lease, Store
 from graph.texts import TEXTS
 from integrity.acts import JOURNAL, Act, Actor, Book, Draft, act_id, digest_of, row_of
-from integrity.columns import rows_of
+from integrity.columns import rows_of, scan_frame
 from integrity.instants import DAY
 from integrity.policy_journal import read_journal
 from integrity.texts import ERASED, SALTED, places, taken_out
@@ -210,13 +210,20 @@ def _mine(store: Store, buyer_id: str) -> set[str]:
 
 
 def _nobodys(store: Store, acts: Sequence[Act]) -> set[str]:
-    """Judged identifiers that nobody uses any more: what was written about them goes with them."""
+    """Judged identifiers that nobody uses any more, and pictures that no claim holds: what was written about them goes
+    with them. One that somebody else has too stays, since it is about that account as well."""
     judged = [told["about"] for act in acts for told in (act.body, *_listed(act)) if "about" in told]
-    ids = sorted(
-        {one["id"] for one in judged if one["target"] == "identifier" and not one["id"].startswith(f"{PICTURE}:")}
+    ids = {one["id"] for one in judged if one["target"] == "identifier"}
+    pictures = {id_ for id_ in ids if id_.startswith(f"{PICTURE}:")}
+    others = sorted(ids - pictures)
+    there = (
+        {row["id"] for row in rows_of(store.find("identifiers", "id", others, columns=("id",)))} if others else set()
     )
-    there = {row["id"] for row in rows_of(store.find("identifiers", "id", ids, columns=("id",)))} if ids else set()
-    return {f"identifier:{id_}" for id_ in ids if id_ not in there}
+    if pictures:
+        claims = scan_frame(store, "refunds", ("pictures",), known_by=store.head().load)
+        held = claims.explode("pictures", keep_nulls=True, empty_as_null=True)["pictures"]
+        there |= {f"{PICTURE}:{one}" for one in held.drop_nulls().unique()}
+    return {f"identifier:{id_}" for id_ in ids - there}
 
 
 def _listed(act: Act) -> Sequence[Mapping[str, Any]]:

@@ -25,7 +25,7 @@ from integrity.judgements import About, Said, Target
 from integrity.policy_journal import read_journal
 from integrity.runs import run_detection
 from integrity.texts import CHANGED, ERASED, GONE
-from tests.integrity.hand import DAY, DEVICE, NOW, load_market, market_findings, policy
+from tests.integrity.hand import DAY, DEVICE, NOW, load, load_market, market_findings, policy, refund
 
 SHOP, ANNA, BEN = Actor("shop", "store", "s1"), Actor("anna", "investigator"), Actor("ben", "senior_investigator")
 OPERATOR = Actor("olga", "operator")
@@ -171,6 +171,24 @@ def test_forgetting_erases_every_text_about_the_buyer_and_keeps_what_was_decided
         assert [text for _, text in one.case_desk.texts(case.case_id, by=BEN)] == [GONE]
         with pytest.raises(NotFound, match="was erased"):
             one.appeal_desk.text(appeal.appeal_id, by=BEN)
+
+
+def test_words_on_a_picture_go_with_the_last_who_gave_it(store: Store) -> None:
+    mine, both = "00ff00ff00ff00ff", "0f0f0f0f0f0f0f0f"
+    given = {"r-actor-1": ("o-actor-1", [mine, both]), "r-lone-1": ("o-lone-1", [both])}
+    load(store, refunds=[refund(id_, order, pictures=held_) for id_, (order, held_) in given.items()])
+    judge = affairs_of(store).judgement_desk
+    about_mine, about_both = "his own kitchen is on it", "a picture from the shop's page"
+    for picture, text in ((mine, about_mine), (both, about_both)):
+        judge.make(About(Target.IDENTIFIER, f"picture:{picture}", Said.PUBLIC), text, by=ANNA, now=NOW)
+    assert forget(store).texts == 1
+    assert about_mine not in written(store)
+    assert about_both in written(store)
+    standing = affairs_of(store).judgements.all.values()
+    assert [(one.state, one.reason) for one in standing] == [("standing", GONE), ("standing", about_both)]
+    assert forget(store, "lone").texts == 1
+    assert about_both not in written(store)
+    assert verify(store).unfinished == 0
 
 
 def test_forgetting_again_erases_nothing_more_and_what_is_written_later_goes_the_next_time(store: Store) -> None:

@@ -95,11 +95,12 @@ _STATED: tuple[tuple[frozenset[Role], str], ...] = (
     (
         _READS,
         "Account AccountChange Act ActsChecked Appeal Case CaseCandidate CaseEvent CaseFact CaseNote ClaimAssessment "
-        "ClaimReplay Complaint ComplaintVerdict Evidence ExcludedClaim Flip HealedAccount Hub Identifier "
-        "IdentifierUser Judgement Limits Member Membership Order OrderItem PastDecision Path PathStep Refund Remedy "
-        "Ring RingChange RingId RingLineage RingMove RunDiff Store StoreRates StoresInAccord Weighed WeighedComplaint "
-        "Words",
+        "ClaimReplay Complaint ComplaintVerdict DecisionReplay Evidence ExcludedClaim Flip HealedAccount Hub "
+        "Identifier IdentifierUser Judgement Limits Member Membership Order OrderItem PastDecision Path PathStep "
+        "PolicyChange PolicyChecked PolicyDifference PolicyDocument PublishedPolicy Refund Remedy ReplayedTable Ring "
+        "RingChange RingId RingLineage RingMove RunDiff Store StoreRates StoresInAccord Weighed WeighedComplaint Words",
     ),
+    (_SENIOR, "PolicyPublication"),
     (_PEOPLE, "Appeal.text"),
     (_RUNS, "Run StatusCount"),
     (frozenset({Role.SCHEDULER}), "RunAlreadyRunning RunStarted"),

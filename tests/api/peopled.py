@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import csv
+import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Any
 
+from api.tokens import make_token
 from graph.store import Store
 from integrity.instants import DAY, from_iso
-from integrity.policy import Policy
+from integrity.policy import Policy, default_text
 from integrity.policy_stages import ENTITLEMENTS, Band, Stages
 from integrity.runs import run_detection
 from loaders.keying import Keyer
 from loaders.load import load_folder
 from simulator.market import simulate
-from tests.api.conftest import Asked
+from tests.api.conftest import TOKEN_KEY, Asked
 from tests.integrity.hand import Account, Ring, findings
 from tests.integrity.test_healing import LATER, quick
 
@@ -111,6 +114,8 @@ def people(api: Asked, home: Path) -> Peopled:
     _judgements(known, members, home)
     _appeal(known, members[-1])
     _accord(known)
+    last = _policies(known)
+    odd = _policy_text("odd").replace("orders_per_day = 1", "orders_per_day = 9")
     raw = next(row for row in rows(home, "orders") if row["buyer_id"] == members[0])
     runs = [edge["node"]["id"] for edge in known.data("{ runs { edges { node { id } } } }")["runs"]["edges"]]
     reference = known.data("query ($r: ID!) { assessClaim(refundId: $r) { reference } }", r=claim["id"])
@@ -131,6 +136,11 @@ def people(api: Asked, home: Path) -> Peopled:
         "case": [f'(id: "{case}")'],
         "assessClaim": [f'(refundId: "{claim["id"]}")'],
         "replayClaim": [f'(reference: "{reference["assessClaim"]["reference"]}")'],
+        "replayDecision": [f'(accountId: "{members[0]}")'],
+        "policy": [f'(version: "{version}")' for version in ("first", "second")],
+        "checkPolicy": [f"(text: {json.dumps(odd)})"],
+        "diffPolicies": [f"(after: {json.dumps(odd)})"],
+        "publishPolicy": [f'(text: {json.dumps(last)}, reason: "seen", force: true)'],
         "returnRisk": [f'(orderIds: ["{orders[0]}"])'],
         "reservePurchase": [
             f'(order: {{orderId: "new", buyerId: "{members[0]}", storeId: "{known.store_id}", amount: "9.00"}})'
@@ -167,6 +177,37 @@ def _appeal(known: Peopled, buyer: str) -> None:
     uphold = """mutation ($i: ID!, $b: ID!) { upholdAppeal(id: $i, reason: "so",
       wrong: [{target: ACCOUNT, id: $b, said: HONEST}]) { id } }"""
     known.data(uphold, i=opened["openAppeal"]["id"], b=buyer)
+
+
+def _policy_text(version: str) -> str:
+    """The policy of `staged` as a document of a version, by which two people publish policies and nobody may be
+    limited, so that one that is put in force is forced past that."""
+    text = re.sub("(at_least = .*)", r"\1\nsince = 2024-01-01\nuntil = 2030-01-01", default_text())
+    edits = {
+        'version = "2025.1"': f'version = "{version}"',
+        "at_least = 4.8": "at_least = 4.99",
+        "two_for_policies = false": "two_for_policies = true",
+        "max_limited_share = 0.03": "max_limited_share = 0.0",
+    }
+    for old, new in edits.items():
+        assert old in text
+        text = text.replace(old, new)
+    return text + "\n[detection]\nnull_draws = 8\n"
+
+
+def _policies(known: Peopled) -> str:
+    """Two policies put in force, the second by two people; a third waits, and is what comes back."""
+    publish = """mutation ($t: String!) { publishPolicy(text: $t, reason: "seen", force: true) {
+      waits policy { broke } } }"""
+    known.data(publish, "senior_investigator", t=_policy_text("first"))
+    ben = make_token(TOKEN_KEY, "senior_investigator", subject="ben", now=known.api.clock[0], ttl=60)
+    known.data(publish, "senior_investigator", t=_policy_text("second"))
+    for version in ("second", "third"):
+        asked = {"query": publish, "variables": {"t": _policy_text(version)}}
+        done = known.api.post(asked, token=ben).json()["data"]["publishPolicy"]
+        assert done["waits"] == (version == "third")
+        assert done["policy"]["broke"]
+    return _policy_text("third")
 
 
 def _case(known: Peopled, ring: str) -> str:

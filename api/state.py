@@ -22,7 +22,8 @@ from api.view import View
 from graph.errors import RingfenceError, Tampered
 from graph.store import Head, Store
 from integrity.affairs import Affairs
-from integrity.checkout_view import CheckoutDesk, PublishedRun
+from integrity.checkout_desk import CheckoutDesk
+from integrity.checkout_view import PublishedRun
 from integrity.policy import Policy
 from integrity.publication import latest_of
 from integrity.reservations import ReservationDesk

@@ -18,7 +18,7 @@ from cli.serving import IdentifierKeyer
 from graph.currencies import EXPONENTS
 from graph.errors import BadInput
 from integrity.checkout import PurchaseRequest
-from integrity.checkout_view import CheckoutDesk
+from integrity.checkout_desk import CheckoutDesk
 from integrity.instants import to_iso
 from integrity.money import to_minor
 from integrity.reservations import Reservation, ReservationDesk

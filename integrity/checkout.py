@@ -3,7 +3,7 @@
 `standing` says which limits hold, or answers where none does; `judge` answers from what they leave. Both look at
 nothing but their arguments, `now` included, so that every defined situation can be tried on paper: no run yet, a stale
 run, a buyer never judged, limits elsewhere, expired limits, a currency without a rule. `allowances` says what each
-limit leaves, `checkout_view` brings the arguments from the store.
+limit leaves, `checkout_desk` brings the arguments from the store.
 
 Windows roll: `per day` is the last 24 hours up to `now`, `per 30 days` the last 30 times 24 hours. An order counts
 from the moment it was placed, whatever became of it. The order that is asked about never counts against itself.

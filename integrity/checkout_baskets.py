@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 from graph.errors import StoreProblem
 from integrity.checkout import PurchaseAnswer, PurchaseRequest, Scope, Verdict
 from integrity.checkout_bounds import Late
-from integrity.checkout_view import CheckoutDesk, PublishedRun, Weighed
+from integrity.checkout_desk import CheckoutDesk, Weighed
+from integrity.checkout_view import PublishedRun
 
 
 @dataclass(frozen=True, slots=True)

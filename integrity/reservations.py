@@ -21,8 +21,9 @@ from graph.reserving import Confirm, Outcome, Record, Release, Reserve
 from integrity.allowances import WINDOWS
 from integrity.checkout import PurchaseAnswer, PurchaseRequest, Reason, Verdict
 from integrity.checkout_bounds import Late
+from integrity.checkout_desk import CheckoutDesk, Weighed
 from integrity.checkout_orders import NotRead
-from integrity.checkout_view import CheckoutDesk, PublishedRun, Weighed
+from integrity.checkout_view import PublishedRun
 from integrity.reservations_till import Till
 
 _MINUTE = 60_000_000

@@ -12,7 +12,7 @@ from graph.reader import take_snapshot
 from graph.store import Store
 from integrity.backtest import Simulation, backtest, judge, simulate_policy
 from integrity.checkout import PurchaseRequest, Verdict
-from integrity.checkout_view import CheckoutDesk
+from integrity.checkout_desk import CheckoutDesk
 from integrity.costs import Tally
 from integrity.instants import DAY
 from integrity.past_orders import replay

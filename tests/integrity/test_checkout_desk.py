@@ -11,7 +11,7 @@ import pytest
 
 from graph.store import Store
 from integrity.checkout import PurchaseRequest, Reason, Verdict
-from integrity.checkout_view import CheckoutDesk
+from integrity.checkout_desk import CheckoutDesk
 from integrity.instants import DAY
 from integrity.publication import rollback
 from integrity.runs import run_detection

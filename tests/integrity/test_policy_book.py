@@ -11,7 +11,7 @@ from graph.errors import BadInput, LeaseHeld, NotFound, RunHeld
 from graph.store import Store
 from integrity.acts import Actor
 from integrity.acts_check import verify
-from integrity.checkout_view import CheckoutDesk
+from integrity.checkout_desk import CheckoutDesk
 from integrity.policy import Policy
 from integrity.policy_book import PolicyBook, PolicyOutcome, publish_policy, rollback_policy
 from integrity.policy_journal import policy_of

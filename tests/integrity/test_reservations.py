@@ -15,7 +15,7 @@ from graph.errors import BadInput, StoreProblem
 from graph.reserving import Release
 from graph.store import Store
 from integrity.checkout import Measure, PurchaseRequest, Reason, Verdict, Whose
-from integrity.checkout_view import CheckoutDesk
+from integrity.checkout_desk import CheckoutDesk
 from integrity.instants import DAY
 from integrity.policy import Policy, parse_policy
 from integrity.reservations import OtherContent, Reservation, ReservationDesk, ReservationState

@@ -12,7 +12,7 @@ import pytest
 from graph.open import open_store
 from integrity.allowances import Line
 from integrity.checkout import PurchaseRequest, Reason
-from integrity.checkout_view import CheckoutDesk
+from integrity.checkout_desk import CheckoutDesk
 from integrity.instants import DAY
 from integrity.reservations import ReservationDesk, ReservationState
 from integrity.reservations_till import Till

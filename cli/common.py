@@ -136,6 +136,18 @@ def read_text(path: Path) -> str:
         raise BadInput(f"cannot be read: {error}", where=str(path), do="give a UTF-8 text file") from None
 
 
+def json_lines(text: str, where: str) -> Iterator[tuple[str, Any]]:
+    """The values of JSON Lines, each with its place for an error; empty lines are passed over. Raises `BadInput`."""
+    for number, line in enumerate(text.splitlines(), 1):
+        place = f"{where}, line {number}"
+        if line.strip():
+            try:
+                said = json.loads(line)
+            except json.JSONDecodeError as error:
+                raise BadInput(f"is no JSON: {error}", where=place, do="write an object a line") from None
+            yield place, said
+
+
 def answer(data: Any, as_json: bool, text: Callable[[], None]) -> None:
     """Print an answer: `data` as JSON where asked for, else what `text` prints."""
     if as_json:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import getpass
-import json
 from dataclasses import asdict
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cli.acting import By, Key, Now, Reason, Senior, acting, instant, person
-from cli.common import AsJson, Namespace, PolicyFile, StoreUrl, answer, read_text, table
+from cli.common import AsJson, Namespace, PolicyFile, StoreUrl, answer, json_lines, read_text, table
+from cli.language import In, Speaks
 from graph.errors import BadInput
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ def file_complaint(
     policy: PolicyFile = None,
     store: StoreUrl = "",
     namespace: Namespace = "",
+    language: In = Speaks.EN,
     as_json: AsJson = False,
 ) -> None:
     """File a complaint about a claim; it is decided at once where the records are clear."""
@@ -57,7 +58,8 @@ def file_complaint(
         (one,) = affairs.complaint_desk.file([filing], by=who, now=instant(now), key=key)
     if isinstance(one, Refused):
         raise BadInput(one.why, where=refund, do="see `ringfence complaint file --help`")
-    answer(asdict(one), as_json, lambda: typer.echo("\n".join(_complaint_lines(one))))
+    told = _told(one, language)
+    answer(told, as_json, lambda: typer.echo("\n".join(_complaint_lines(told))))
 
 
 @complaint.command("file-many")
@@ -126,21 +128,20 @@ def list_complaints(
     store_id: Annotated[str | None, typer.Option(help="Of one store.")] = None,
     store: StoreUrl = "",
     namespace: Namespace = "",
+    language: In = Speaks.EN,
     as_json: AsJson = False,
 ) -> None:
     """List complaints filed here, the latest last."""
     with acting(store, namespace, None) as affairs:
         found = [
-            one
+            _told(one, language)
             for one in affairs.complaints.filed.values()
             if store_id in (None, one.store_id) and (not pending or one.outcome == "pending")
         ]
-    rows = [
-        (one.complaint_id, one.type, one.refund_id, one.store_id, one.outcome, round(one.probability, 3), one.why)
-        for one in found
-    ]
+    columns = ("complaint_id", "type", "refund_id", "store_id", "outcome", "probability", "why")
+    rows = [tuple(round(one[name], 3) if name == "probability" else one[name] for name in columns) for one in found]
     names = ("complaint", "type", "refund", "store", "outcome", "probability", "why a person")
-    answer([asdict(one) for one in found], as_json, lambda: table(*names, rows=list(rows)))
+    answer(found, as_json, lambda: table(*names, rows=list(rows)))
 
 
 @complaint.command("counts")
@@ -182,26 +183,27 @@ def _filings(text: str, where: str) -> list[Filing]:
 
     names = {"refund_id", "type", "note", "evidence"}
     filings = []
-    for number, line in enumerate(text.splitlines(), 1):
-        if not line.strip():
-            continue
-        try:
-            said = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise BadInput(
-                f"is no JSON: {error}", where=f"{where}, line {number}", do="write an object a line"
-            ) from None
+    for place, said in json_lines(text, where):
         texts = isinstance(said, dict) and all(isinstance(said.get(name, ""), str) for name in names - {"evidence"})
         files = said.get("evidence", []) if texts else None
         listed = isinstance(files, list) and all(isinstance(one, str) for one in files)
         if not listed or not {"refund_id", "type"} <= said.keys() <= names:
             do = "give refund_id and type; note as text and evidence as a list of texts where wanted; nothing else"
-            raise BadInput("is no complaint", where=f"{where}, line {number}", do=do)
+            raise BadInput("is no complaint", where=place, do=do)
         filings.append(Filing(said["refund_id"], said["type"], said.get("note", ""), tuple(said.get("evidence", []))))
     return filings
 
 
-def _complaint_lines(one: Complaint) -> list[str]:
-    head = f"{one.complaint_id}: {one.outcome}, the store is right with probability {one.probability:.3f}"
-    why = [f"  a person must look: {one.why}"] if one.why else []
-    return [head, *why, *(f"  - {reason}" for reason in one.reasons)]
+def _told(one: Complaint, language: Speaks) -> dict[str, Any]:
+    """A complaint as commands print it, what triage said in a language."""
+    from integrity.words import say
+
+    why = say([one.why] if one.why else [], [one.why_fact] if one.why_fact else [], language.value)
+    told = {"outcome": one.outcome, "reasons": say(one.reasons, one.reason_facts, language.value), "why": "".join(why)}
+    return asdict(one) | told
+
+
+def _complaint_lines(one: dict[str, Any]) -> list[str]:
+    head = f"{one['complaint_id']}: {one['outcome']}, the store is right with probability {one['probability']:.3f}"
+    why = [f"  a person must look: {one['why']}"] if one["why"] else []
+    return [head, *why, *(f"  - {reason}" for reason in one["reasons"])]

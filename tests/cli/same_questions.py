@@ -156,7 +156,7 @@ def questions(desk: Desk, limited: str, claim: str, store: str) -> list[Question
             ("purchase-limit", limited, "--store-id", store, *now),
             f"""{{ purchaseLimit(buyerId: "{limited}", storeId: "{store}") {{ buyerId verdict reason scope status
                  remainingOrders remainingAmount {{ amount currency }} maxQuantity binding bindingOf expiresAt runId
-                 stale countedUntil }} }}""",
+                 stale countedUntil items {{ verdict }} }} }}""",
             lambda told: told,
             lambda data: data["purchase_limit"],
         ),

@@ -62,6 +62,22 @@ def test_what_a_buyer_may_buy_is_told_as_at_checkout(shop: Command) -> None:
     assert shop("purchase-limit", "b-01", "--store-id", "s-1", "--quantity", "0").code == 3
 
 
+def test_what_a_buyer_may_buy_of_a_basket_is_told_item_by_item_and_in_all(shop: Command, home: Path) -> None:
+    (home / "basket.jsonl").write_text('{"sku": "a", "quantity": 9}\n\n{"sku": "b", "amount": "1.00"}\n')
+    ask = ("purchase-limit", "b-01", "--store-id", "s-1", "--now", NOW, "--basket")
+    told = shop(*ask, "basket.jsonl", "--json").json
+    assert [one["verdict"] for one in told["items"]] == ["DENY", "DENY"]
+    free = shop("purchase-limit", "c-00", *ask[2:], "basket.jsonl", "--json").json
+    assert [free["verdict"], *(one["verdict"] for one in free["items"])] == ["ALLOW"] * 3
+    lines = shop(*ask, "basket.jsonl").out.splitlines()
+    assert [line.split(":")[0] for line in lines] == ["b-01", "  item 1", "  item 2"]
+    for text, says in (("{", "is no JSON"), ('{"item": "a"}', "is no item"), ("", "names no item")):
+        (home / "bad.jsonl").write_text(text)
+        bad = shop(*ask, "bad.jsonl")
+        assert (bad.code, says in bad.err) == (3, True), bad.err
+    assert shop(*ask, "gone.jsonl").code == 3
+
+
 def test_orders_claims_stores_identifiers_and_paths_are_looked_up(shop: Command) -> None:
     order = shop("look", "order", "o-000", "--json").json
     assert (order["buyer_id"], order["items"]["items"][0]["sku"]) == ("b-01", "sku-1")

@@ -56,6 +56,10 @@ def test_from_a_complaint_to_a_verdict_and_its_count(ready: Command, home: Path)
     listed = ready("complaint", "list", "--json").json
     assert [one["complaint_id"] for one in listed] == [filed["complaint_id"]]
     assert ready("complaint", "list", "--pending", "--json").json == []
+    (chinese,) = ready("complaint", "list", "--language", "zh", "--json").json
+    assert any("账户" in reason for reason in chinese["reasons"])
+    assert chinese["complaint_id"] == filed["complaint_id"]
+    assert len(chinese["reasons"]) == len(filed["reasons"])
     counted = ready("complaint", "counts", "--json").json
     assert sum(one["filed"] for one in counted) == 1
     assert sum(one[outcome] for one in counted) == 1

@@ -122,8 +122,8 @@ def tell(ask: Ask, say: Say) -> dict[str, Any]:
 
     say("5. An innocent flat-mate appeals")
     appeal = _appeal(ask, say, ring["id"])
-    checked = ask("auditor", "{ checkActs { acts head } }")["checkActs"]
-    say(f"6. An auditor checks the book: {checked['acts']} acts hold together")
+    book = ask("auditor", "{ checkActs { acts head } acts(first: 100) { kind } }")
+    say(f"6. An auditor checks the book: {book['checkActs']['acts']} acts hold together")
     return {
         "actors": len(actors),
         "filed": len(filed),
@@ -135,7 +135,7 @@ def tell(ask: Ask, say: Say) -> dict[str, Any]:
         "raw": rates["raw"],
         "clean": clean,
         "excluded": rates["excluded"]["totalCount"],
-        "acts": checked["acts"],
+        "acts": sum(one["kind"] != "audit.sealed" for one in book["acts"]),  # how many are sealed is the clock's
         **appeal,
     }
 

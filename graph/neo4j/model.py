@@ -132,12 +132,9 @@ def given(column: pa.ChunkedArray[Any] | pa.Array[Any], kind: Type) -> list[Any]
     return values
 
 
-def returned(name: str, kind: Type, *, required: bool = False) -> str:
-    """What collects a property of many nodes: `collect` leaves nulls out, so they are given as a value of their own,
-    but for `required` properties, which are never null."""
+def returned(name: str, kind: Type) -> str:
+    """What collects a property of many nodes: `collect` leaves nulls out, so they are given as a value of their own."""
     place = f"n.{name}"
-    if required and kind is not Type.BOOL:
-        return f"collect({place})"
     match kind:
         case Type.TEXT | Type.KEY:
             value = f"coalesce({place}, '\\u0000')"

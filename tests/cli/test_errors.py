@@ -161,7 +161,7 @@ def test_a_command_that_is_stopped_lets_go_of_what_it_holds(
         assert process.stderr is not None
         assert "another process" in process.stderr.readline()
         process.send_signal(number)
-        _, err = process.communicate(timeout=30)
+        _, err = process.communicate(timeout=90)
     finally:
         process.kill()
     store.release(lease)
@@ -178,7 +178,7 @@ def test_a_schedule_ends_cleanly_on_sigterm(ringfence: Command, export: Path, st
         while store.head().run is None and process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.05)
         process.send_signal(signal.SIGTERM)
-        _, err = process.communicate(timeout=30)
+        _, err = process.communicate(timeout=90)
     finally:
         process.kill()
     assert process.returncode == 0, err

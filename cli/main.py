@@ -187,7 +187,8 @@ class _NoPandas(MetaPathFinder):
 
 def _spare_pandas() -> None:
     """Make up pyarrow's mind that there is no pandas: it asks once, with the first list that is made into an array, and
-    would read all of pandas in, a tenth of a whole detection, to see that no list here is one of its series."""
+    would read all of pandas in, a tenth of a whole detection, to see that no list here is one of its series. A None in
+    `sys.modules`, as igraph's matplotlib is hidden by, is taken for pandas by it and fails."""
     nothing = _NoPandas()
     sys.meta_path.insert(0, nothing)
     pa.array([None])

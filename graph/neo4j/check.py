@@ -16,8 +16,9 @@ from graph import checks
 from graph.errors import StoreProblem
 from graph.neo4j.bulk_schema import OWED
 from graph.neo4j.connection import Connection
-from graph.neo4j.model import constraints, lookups, signposts
-from graph.schema import SCHEMA_VERSION
+from graph.neo4j.model import constraints, label_of, lookups, signposts, visible
+from graph.neo4j.rows import by_id
+from graph.schema import BY_NAME, SCHEMA_VERSION, Kind
 from graph.store import Check
 
 _CREATED = re.compile(r"CREATE (CONSTRAINT|INDEX) (\w+)")
@@ -28,6 +29,26 @@ _UNKNOWN = "not known: the user may not ask the server"
 
 class _Undone(Exception):
     """Ends the trial of writing, so that it leaves nothing."""
+
+
+def counted(connection: Connection, ns: str, known_by: int) -> dict[str, int]:
+    """How many rows of each table of loads are visible at load `known_by`."""
+
+    def count(tx: Any) -> dict[str, int]:
+        return {
+            table.name: int(
+                tx.run(
+                    f"MATCH (n:{label_of(table)}) {by_id(table)} "
+                    f"WHERE n.ns = $ns AND n.{table.id} >= '' AND {visible()} RETURN count(*)",
+                    ns=ns,
+                    known_by=known_by,
+                ).single()[0]
+            )
+            for table in BY_NAME.values()
+            if table.kind is not Kind.RUN
+        }
+
+    return connection.read(count)
 
 
 def examine(connection: Connection, namespace: str, now: int) -> Iterator[Check]:

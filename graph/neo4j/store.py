@@ -18,9 +18,9 @@ from graph.neo4j.connection import Connection
 from graph.neo4j.first import First
 from graph.neo4j.forget import forget
 from graph.neo4j.migrations import bring_up
-from graph.neo4j.model import constraints, label_of, visible
+from graph.neo4j.model import constraints
 from graph.reserving import Act, Outcome
-from graph.schema import BY_NAME, SCHEMA_VERSION, Kind, run_table, versioned
+from graph.schema import BY_NAME, SCHEMA_VERSION, run_table, versioned
 from graph.store import Check, Head, Lease, LoadRecord, RunRecord, Store, Take
 
 
@@ -125,22 +125,6 @@ class Neo4jStore(Store):
 
     def describe(self) -> Mapping[str, Any]:
         head = self.head()
-
-        def count(tx: Any) -> dict[str, int]:
-            return {
-                table.name: int(
-                    tx.run(
-                        f"MATCH (n:{label_of(table)}) {rows.by_id(table)} "
-                        f"WHERE n.ns = $ns AND n.{table.id} >= '' AND {visible()} RETURN count(*)",
-                        ns=self.namespace,
-                        known_by=head.load,
-                    ).single()[0]
-                )
-                for table in BY_NAME.values()
-                if table.kind is not Kind.RUN
-            }
-
-        counts = self._connection.read(count)
         return {
             "url": self.url,
             "namespace": self.namespace,
@@ -148,7 +132,7 @@ class Neo4jStore(Store):
             "server": self._connection.version,
             "load": head.load,
             "run": head.run,
-            "rows": counts,
+            "rows": check.counted(self._connection, self.namespace, head.load),
         }
 
     def check(self) -> list[Check]:

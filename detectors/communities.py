@@ -219,7 +219,7 @@ def _beside(web: Web, candidates: Candidates, beliefs: Beliefs, settings: Detect
     crowd = np.zeros(web.keys, np.int64)
     np.maximum.at(crowd, key, pairs.count)
     close = (beliefs.guilt >= ACTS) & (web.size < settings.hub_buyers) & (most >= 0) & (2 * crowd >= web.size)
-    rows = np.flatnonzero(close[web.key] & (acting < 0) & ~web.theirs(beliefs.own))
+    rows = np.flatnonzero(close[web.key] & (acting < 0) & ~web.theirs(beliefs.conduct.own))
     rows = rows[np.lexsort((rows, -beliefs.message[rows], web.buyer[rows]))]
     _, at = np.unique(web.buyer[rows], return_index=True)
     rows = rows[at]

@@ -31,7 +31,7 @@ PART: Final = 48_000
 """Bytes of a value in one row of `run_frozen`."""
 GROUND: Final = "ground"
 GENERATION: Final = "generation"
-NOW: Final = 2
+NOW: Final = 3
 """Generation of what is measured, and of what each name means."""
 SUSPECTED: Final = "suspected"
 _TYPES: Final = ("<f8", "<i8")

@@ -63,9 +63,28 @@ MOST_PRIOR: Final = 0.5
 
 
 @dataclass(frozen=True)
+class Conduct:
+    """What is known of each account by itself, in nats (n,): `own`, what it did; `claimant`, the part of that which is
+    no news among accounts met by their claims; `activity`, what the number of its orders says, which it does not
+    do to anybody: it makes an account likelier to act, and no evidence that it did."""
+
+    own: Floats
+    claimant: Floats
+    activity: Floats
+
+    def of(self, who: Longs) -> Conduct:
+        """That of other accounts, `who` (n,), in the place of each."""
+        return Conduct(self.own[who], self.claimant[who], self.activity[who])
+
+    def same(self, other: Conduct) -> bool:
+        """Whether both say the same of every account."""
+        pairs = ((self.own, other.own), (self.claimant, other.claimant), (self.activity, other.activity))
+        return all(np.array_equal(one, two) for one, two in pairs)
+
+
+@dataclass(frozen=True)
 class Beliefs:
-    """`risk` (n,) probability of abuse; `own` (n,) log-likelihood ratio of the account's own conduct and
-    `claimant` (n,) the part of it that is no news among accounts met by their claims; `message` (m,)
+    """`risk` (n,) probability of abuse; `conduct` of the accounts; `message` (m,)
     nats that each membership says to its account; `guilt` (k,) probability that a key is abusive; `abusers`, the share
     of abusive accounts that was used, `next_abusers` the one found; `alone`, the nats that were added to accounts which
     claim with nobody, `next_alone` those found; `scarce` and `learned` (k,) nats that were added
@@ -73,8 +92,7 @@ class Beliefs:
     what the next round is to add."""
 
     risk: Floats
-    own: Floats
-    claimant: Floats
+    conduct: Conduct
     message: Floats
     guilt: Floats
     abusers: float
@@ -96,19 +114,17 @@ class Start:
     learned: Floats
 
 
-def believe(web: Web, own: Floats, claimant: Floats, settings: DetectionSettings, start: Start) -> Beliefs:
-    """Run belief propagation over the web, given each account's `own` (n,) nats and the part of them that
-    is no news among accounts met by their claims, `claimant` (n,); `start` holds
-    the shares of abusive accounts and keys that the former round found."""
+def believe(web: Web, conduct: Conduct, settings: DetectionSettings, start: Start) -> Beliefs:
+    """Run belief propagation over the web, given each account's `conduct`; `start` holds the shares of abusive accounts
+    and keys that the former round found."""
     abusers, alone, learned = start.abusers, start.alone, start.learned
     scarce = _scarcity(abusers, settings)
-    message, guilt = propagate(web, own, claimant, abusers, scarce, learned, unheard(web, abusers, scarce))
-    risk = combine(web, own, message, abusers, alone, settings)
+    message, guilt = propagate(web, conduct, abusers, scarce, learned, unheard(web, abusers, scarce))
+    risk = combine(web, conduct, message, abusers, alone, settings)
     share = _share(risk, settings)
     return Beliefs(
         risk=risk,
-        own=own,
-        claimant=claimant,
+        conduct=conduct,
         message=message,
         guilt=guilt,
         abusers=abusers,
@@ -167,8 +183,7 @@ def _learn(web: Web, guilt: Floats, scarce: float) -> Floats:
 
 def propagate(
     web: Web,
-    own: Floats,
-    claimant: Floats,
+    conduct: Conduct,
     abusers: float,
     scarce: float,
     learned: Floats,
@@ -194,19 +209,19 @@ def propagate(
 
     # conduct first, with what bears it out, then what hears of it; nothing is passed on further
     first = web.conduct
-    heard = _told(web, first.rows, own, claimant, np.zeros(web.n))
+    heard = _told(web, first.rows, conduct, np.zeros(web.n))
     sums = _sums(first, heard, abusers, log_prior)
     answer = _reply(first, sums, heard, abusers, np.arange(len(first.rows)))
     message[first.rows] = beyond(first.rows, answer)
-    conduct = first.family[first.key] == Family.CONDUCT.value
-    joint = first.rows[conduct]
-    shared = _loudest(web, _borne_out(web, own, message), joint)[:, Family.CONDUCT.value]
+    together = first.family[first.key] == Family.CONDUCT.value
+    joint = first.rows[together]
+    shared = _loudest(web, _borne_out(web, conduct.own, message), joint)[:, Family.CONDUCT.value]
     guilt[first.keys] = sums.guilt
     # what an account tells keys of conduct does not hang on what it hears: their answer stands
     message[first.rows] = 0.0
-    message[joint] = beyond(joint, answer[conduct])
+    message[joint] = beyond(joint, answer[together])
     second = web.others
-    heard = _told(web, second.rows, own, claimant, shared)
+    heard = _told(web, second.rows, conduct, shared)
     sums = _sums(second, heard, abusers, log_prior)
     guilt[second.keys] = sums.guilt
     at = np.arange(len(second.rows))
@@ -217,7 +232,7 @@ def propagate(
         message[joint] = np.where(near[web.buyer[joint]], message[joint], 0.0)
     rows = second.rows[at]
     message[rows] = beyond(rows, _reply(second, sums, heard, abusers, at))
-    message = _borne_out(web, own, message)
+    message = _borne_out(web, conduct.own, message)
     return np.where(message > 0, message * web.weight[web.key], message), guilt
 
 
@@ -307,15 +322,15 @@ def _but(log: Floats) -> Floats:
     return remains
 
 
-def _told(web: Web, rows: Longs, own: Floats, claimant: Floats, shared: Floats) -> Floats:
+def _told(web: Web, rows: Longs, conduct: Conduct, shared: Floats) -> Floats:
     """(r,) what accounts tell their keys in these rows: what they did alone and, to places and instruments, with others
     (n,) `shared`.
 
-    Conduct keys join accounts by their claims, heavy claimants before others: `claimant` (n,) nats are no news to
-    them."""
+    How active its accounts are is no news to any key: busy people are in more places and are met more often. Conduct
+    keys join accounts by their claims, heavy claimants before others: what is that of claimants is no news to them."""
     buyer = web.buyer[rows]
     listens = web.family[web.key[rows]] != Family.CONDUCT.value
-    heard: Floats = own[buyer] + np.where(listens, shared[buyer], -claimant[buyer])
+    heard: Floats = conduct.own[buyer] + np.where(listens, shared[buyer], -conduct.claimant[buyer])
     return heard
 
 
@@ -336,12 +351,13 @@ def _links(by_family: Floats, abusers: float, settings: DetectionSettings) -> Fl
 
 
 def combine(
-    web: Web, own: Floats, message: Floats, abusers: float, alone: float, settings: DetectionSettings
+    web: Web, conduct: Conduct, message: Floats, abusers: float, alone: float, settings: DetectionSettings
 ) -> Floats:
-    """(n,) probability of abuse of each account from its own conduct, its keys' messages, and the `alone` nats of those
-    who claim with nobody."""
+    """(n,) probability of abuse of each account from its conduct, its keys' messages, and the `alone` nats of those who
+    claim with nobody."""
     by_family = _loudest(web, message)
     apart = by_family[:, Family.CONDUCT.value] < TOGETHER
+    own = conduct.own + conduct.activity
     log = logit(abusers) + own + _links(by_family, abusers, settings) + np.where(apart, alone, 0.0)
     risk: Floats = 1.0 / (1.0 + np.exp(-np.clip(log, -40.0, 40.0)))
     return risk

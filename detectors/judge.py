@@ -73,7 +73,7 @@ def confidence(
     ctx: Context, web: Web, beliefs: Beliefs, candidates: Candidates, settings: DetectionSettings
 ) -> tuple[Floats, Floats]:
     """(rings,) confidence of each candidate and its score."""
-    observed = scores(web, candidates, beliefs.own, beliefs)
+    observed = scores(web, candidates, beliefs.conduct.own, beliefs)
     measured_here = ctx.measures.given is None and candidates.rings > 0
     drawn = _chance(ctx, web, beliefs, settings) if measured_here else []
     draws = settings.null_draws
@@ -110,13 +110,13 @@ def _chance(ctx: Context, web: Web, beliefs: Beliefs, settings: DetectionSetting
 
     def drawn(number: int) -> tuple[Candidates, Floats]:
         who = draw(settings.seed, number, urns)
-        own, claimant = beliefs.own[who], beliefs.claimant[who]
+        conduct = beliefs.conduct.of(who)
         message, guilt = propagate(
-            web, own, claimant, beliefs.abusers, beliefs.scarce, beliefs.learned, usual, only_guilty=True
+            web, conduct, beliefs.abusers, beliefs.scarce, beliefs.learned, usual, only_guilty=True
         )
-        risk = combine(web, own, message, beliefs.abusers, beliefs.alone, settings)
-        found = gather(web, own, risk, guilt, settings)
-        return found, scores(web, found, own, beliefs)
+        risk = combine(web, conduct, message, beliefs.abusers, beliefs.alone, settings)
+        found = gather(web, conduct.own, risk, guilt, settings)
+        return found, scores(web, found, conduct.own, beliefs)
 
     draws = [partial(drawn, number) for number in range(settings.null_draws)]
     return side_by_side(draws, ctx.n * settings.null_draws)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from detectors.accounts.activity import own_nats
 from detectors.accounts.claim_excess import weigh_counts
 from detectors.context.expectation import claims_with, expect, stratify
 from detectors.contract import BUYERS, COMPLAINTS, REFUNDS, Claims, Context, Evidence, Expectation, Small, evidence
@@ -38,9 +39,7 @@ class Part:
     def conduct(self) -> tuple[Floats, Floats]:
         """Nats of each account's own conduct, without what it does with others; and those that are no news among
         accounts met by their claims."""
-        n = self.ctx.n
-        own = sum((item.account_nats(n) for item in self.accounts), np.zeros(n))
-        return np.asarray(own), weigh_counts(self.ctx)[1]
+        return own_nats(self.accounts, self.ctx.n), weigh_counts(self.ctx)[1]
 
     def expectation(self, before: Expectation) -> Expectation:
         """That of the whole snapshot: these accounts' orders anew, the others' as before."""

@@ -10,6 +10,7 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 
+from detectors.accounts.activity import own_nats, weigh_activity
 from detectors.accounts.claim_excess import weigh_counts
 from detectors.communities import bystanders, gather, joined
 from detectors.context.expectation import Strata, expect, find_claims, stratify
@@ -17,7 +18,7 @@ from detectors.context.hubs import find_hubs
 from detectors.contract import Context, Detector, Evidence
 from detectors.curve import published, stated_q
 from detectors.frozen import Frozen, Measures
-from detectors.fusion import ALONE, Beliefs, Start, believe, sharpened
+from detectors.fusion import ALONE, Beliefs, Conduct, Start, believe, sharpened
 from detectors.judge import confidence
 from detectors.ledger import enter
 from detectors.links.same_targets import grades, meet
@@ -116,7 +117,7 @@ def conclude(
 ) -> Found:
     """From beliefs to risks and rings; arguments as `weigh` returns them."""
     snapshot, settings = ctx.snapshot, ctx.settings
-    candidates = gather(web, beliefs.own, beliefs.risk, beliefs.guilt, settings)
+    candidates = gather(web, beliefs.conduct.own, beliefs.risk, beliefs.guilt, settings)
     sure, score = confidence(ctx, web, beliefs, candidates, settings)
     candidates = joined(web, candidates, beliefs, settings)
     risk = _tempered(beliefs, candidates.ring, np.where(candidates.pair, 1.0, sure))
@@ -217,8 +218,8 @@ def weigh(
             ctx = replace(ctx, expectation=expectation, suspicion=suspicion)
         start = taught(ctx.measures, web, beliefs, settings)
         accounts = _run(ACCOUNTS, ctx)
-        own = linked + sum((item.account_nats(ctx.n) for item in accounts), np.zeros(ctx.n))
-        beliefs = believe(web, own, ctx.once(weigh_counts)[1], settings, start)
+        conduct = Conduct(linked + own_nats(accounts, ctx.n), ctx.once(weigh_counts)[1], ctx.once(weigh_activity))
+        beliefs = believe(web, conduct, settings, start)
         if ctx.measures.given:
             break
     assert beliefs is not None  # settings.rounds is at least one
@@ -257,7 +258,9 @@ def _tempered(beliefs: Beliefs, ring: np.ndarray[tuple[int], np.dtype[np.int32]]
     of each. Two accounts alone make none that could be less real than they are."""
     risk = beliefs.risk.copy()
     inside = np.flatnonzero(ring >= 0)
-    alone = 1.0 / (1.0 + np.exp(-np.clip(logit(beliefs.abusers) + beliefs.alone + beliefs.own[inside], -40.0, 40.0)))
+    known = beliefs.conduct.of(inside)
+    by_itself = logit(beliefs.abusers) + beliefs.alone + known.own + known.activity
+    alone = 1.0 / (1.0 + np.exp(-np.clip(by_itself, -40.0, 40.0)))
     real = sure[ring[inside]]
     risk[inside] = real * risk[inside] + (1.0 - real) * np.minimum(alone, risk[inside])
     return risk

@@ -9,6 +9,7 @@ from typing import Final
 
 import numpy as np
 
+from detectors.accounts.repeated_stores import repeats_beyond
 from detectors.contract import COMPLAINTS, PAST, Context, Family
 from detectors.fusion import Beliefs
 from detectors.ledger import Ledger
@@ -20,6 +21,8 @@ from graph.snapshot import OUTCOMES, Floats, Ints, Longs
 
 BENIGN: Final = 0.1
 """A shared key that is guilty with less probability than this is a benign place."""
+COUNTED: Final = ("activity", "claim_excess")
+"""Detectors of counts, which a ring's first sentence tells already."""
 AGAINST: Final = -0.3
 """Conduct of this many nats or fewer is named as speaking for the account."""
 
@@ -174,15 +177,21 @@ class Teller:
 
     def _conduct(self, detector: int, buyer: int, part: Longs) -> Fact:
         tell: dict[str, Callable[[int, Longs], Fact]] = {
+            "activity": self._activity,
             "claim_excess": self._claim_excess,
             "refund_only_excess": self._refund_only,
             "swapped_return": self._weights,
             "complaints": self._complaints,
             "bursts": self._bursts,
+            "repeated_stores": self._repeats,
             "comeback": self._comeback,
             "shared_parcel": self._parcel,
         }
         return tell[ALL[detector].name](buyer, part)
+
+    def _activity(self, buyer: int, part: Longs) -> Fact:
+        name = "activity_unlike" if float(self.ledger.nats[part].sum()) < 0 else "activity_alike"
+        return fact(name, orders=int(self.made[buyer]))
 
     def _claim_excess(self, buyer: int, _part: Longs) -> Fact:
         claims, orders = int(self.claims[buyer]), int(self.made[buyer])
@@ -217,6 +226,12 @@ class Teller:
 
     def _bursts(self, _buyer: int, part: Longs) -> Fact:
         return fact("bursts_spread" if float(self.ledger.nats[part].sum()) < 0 else "bursts_crowded")
+
+    def _repeats(self, buyer: int, _part: Longs) -> Fact:
+        at = self.ctx.claims.store[self._claimed[buyer]]
+        stores = len(np.unique(at))
+        usual = stores + float(self.ctx.once(repeats_beyond)[buyer])
+        return fact("repeated_stores", claims=len(at), stores=stores, expected=_one(usual))
 
     def _comeback(self, _buyer: int, part: Longs) -> Fact:
         return fact("comeback_decided" if (self.ledger.table[part] == PAST).any() else "comeback_linked")
@@ -269,7 +284,7 @@ def ring_reasons(teller: Teller, members: Ints, score: float, confidence: float)
                 continue
             keys = len(np.unique(ledger.key[linked]))
             told.append((nats, fact("ring_links", accounts=people, kind=kind, keys=keys)))
-        elif kind != "claim_excess":
+        elif kind not in COUNTED:
             told.append((nats, fact("ring_conduct", accounts=people, kind=kind)))
     told.sort(key=lambda pair: (-pair[0], pair[1].text()))
     return [*(one for _, one in told), fact("ring_chance", share=round(1 - confidence, 6))]

@@ -16,6 +16,7 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 
+from detectors.accounts.activity import own_nats
 from detectors.context.company import KEPT, companies
 from detectors.context.expectation import claims_with, expect, homes, seen, stratify
 from detectors.contract import (
@@ -134,14 +135,14 @@ def _weigh(
     ctx = replace(
         first, expectation=part.expectation(before.expectation), suspicion=measures.suspicion(np.zeros(before.n))
     )
-    conduct = sum((item.account_nats(ctx.n) for item in base.found.accounts), np.zeros(ctx.n))
-    claimant = base.found.beliefs.claimant.copy()
-    conduct[again], claimant[again] = part.conduct()
-    own = sum((item.account_nats(ctx.n) for item in links), np.zeros(ctx.n)) + conduct
-    known_beliefs = base.found.beliefs
-    if web is base.found.web and _same(own, known_beliefs.own) and _same(claimant, known_beliefs.claimant):
-        return ctx, web, known_beliefs, links, part.evidence(base.snapshot, base.found.accounts)
-    beliefs = believe(web, own, claimant, ctx.settings, taught(measures, web, None, ctx.settings))
+    beliefs = base.found.beliefs
+    own, claimant = own_nats(base.found.accounts, ctx.n), beliefs.conduct.claimant.copy()
+    own[again], claimant[again] = part.conduct()
+    own = sum((item.account_nats(ctx.n) for item in links), np.zeros(ctx.n)) + own
+    # no order is ever taken out, so how many an account placed says what it said
+    conduct = replace(beliefs.conduct, own=own, claimant=claimant)
+    if web is not base.found.web or not conduct.same(beliefs.conduct):
+        beliefs = believe(web, conduct, ctx.settings, taught(measures, web, None, ctx.settings))
     return ctx, web, beliefs, links, part.evidence(base.snapshot, base.found.accounts)
 
 

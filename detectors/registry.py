@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import Final
 
-from detectors.accounts import bursts, claim_excess, complaints, refund_only_excess, swapped_return
+from detectors.accounts import (
+    activity,
+    bursts,
+    claim_excess,
+    complaints,
+    refund_only_excess,
+    repeated_stores,
+    swapped_return,
+)
 from detectors.contract import Detector, Family
 from detectors.links import (
     comeback,
@@ -40,11 +48,13 @@ LINKS: Final[tuple[Detector, ...]] = PLAIN + JOINT
 """Run once: what is shared does not depend on who is suspected."""
 
 ACCOUNTS: Final[tuple[Detector, ...]] = (
+    activity.DETECTOR,
     claim_excess.DETECTOR,
     refund_only_excess.DETECTOR,
     swapped_return.DETECTOR,
     complaints.DETECTOR,
     bursts.DETECTOR,
+    repeated_stores.DETECTOR,
 )
 """Run in every round, as they learn from the former round who is likely honest."""
 

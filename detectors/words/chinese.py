@@ -31,11 +31,13 @@ TITLES: Final = {
     "same_targets": "有共用标识，且在同一时期对相同店铺发起售后",
     "comeback": "被平台封禁或限制后换号重来",
     "lockstep": "在数小时内对相同店铺同步发起售后",
+    "activity": "下单数量",
     "claim_excess": "售后申请多于其购物情况的预期",
     "refund_only_excess": "仅退款申请多于其订单的预期",
     "swapped_return": "退回重量与发货重量不符",
     "complaints": "商家投诉其售后申请",
     "bursts": "售后申请集中在短时间内",
+    "repeated_stores": "售后申请集中在少数店铺",
 }
 """What each detector finds."""
 _PLACES: Final = {
@@ -116,6 +118,8 @@ def _ring_links(v: Values) -> str:
 SAYS: Final[Mapping[str, Callable[[Values], str]]] = {
     "link": _link,
     "links": _links,
+    "activity_alike": lambda v: f"下单 {v['orders']} 笔，与滥用退款的账户相近",
+    "activity_unlike": lambda v: f"下单 {v['orders']} 笔，滥用退款的账户很少下这个数量的订单",
     "claim_excess": lambda v: (
         f"在 {v['orders']} 笔订单中发起 {v['claims']} 笔售后，按其购物情况预期为 {v['expected']:.1f} 笔"
     ),
@@ -126,6 +130,9 @@ SAYS: Final[Mapping[str, Callable[[Values], str]]] = {
     "complaints": _complaints,
     "bursts_spread": lambda _: "售后申请随其订单分散在不同时间，没有集中",
     "bursts_crowded": lambda _: "账户年龄和售后申请的集中程度与滥用退款的账户相符",
+    "repeated_stores": lambda v: (
+        f"{v['claims']} 笔售后集中在 {v['stores']} 家店铺，按其自身订单应分布在约 {v['expected']:.1f} 家"
+    ),
     "comeback_decided": lambda _: "平台此前曾封禁或限制该账户",
     "comeback_linked": lambda _: "在平台封禁或限制与其共用标识的账户之后才首次出现",
     "parcel": lambda v: f"用同一退货包裹应付不同店铺的 {v['claims']} 笔售后",

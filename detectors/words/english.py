@@ -34,11 +34,13 @@ TITLES: Final = {
     "same_targets": "an identifier and claims at the same stores in the same weeks",
     "comeback": "back after the platform had closed or limited it",
     "lockstep": "claims at the same stores in the same hours",
+    "activity": "orders placed",
     "claim_excess": "more claims than the baskets predict",
     "refund_only_excess": "more refund-only claims than the orders predict",
     "swapped_return": "returns that weigh differently from what was shipped",
     "complaints": "stores' complaints of its claims",
     "bursts": "claims crowded into a short time",
+    "repeated_stores": "claims that keep to few stores",
 }
 """What each detector finds."""
 _VERDICTS: Final = {
@@ -50,6 +52,14 @@ _VERDICTS: Final = {
 
 def _claims(count: int) -> str:
     return f"{count} claim" + ("s" if count != 1 else "")
+
+
+def _orders(count: int) -> str:
+    return f"{count} order" + ("s" if count != 1 else "")
+
+
+def _stores(count: int) -> str:
+    return f"{count} store" + ("s" if count != 1 else "")
 
 
 def _accounts(count: int) -> str:
@@ -94,6 +104,8 @@ def _hub(v: Values) -> str:
 SAYS: Final[Mapping[str, Callable[[Values], str]]] = {
     "link": lambda v: f"shares {TITLES[v['kind']]} with {_crowd(v)}",
     "links": lambda v: f"shares {v['keys']} {_noun(v)} with {_crowd(v)}",
+    "activity_alike": lambda v: f"it placed {_orders(v['orders'])}, as accounts that abuse refunds do",
+    "activity_unlike": lambda v: f"it placed {_orders(v['orders'])}; few accounts that abuse refunds place that many",
     "claim_excess": lambda v: (
         f"filed {_claims(v['claims'])} on {v['orders']} orders where its baskets predict {v['expected']:.1f}"
     ),
@@ -107,6 +119,10 @@ SAYS: Final[Mapping[str, Callable[[Values], str]]] = {
     "bursts_spread": lambda _: "its claims are spread over time as its orders are",
     "bursts_crowded": lambda _: (
         "its age and the crowding of its claims in time are those of accounts that abuse refunds"
+    ),
+    "repeated_stores": lambda v: (
+        f"its {_claims(v['claims'])} are at {_stores(v['stores'])} where as many of its own orders would be at "
+        f"{v['expected']:.1f}"
     ),
     "comeback_decided": lambda _: "the platform itself closed or limited it earlier",
     "comeback_linked": lambda _: (

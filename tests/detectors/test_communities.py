@@ -32,7 +32,7 @@ def claimants(names: list[str], **more: Any) -> dict[str, Any]:
 def test_two_accounts_alone_make_a_ring_where_they_act_together() -> None:
     told = {"crowd": 400, "accounts": claimants(["one", "two"], device="farm", payment="card")}
     _, web, beliefs, _, _ = weigh(snapshot(told), QUICK, Measures())
-    found = gather(web, beliefs.own, beliefs.risk, beliefs.guilt, QUICK)
+    found = gather(web, beliefs.conduct.own, beliefs.risk, beliefs.guilt, QUICK)
     assert (found.rings, found.pair.tolist(), found.size.tolist()) == (1, [True], [2])
     assert [len(row["members"]) for row in detect(snapshot(told), QUICK).rings.to_pylist()] == [2]
 
@@ -66,9 +66,9 @@ def test_a_picture_that_mostly_others_file_joins_nobody(monkeypatch: pytest.Monk
     seen = snapshot({"crowd": 400, "accounts": {**fussy, **others}})
     _, web, beliefs, _, _ = weigh(seen, QUICK, Measures())
     acting, guilty = np.array([float(one in fussy) for one in seen.buyers.ids]), np.ones(web.keys)
-    assert gather(web, beliefs.own, acting, guilty, QUICK).rings == 0
+    assert gather(web, beliefs.conduct.own, acting, guilty, QUICK).rings == 0
     monkeypatch.setattr(communities, "MOST", 0.0)
-    assert gather(web, beliefs.own, acting, guilty, QUICK).size.tolist() == [3]
+    assert gather(web, beliefs.conduct.own, acting, guilty, QUICK).size.tolist() == [3]
 
 
 def test_a_cut_leaves_those_together_who_claimed_together(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -78,6 +78,6 @@ def test_a_cut_leaves_those_together_who_claimed_together(monkeypatch: pytest.Mo
     _, web, beliefs, _, _ = weigh(snapshot({"crowd": 400, "accounts": gang}), QUICK, Measures())
     sides = np.arange(12) // 6
     monkeypatch.setattr(communities, "_leiden", lambda net, *_: [*sides, *([0] * (net.vcount() - 12))])
-    assert gather(web, beliefs.own, beliefs.risk, beliefs.guilt, QUICK).size.tolist() == [12]
+    assert gather(web, beliefs.conduct.own, beliefs.risk, beliefs.guilt, QUICK).size.tolist() == [12]
     monkeypatch.setattr(communities, "_whole", lambda _web, _rows, side: side)
-    assert gather(web, beliefs.own, beliefs.risk, beliefs.guilt, QUICK).size.tolist() == [6, 6]
+    assert gather(web, beliefs.conduct.own, beliefs.risk, beliefs.guilt, QUICK).size.tolist() == [6, 6]

@@ -55,8 +55,7 @@ def test_accounts_on_guilty_keys_hear_the_same_where_only_they_are_answered(weig
     def hear(*, only_guilty: bool) -> tuple[Floats, Floats]:
         return propagate(
             web,
-            beliefs.own,
-            beliefs.claimant,
+            beliefs.conduct,
             beliefs.abusers,
             beliefs.scarce,
             beliefs.learned,

@@ -19,6 +19,8 @@ NUMBERS: dict[str, Any] = {"accounts": 13, "claims": 17, "expected": 2.34, "keys
 SAMPLES: dict[str, dict[str, Any]] = {
     "link": NUMBERS,
     "links": NUMBERS,
+    "activity_alike": {"orders": 7},
+    "activity_unlike": {"orders": 2},
     "claim_excess": NUMBERS,
     "refund_only": NUMBERS | {"only": 11},
     "weights_even": {},
@@ -27,6 +29,7 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "complaints": {"pending": 2, "upheld": 3, "dismissed": 4},
     "bursts_spread": {},
     "bursts_crowded": {},
+    "repeated_stores": {"claims": 5, "stores": 2, "expected": 3.4},
     "comeback_decided": {},
     "comeback_linked": {},
     "parcel": {"claims": 5},

@@ -1,0 +1,70 @@
+"""Activity: how many orders an account placed, against how many those place that abuse refunds.
+
+The other detectors of conduct ask what an account did given its orders, and say nothing of how many it placed. Yet who
+abuses refunds in earnest has orders to claim on, while most accounts of a market ordered once or twice: a first order
+that goes wrong is a bad start and no habit. What each class of counts says is learned from the market at hand, around a
+zero default: where abusers throw accounts away after one order, one order speaks against an account.
+Source: bins as in `detectors.numerics.learned_bins`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+
+from detectors.contract import BUYERS, Context, Detector, Evidence, Family, evidence, nothing
+from detectors.numerics import learned_bins
+from graph.snapshot import Floats
+
+ORDERS: Final = np.array([2, 3, 4, 6, 9, 13, 19, 28, 41, 61])
+"""Edges of the classes of orders placed."""
+STRENGTH: Final = 30.0
+
+
+def run(ctx: Context) -> Evidence:
+    """One row each account that placed an order, on the account itself."""
+    orders = ctx.snapshot.orders
+    if not ctx.measures.knows("activity.orders", len(orders.ids) > 0):
+        return nothing(DETECTOR.name)
+    who = np.flatnonzero(np.bincount(orders.buyer, minlength=ctx.n)).astype(np.int32)
+    nats = ctx.once(weigh_activity)[who]
+    return evidence(DETECTOR.name, buyer=who, nats=nats, table=BUYERS, row=who)
+
+
+def weigh_activity(ctx: Context) -> Floats:
+    """(n,) log-likelihood ratio of the number of orders that each account placed; 0 for those without."""
+    made = np.bincount(ctx.snapshot.orders.buyer, minlength=ctx.n)
+    active = np.flatnonzero(made)
+    bins = np.searchsorted(ORDERS, made, side="right").astype(np.int32)
+
+    def law() -> Floats:
+        return learned_bins(
+            bins[active], np.zeros(len(ORDERS) + 1), ctx.suspicion[active], strength=STRENGTH, rising=False
+        )
+
+    nats = np.zeros(ctx.n)
+    if ctx.measures.knows("activity.orders", len(active) > 0):
+        nats[active] = ctx.measures.of("activity.orders", law)[bins[active]]
+    return nats
+
+
+def own_nats(accounts: Sequence[Evidence], n: int) -> Floats:
+    """(n,) nats of what each of `n` accounts did by itself: all evidence on `accounts` but on how many orders they
+    placed, which is no doing (see `fusion.Conduct`)."""
+    did = (item.account_nats(n) for item in accounts if item.detector != DETECTOR.name)
+    return np.asarray(sum(did, np.zeros(n)))
+
+
+DETECTOR = Detector(
+    name="activity",
+    title="orders placed",
+    source="Likelihood ratio of a count's class, learned from the market",
+    doc=(
+        "Compares how many orders an account placed with how many the market's probable abusers did. It says nothing "
+        "until they show that they differ in it."
+    ),
+    family=Family.ACCOUNT,
+    run=run,
+)

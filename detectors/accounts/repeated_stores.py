@@ -1,0 +1,82 @@
+"""Repeated stores: claims that keep to few stores beyond what the account's own orders explain.
+
+Whoever found a store that pays goes back to it. An account's claims are compared with as many drawn from its own orders
+in proportion to what these were expected to bring: how many of them would come back to a store that had been claimed
+at already, and how many did. A loyal customer's claims are at one store because the orders are. What the difference
+says is learned from the market, within classes of claims made, around a zero default, and may only rise.
+Source: expected number of empty boxes, Feller (1968), An Introduction to Probability Theory I, section IV.2; bins as in
+`detectors.numerics.learned_bins`.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from detectors.accounts.bursts import COUNTS, STRENGTH
+from detectors.contract import REFUNDS, Context, Detector, Evidence, Family, evidence, nothing
+from detectors.numerics import group, learned_bins, tally
+from graph.snapshot import Floats, Ints
+
+BEYOND: Final = np.array([-1.5, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0, 3.0])
+"""Edges of the bins of claims at a store claimed at before, less as many as expected."""
+
+
+def run(ctx: Context) -> Evidence:
+    """One row each account with several claims, at one at the store where it claims most."""
+    claims, n = ctx.claims, ctx.n
+    if not ctx.measures.knows("repeated_stores.beyond", len(claims.row) > 0):
+        return nothing(DETECTOR.name)
+    count = np.bincount(claims.buyer, minlength=n)
+    who = np.flatnonzero(count > 1).astype(np.int32)
+    bins = np.searchsorted(BEYOND, ctx.once(repeats_beyond)[who], side="right").astype(np.int32)
+    # many claims come back more easily than few: each class of counts has a law of its own
+    classes = np.searchsorted(COUNTS, count[who], side="right")
+    suspicion = ctx.suspicion[who]
+
+    def laws() -> Floats:
+        zeros = np.zeros(len(BEYOND) + 1)
+        rows = [np.flatnonzero(classes == number) for number in range(len(COUNTS) + 1)]
+        return np.stack([learned_bins(bins[r], zeros, suspicion[r], strength=STRENGTH, rising=True) for r in rows])
+
+    learned = ctx.measures.of("repeated_stores.beyond", laws)
+    return evidence(DETECTOR.name, buyer=who, nats=learned[classes, bins], table=REFUNDS, row=_where(ctx, who))
+
+
+def repeats_beyond(ctx: Context) -> Floats:
+    """(n,) claims at a store claimed at before, beyond as many as the account's own orders would bring."""
+    orders, claims, n = ctx.snapshot.orders, ctx.claims, ctx.n
+    count = np.bincount(claims.buyer, minlength=n)
+    theirs = group(orders.buyer, orders.store)
+    buyer = orders.buyer[theirs.first]
+    share = theirs.total(ctx.expectation.any) / np.maximum(tally(orders.buyer, ctx.expectation.any, n)[buyer], 1e-9)
+    stores = tally(buyer, 1.0 - (1.0 - np.minimum(share, 1.0)) ** count[buyer], n)
+    used = group(claims.buyer, claims.store)
+    beyond: Floats = stores - np.bincount(claims.buyer[used.first], minlength=n)
+    return beyond
+
+
+def _where(ctx: Context, who: Ints) -> Ints:
+    """(w,) row in `snapshot.refunds` of a claim at the store where each of `who` (w,) claims most."""
+    claims = ctx.claims
+    used = group(claims.buyer, claims.store)
+    # the store of most claims last, of these the one whose claims come first
+    rank = np.lexsort((-used.first, used.count, claims.buyer[used.first]))
+    rows = np.zeros(ctx.n, np.int64)
+    rows[claims.buyer[used.first[rank]]] = used.first[rank]
+    return claims.row[rows[who]]
+
+
+DETECTOR = Detector(
+    name="repeated_stores",
+    title="claims that keep to few stores",
+    source="Expected empty boxes: Feller 1968, IV.2; weight learned from the market",
+    doc=(
+        "Counts how often an account claims at a store where it had claimed before, beyond what as many claims drawn "
+        "from its own orders would bring. It says nothing until the market's probable abusers show that they differ in "
+        "it."
+    ),
+    family=Family.ACCOUNT,
+    run=run,
+)

@@ -58,6 +58,8 @@ FIELD_ROLES: dict[str, frozenset[Role]] = {
     "Query.proposedPolicies": _READS,
     "Query.checkPolicy": _READS,
     "Query.diffPolicies": _READS,
+    "Query.policyTrial": _READS,
+    "Query.shadowReport": _READS,
     "Query.returnRisk": _READS | _OWN,
     "Query.myStore": _OWN,
     "Query.myClaim": _OWN,
@@ -79,8 +81,15 @@ FIELD_ROLES: dict[str, frozenset[Role]] = {
     "Mutation.noteCase": _PEOPLE,
     "Mutation.decideCase": _PEOPLE,
     "Mutation.closeCase": _PEOPLE,
+    "Mutation.publishRun": _SENIOR,
+    "Mutation.rollbackRun": _SENIOR,
     "Mutation.publishPolicy": _SENIOR,
     "Mutation.rollbackPolicy": _SENIOR,
+    "Mutation.tryPolicy": _SENIOR,
+    "Mutation.simulatePolicy": _SENIOR,
+    "Mutation.backtestPolicy": _SENIOR,
+    "Mutation.shadowPolicy": _SENIOR,
+    "Mutation.stopShadow": _SENIOR,
     "Mutation.reservePurchase": _ORDERS,
     "Mutation.confirmPurchase": _ORDERS,
     "Mutation.releasePurchase": _ORDERS,
@@ -94,11 +103,13 @@ FIELD_ROLES: dict[str, frozenset[Role]] = {
 _STATED: tuple[tuple[frozenset[Role], str], ...] = (
     (
         _READS,
-        "Account AccountChange Act ActsChecked Appeal Case CaseCandidate CaseEvent CaseFact CaseNote ClaimAssessment "
-        "ClaimReplay Complaint ComplaintVerdict DecisionReplay Evidence ExcludedClaim Flip HealedAccount Hub "
-        "Identifier IdentifierUser Judgement Limits Member Membership Order OrderItem PastDecision Path PathStep "
-        "PolicyChange PolicyChecked PolicyDifference PolicyDocument PublishedPolicy Refund Remedy ReplayedTable Ring "
-        "RingChange RingId RingLineage RingMove RunDiff Store StoreRates StoresInAccord Weighed WeighedComplaint Words",
+        "Account AccountChange AccountMove Act ActsChecked Appeal Case CaseCandidate CaseEvent CaseFact CaseNote "
+        "ClaimAssessment ClaimReplay Complaint ComplaintVerdict DecisionReplay Evidence ExcludedClaim Flip "
+        "HealedAccount Hub Identifier IdentifierUser Judgement Limits Member Membership Order OrderGroup OrderItem "
+        "OrderTally PastDecision Path PathStep PolicyBacktest PolicyChange PolicyChecked PolicyCost PolicyDifference "
+        "PolicyDocument PolicyJudgement PolicySimulation PolicyTrial PolicyTried PublishedPolicy Refund Remedy "
+        "ReplayedTable Ring RingChange RingId RingLineage RingMove RiskShare RunDiff ShadowedRun ShadowPolicy "
+        "ShadowReport Store StoreRates StoresInAccord VerdictCount Weighed WeighedComplaint Words",
     ),
     (_SENIOR, "PolicyPublication"),
     (_PEOPLE, "Appeal.text"),

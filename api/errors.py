@@ -73,14 +73,17 @@ def formatted(error: GraphQLError) -> dict[str, Any]:
 
 def _classify(error: GraphQLError) -> tuple[ErrorCode, str]:
     cause = error.original_error
-    if isinstance(cause, RingfenceError):
-        for kind, code in _KNOWN:
-            if isinstance(cause, kind):
-                # A store's address or a file's path helps an operator, not a client.
-                return code, "; ".join(part for part in (cause.what, cause.do) if part)
+    if isinstance(cause, RingfenceError) and any(isinstance(cause, kind) for kind, _ in _KNOWN):
+        return told_of(cause)
     if cause is None or isinstance(cause, GraphQLError):
         return ErrorCode.BAD_QUERY, error.message
     return ErrorCode.INTERNAL, internal(cause, path=error.path)
+
+
+def told_of(cause: RingfenceError) -> tuple[ErrorCode, str]:
+    """Code and sentence of an error for a client; a store's address or a file's path helps operators, not clients."""
+    code = next((code for kind, code in _KNOWN if isinstance(cause, kind)), ErrorCode.INTERNAL)
+    return code, "; ".join(part for part in (cause.what, cause.do) if part)
 
 
 def internal(cause: BaseException, *, path: Sequence[str | int] | None = None) -> str:

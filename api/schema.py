@@ -23,6 +23,8 @@ from api.domains.my_store import MyStoreQuery
 from api.domains.order import OrderQuery
 from api.domains.path import PathQuery
 from api.domains.policy_book import PolicyMutation, PolicyQuery
+from api.domains.policy_shadow import PolicyShadowMutation, PolicyShadowQuery
+from api.domains.policy_trial import PolicyTrialMutation, PolicyTrialQuery
 from api.domains.purchase_limit import PurchaseLimitQuery
 from api.domains.refund import RefundQuery
 from api.domains.remedy import RemedyQuery
@@ -31,6 +33,7 @@ from api.domains.reservation import ReservationMutation
 from api.domains.return_risk import ReturnRiskQuery
 from api.domains.ring import RingQuery
 from api.domains.run import RunMutation, RunQuery
+from api.domains.run_book import RunBookMutation
 from api.domains.store import StoreQuery
 from api.errors import ErrorCode
 from api.scalars import scalar_map
@@ -56,13 +59,25 @@ class Query(
     RemedyQuery,
     ReturnRiskQuery,
     PolicyQuery,
+    PolicyTrialQuery,
+    PolicyShadowQuery,
     ReplayQuery,
 ):
     """All root fields that read."""
 
 
 @strawberry.type(description="What can be done.")
-class Mutation(RunMutation, ReservationMutation, ComplaintMutation, JudgementMutation, CaseMutation, PolicyMutation):
+class Mutation(
+    RunMutation,
+    RunBookMutation,
+    ReservationMutation,
+    ComplaintMutation,
+    JudgementMutation,
+    CaseMutation,
+    PolicyMutation,
+    PolicyTrialMutation,
+    PolicyShadowMutation,
+):
     """All root fields that act."""
 
 

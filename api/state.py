@@ -18,6 +18,7 @@ from api.audit import AuditLog
 from api.metrics import Metrics, Seen
 from api.settings import ApiSettings
 from api.tokens import Revocations
+from api.trials import Trials
 from api.view import View
 from graph.errors import RingfenceError, Tampered
 from graph.store import Head, Store
@@ -80,7 +81,8 @@ class State:
         self._reachable = self.ready = False
         self.metrics = Metrics(self.seen)
         self._book = WHOLE
-        self.replaying = threading.Lock()  # a replay detects anew: a second one would take what answers need
+        self.working = threading.Lock()  # held by a replay or a trial: a second one would take what answers need
+        self.trials = Trials(self.working, clock)
         self._stop = threading.Event()
         self._threads: list[threading.Thread] = []
 

@@ -30,12 +30,14 @@ from cli.settings import AUDIT_KEY, KEY, LOG, NAMESPACE, POLICY, STORE, TOKEN_KE
 from graph.errors import BadInput, RingfenceError
 from graph.open import open_store
 from graph.store import Store
+from integrity.acts import Actor
 from integrity.columns import rows_of, texts
 from integrity.explain import explain_account, explain_ring
 from integrity.explain_text import account_text, ring_text
 from integrity.instants import to_iso
 from integrity.policy import default_policy
-from integrity.publication import find_run, publish
+from integrity.publication import find_run
+from integrity.run_book import Chosen, publish
 from integrity.runs import run_detection
 from loaders.keying import Keyer
 from loaders.load import load_folder
@@ -154,7 +156,8 @@ def _load_and_detect(store: Store, key: Keyer, market: Path) -> None:
     )
     if outcome.state == "held":
         typer.echo(f"held, since it {outcome.run.held_reason}; published by hand, as `ringfence publish` does")
-        publish(store, outcome.run.run_id, now=now_us(), holder=holder("ringfence demo"))
+        chosen = Chosen(Actor("ringfence demo", "operator"), now_us(), "the demonstration shows what was held")
+        publish(store, outcome.run.run_id, chosen, holder=holder("ringfence demo"))
 
 
 def _worth_a_look(store: Store, planted: list[set[str]]) -> tuple[str | None, str]:

@@ -18,8 +18,6 @@ from cli.common import (
     answer,
     holder,
     now_us,
-    opened,
-    ruling_policy,
     table,
 )
 from graph.errors import BadInput
@@ -110,6 +108,8 @@ def withdraw_judgement(
 
 @judge.command("anew")
 def decide_all_anew(
+    by: By = "",
+    senior: Senior = False,
     policy: PolicyFile = None,
     store: StoreUrl = "",
     namespace: Namespace = "",
@@ -118,10 +118,12 @@ def decide_all_anew(
 ) -> None:
     """Decide everything anew over the published run's data, with the judgements that stand, and publish that."""
     from integrity.anew import decide_anew
+    from integrity.run_book import ANEW, noted
 
-    with opened(store, namespace) as at:
-        rules = ruling_policy(policy, at)
-        run = decide_anew(at, policy=rules, now=now_us, holder=holder("ringfence judge anew"), wait=wait)
+    with acting(store, namespace, policy) as affairs:
+        at, name = affairs.book.store, holder("ringfence judge anew")
+        run = decide_anew(at, policy=affairs.policy(), now=now_us, holder=name, wait=wait)
+        noted(affairs.book, ANEW, run, person(by, senior), now_us())
     answer({"run_id": run}, as_json, lambda: typer.echo(f"{run} is published"))
 
 

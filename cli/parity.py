@@ -23,6 +23,7 @@ def _by(*commands: str, note: str = "") -> Same:
     return Same(commands, note)
 
 
+_WAITS = "the command waits for its answer; the API gives an id to ask with"
 _OWN = "the platform's side; in the store's own words by `query --role store --store-id STORE`"
 
 FIELDS: Mapping[str, Same] = {
@@ -50,6 +51,7 @@ FIELDS: Mapping[str, Same] = {
     "Query.path": _by("look path"),
     "Query.policies": _by("policy list"),
     "Query.policy": _by("policy show --version"),
+    "Query.policyTrial": _by("policy try", "policy simulate", "policy backtest", note=_WAITS),
     "Query.proposedPolicies": _by("policy list --waiting"),
     "Query.purchaseLimit": _by("purchase-limit"),
     "Query.purchaseLimits": _by("purchase-limit", note="one buyer a command; many at once by `query`"),
@@ -62,9 +64,11 @@ FIELDS: Mapping[str, Same] = {
     "Query.run": _by("runs", "status"),
     "Query.runDiff": _by("diff"),
     "Query.runs": _by("runs"),
+    "Query.shadowReport": _by("policy shadow --report --digest"),
     "Query.store": _by("look store", "rates", "look rings --store-id"),
     "Query.storesInAccord": _by("complaint accords"),
     "Mutation.assignCase": _by("case assign"),
+    "Mutation.backtestPolicy": _by("policy backtest --runs", note=_WAITS),
     "Mutation.closeAppeal": _by("appeal reject --withdrawn"),
     "Mutation.closeCase": _by("case close"),
     "Mutation.confirmPurchase": _by("confirm"),
@@ -78,11 +82,17 @@ FIELDS: Mapping[str, Same] = {
     "Mutation.openAppeal": _by("appeal open"),
     "Mutation.openCase": _by("case open"),
     "Mutation.publishPolicy": _by("policy publish --reason --force"),
+    "Mutation.publishRun": _by("publish --reason"),
     "Mutation.releasePurchase": _by("release"),
     "Mutation.reservePurchase": _by("reserve"),
     "Mutation.rollbackPolicy": _by("policy rollback --reason --force"),
+    "Mutation.rollbackRun": _by("rollback --reason"),
     "Mutation.secondJudgement": _by("judge second"),
+    "Mutation.shadowPolicy": _by("policy shadow"),
+    "Mutation.simulatePolicy": _by("policy simulate --run --since --until", note=_WAITS),
     "Mutation.startRun": _by("detect --as-of"),
+    "Mutation.stopShadow": _by("policy shadow --stop"),
+    "Mutation.tryPolicy": _by("policy try --run", note=_WAITS),
     "Mutation.upholdAppeal": _by("appeal uphold --wrong"),
     "Mutation.withdrawJudgement": _by("judge withdraw"),
 }
@@ -97,14 +107,8 @@ ALONE: Mapping[str, str] = {
     "quarantine retry": _FILES,
     "forget": _OPERATOR,
     "prune": _OPERATOR,
-    "publish": _OPERATOR,
-    "rollback": _OPERATOR,
     "case export": f"{_FILES}: a bundle for a court",
     "doctor": _OPERATOR,
-    "policy simulate": "takes minutes over a large market",
-    "policy backtest": "takes minutes over a large market",
-    "policy try": "takes minutes over a large market",
-    "policy shadow": _OPERATOR,
     "query": "is the API itself",
     "serve": "is the API itself",
     "token": _OPERATOR,

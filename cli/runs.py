@@ -29,9 +29,11 @@ from cli.common import (
     waiting,
 )
 from cli.duration import seconds
+from cli.settings import AUDIT_KEY
 from graph.errors import BadInput, RunHeld
 from graph.store import RunRecord, Store
-from integrity import publication
+from integrity import publication, run_book
+from integrity.acts import Actor
 from integrity.diff import RISK_STEP, RunDiff, diff_runs
 from integrity.instants import from_iso, to_iso
 from integrity.policy import Policy
@@ -39,6 +41,9 @@ from integrity.runs import RunOutcome, run_detection
 
 if TYPE_CHECKING:
     from integrity.schedule import Inbox, WallClock
+
+By = Annotated[str, typer.Option("--by", help="Who chooses the run; stands in the book of acts.")]
+Reason = Annotated[str, typer.Option("--reason", help="Why; stands in the book of acts.")]
 
 
 def detect(
@@ -129,6 +134,8 @@ def detect(
 
 def publish(
     run: Annotated[str, typer.Argument(metavar="RUN", help="Id of a whole run, held ones included.")],
+    reason: Reason = "",
+    by: By = "command line",
     store: StoreUrl = "",
     namespace: Namespace = "",
     wait: Wait = 0.0,
@@ -136,7 +143,7 @@ def publish(
 ) -> None:
     """Make a run the one that readers see."""
     with opened(store, namespace) as at:
-        record = publication.publish(at, run, now=now_us(), holder=holder("ringfence publish"), wait=wait)
+        record = run_book.publish(at, run, _chosen(by, reason), holder=holder("ringfence publish"), wait=wait)
     answer(_record(record, record.run_id), as_json, lambda: typer.echo(f"{record.run_id} is published"))
 
 
@@ -144,6 +151,8 @@ def rollback(
     run: Annotated[
         str | None, typer.Argument(metavar="RUN", help="Published run to go back to; default: the one before.")
     ] = None,
+    reason: Reason = "",
+    by: By = "command line",
     store: StoreUrl = "",
     namespace: Namespace = "",
     wait: Wait = 0.0,
@@ -153,7 +162,7 @@ def rollback(
 
     The policy in force stays what it is: `ringfence policy rollback` goes back to an earlier one."""
     with opened(store, namespace) as at:
-        record = publication.rollback(at, to=run, now=now_us(), holder=holder("ringfence rollback"), wait=wait)
+        record = run_book.rollback(at, _chosen(by, reason), to=run, holder=holder("ringfence rollback"), wait=wait)
     answer(_record(record, record.run_id), as_json, lambda: typer.echo(f"{record.run_id} is published again"))
 
 
@@ -197,6 +206,10 @@ def diff(
     with opened(store, namespace, readonly=True) as at:
         found = diff_runs(at, before, after, risk_step=risk_step)
     answer(found.to_json(), as_json, lambda: _print_diff(found))
+
+
+def _chosen(by: str, reason: str) -> run_book.Chosen:
+    return run_book.Chosen(Actor(by, "operator"), now_us(), reason, os.environ.get(AUDIT_KEY, ""))
 
 
 def _inbox(folder: Path, namespace: str, mapping: Path | None) -> Inbox:

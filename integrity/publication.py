@@ -1,15 +1,11 @@
-"""Which run readers see: publish, roll back, and let go of old runs without losing what a kept one rests on.
-
-Each is one switch in the store under the `run` lease; earlier runs stay readable until retention drops them.
-"""
+"""The runs that are kept: finding one, and letting go of old ones without losing what a kept one rests on."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Mapping
 
-from graph.errors import BadInput, NotFound
-from graph.leases import held
+from graph.errors import NotFound
 from graph.store import Lease, RunRecord, Store
 from integrity.instants import to_iso
 from integrity.policy import Policy
@@ -33,39 +29,6 @@ def find_run(store: Store, run_id: str | None) -> RunRecord:
     raise NotFound(what, where=store.url, do="`ringfence runs` lists them")
 
 
-def publish(store: Store, run_id: str, *, now: int, holder: str, wait: float = 0.0) -> RunRecord:
-    """Make a whole run, held ones included, the one that readers see. Raises `NotFound`, `LeaseHeld`."""
-    with held(store, RUN_LEASE, holder, wait=wait) as lease:
-        run = find_run(store, run_id)
-        store.publish(lease, run.run_id, at=now)
-    return find_run(store, run.run_id)
-
-
-def rollback(store: Store, *, now: int, holder: str, to: str | None = None, wait: float = 0.0) -> RunRecord:
-    """Make the run `to`, published before, the one that readers see; for None the published run that was started before
-    the current one.
-
-    Again and again it goes back further. Raises `NotFound` without such a run, `BadInput` without an earlier one, or
-    where `to` was never published."""
-    with held(store, RUN_LEASE, holder, wait=wait) as lease:
-        current = find_run(store, None)
-        if to is not None:
-            target = find_run(store, to)
-            if target.state != "published":
-                raise BadInput(
-                    f"{to} was never published", where=store.url, do=f"look at it first, then: ringfence publish {to}"
-                )
-            store.publish(lease, to, at=now)
-            return find_run(store, to)
-        earlier = [run for run in _published(store) if _age(run) < _age(current)]
-        if not earlier:
-            raise BadInput(
-                f"no published run before {current.run_id}", where=store.url, do="`ringfence runs` lists what there is"
-            )
-        store.publish(lease, earlier[-1].run_id, at=now)
-    return find_run(store, earlier[-1].run_id)
-
-
 def drop_old_runs(
     store: Store, lease: Lease, policy: Policy, *, now: int, cited: Collection[str] = frozenset()
 ) -> list[str]:
@@ -74,14 +37,14 @@ def drop_old_runs(
     The run that readers see is always kept, and so are those in `cited`; and whatever replaying a run that is kept
     reads. What is dropped is noted in the journal `DROPPED` first, so that nobody has to guess what became of it.
     Returns the ids dropped."""
-    latest = _published(store)[-policy.publication.keep_published_runs :]
+    latest = published_runs(store)[-policy.publication.keep_published_runs :]
     if not latest:
         return []
     runs = {run.run_id: run for run in store.runs()}
-    oldest, current = _age(latest[0]), store.head().run
-    kept = {name for name, run in runs.items() if _age(run) >= oldest or name == current or name in cited}
+    oldest, current = age(latest[0]), store.head().run
+    kept = {name for name, run in runs.items() if age(run) >= oldest or name == current or name in cited}
     kept |= {needed for name in sorted(kept) for needed in replay_needs(runs[name], runs)}
-    old = sorted(runs.keys() - kept, key=lambda name: _age(runs[name]))
+    old = sorted(runs.keys() - kept, key=lambda name: age(runs[name]))
     if old:
         body = {name: json.dumps({"as_of": runs[name].as_of, "policy": runs[name].policy}) for name in old}
         store.note(DROPPED, [{"at": now, "id": name, "body": body[name]} for name in old])
@@ -126,9 +89,11 @@ def latest_of(runs: Iterable[RunRecord]) -> RunRecord | None:
     return max(runs, key=lambda run: (run.finished_at or 0, run.run_id), default=None)
 
 
-def _published(store: Store) -> list[RunRecord]:
-    return sorted((run for run in store.runs() if run.state == "published"), key=_age)
+def published_runs(store: Store) -> list[RunRecord]:
+    """Runs that readers see or saw, in the order in which they were started."""
+    return sorted((run for run in store.runs() if run.state == "published"), key=age)
 
 
-def _age(run: RunRecord) -> tuple[int, str]:
+def age(run: RunRecord) -> tuple[int, str]:
+    """What runs are put in order by: when they were started."""
     return run.started_at, run.run_id

@@ -19,6 +19,7 @@ from integrity.anew import decide_anew
 from integrity.appeals import Appeal as Appealed
 from integrity.judgements import About, Said, Target, listed
 from integrity.judgements import Judgement as Judged
+from integrity.run_book import ANEW, noted
 
 
 @strawberry.enum(description="What a judgement is about.")
@@ -310,7 +311,9 @@ class JudgementMutation:
     @mutation("Decide everything anew over the published run's data, with the judgements that stand; returns the run.")
     def decide_anew(self, info: Info) -> strawberry.ID:
         """The id of the run that readers see now."""
-        return strawberry.ID(_anew(info.context))
+        context, run_id = info.context, _anew(info.context)
+        noted(context.state.affairs.book, ANEW, run_id, context.actor, context.state.clock())
+        return strawberry.ID(run_id)
 
     @mutation("Open an appeal on a buyer's behalf.")
     def open_appeal(

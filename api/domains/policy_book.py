@@ -18,7 +18,7 @@ from graph.errors import BadInput
 from integrity import policy_book as book
 from integrity.policy import Policy, default_policy, default_text, parse_policy
 from integrity.policy_check import doubts
-from integrity.policy_diff import diff_policies
+from integrity.policy_diff import PolicyDiff, diff_policies
 
 PolicyText = Annotated[str, strawberry.argument(description="The policy as a TOML document.")]
 Why = Annotated[str, strawberry.argument(description="Why; stands in the book of acts.")]
@@ -133,7 +133,27 @@ def _document(policy: Policy, text: str) -> PolicyDocument:
     return PolicyDocument(version=policy.version, digest=policy.digest, document=policy.canonical, text=text or None)
 
 
-def _parsed(text: str, where: str) -> Policy:
+def difference_of(found: PolicyDiff) -> PolicyDifference:
+    """In what two policies differ."""
+    return PolicyDifference(
+        before=found.before,
+        after=found.after,
+        new_detection=found.new_detection,
+        changes=[
+            PolicyChange(
+                field=one.field,
+                before=one.before,
+                after=one.after,
+                words=one.words,
+                effect=PolicyEffect(one.effect) if one.effect else None,
+            )
+            for one in found.changes
+        ],
+    )
+
+
+def parsed(text: str, where: str) -> Policy:
+    """A policy of its text; `ApiError` BAD_INPUT names the field that doesn't hold."""
     try:
         return parse_policy(text, where=where)
     except BadInput as problem:  # its place is a field of the document, which the client needs to be told
@@ -205,7 +225,7 @@ class PolicyQuery:
     @resolver("Whether a policy holds; an error names the field that doesn't.")
     def check_policy(self, text: PolicyText) -> PolicyChecked:
         """The check."""
-        policy = _parsed(text, "policy")
+        policy = parsed(text, "policy")
         return PolicyChecked(version=policy.version, digest=policy.digest, doubts=doubts(policy))
 
     @resolver("In what a policy differs from another, in words.")
@@ -218,23 +238,8 @@ class PolicyQuery:
         ] = None,
     ) -> PolicyDifference:
         """A difference of policies."""
-        earlier = info.context.policy if before is None else _parsed(before, "before")
-        found = diff_policies(earlier, _parsed(after, "after"))
-        return PolicyDifference(
-            before=found.before,
-            after=found.after,
-            new_detection=found.new_detection,
-            changes=[
-                PolicyChange(
-                    field=one.field,
-                    before=one.before,
-                    after=one.after,
-                    words=one.words,
-                    effect=PolicyEffect(one.effect) if one.effect else None,
-                )
-                for one in found.changes
-            ],
-        )
+        earlier = info.context.policy if before is None else parsed(before, "before")
+        return difference_of(diff_policies(earlier, parsed(after, "after")))
 
 
 @strawberry.type
@@ -250,7 +255,7 @@ class PolicyMutation:
         context = info.context
         done = book.publish_policy(
             _book(context),
-            _parsed(text, "policy"),
+            parsed(text, "policy"),
             by=context.actor,
             now=context.state.clock,
             holder=f"policy published by {context.token.subject}",

@@ -74,9 +74,9 @@ class ReplayQuery:
 
 
 def _alone(state: State, run_id: str | None, account_id: str | None) -> Replayed:
-    if not state.replaying.acquire(blocking=False):
-        raise ApiError(ErrorCode.STORE_UNAVAILABLE, "another replay is under way; ask again when it has ended")
+    if not state.working.acquire(blocking=False):
+        raise ApiError(ErrorCode.STORE_UNAVAILABLE, "another replay or trial is under way; ask again when it has ended")
     try:
         return replay(state.store, run_id, buyer_id=account_id)
     finally:
-        state.replaying.release()
+        state.working.release()

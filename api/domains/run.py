@@ -24,7 +24,9 @@ from integrity.diff import RingChange as ChangedRing
 from integrity.diff import RingMove as MovedRing
 from integrity.diff import RunDiff as Difference
 from integrity.diff import diff_runs
+from integrity.instants import to_iso
 from integrity.publication import RUN_LEASE, lacking
+from integrity.run_book import STARTED, noted
 
 
 @strawberry.enum(description="What became of a run.")
@@ -365,7 +367,11 @@ class RunMutation:
             store.release(store.acquire(RUN_LEASE, f"startRun of {info.context.token.subject}"))
         except LeaseHeld as held:
             return RunAlreadyRunning(message=f"a detection run is under way already: {held.what}")
+        book = info.context.state.affairs.book
+        book.refresh()  # nobody acts where it was tampered with
         reference = start(as_of=as_of)
         if reference is None:
             return RunAlreadyRunning(message="a detection run is under way already; ask again when it has ended")
+        body = {"as_of": None if as_of is None else to_iso(as_of)}
+        noted(book, STARTED, reference, info.context.actor, info.context.state.clock(), body)
         return RunStarted(reference=reference)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -75,9 +76,9 @@ def store(tmp_path: Path) -> Iterator[Store]:
     opened.close()
 
 
-@pytest.fixture
-def serve(store: Store) -> Iterator[Serve]:
-    """Starts the API over `store`, with settings changed as asked."""
+@contextmanager
+def serving(store: Store) -> Iterator[Serve]:
+    """Starts the API over `store`, with settings changed as asked, as often as asked; all of it ends with the block."""
     clients: list[TestClient] = []
 
     def start(**options: Any) -> Asked:
@@ -106,9 +107,18 @@ def serve(store: Store) -> Iterator[Serve]:
         clients.append(client)
         return Asked(client, clock, started)
 
-    yield start
-    for client in clients:
-        client.__exit__(None, None, None)
+    try:
+        yield start
+    finally:
+        for client in clients:
+            client.__exit__(None, None, None)
+
+
+@pytest.fixture
+def serve(store: Store) -> Iterator[Serve]:
+    """Starts the API over `store`, with settings changed as asked."""
+    with serving(store) as start:
+        yield start
 
 
 @pytest.fixture

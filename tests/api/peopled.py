@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import re
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
@@ -13,10 +14,12 @@ from typing import Any
 
 from api.tokens import make_token
 from graph.store import Store
+from integrity.acts import Actor
 from integrity.instants import DAY, from_iso
 from integrity.policy import Policy, default_text
 from integrity.policy_stages import ENTITLEMENTS, Band, Stages
 from integrity.runs import run_detection
+from integrity.shadow import start_shadow
 from loaders.keying import Keyer
 from loaders.load import load_folder
 from simulator.market import simulate
@@ -54,6 +57,16 @@ def staged() -> Policy:
     return chosen.model_copy(update={"stages": Stages(bands=bands)})
 
 
+def shadowed(name: str) -> Policy:
+    """A policy that limits nobody (`mild`), or whoever is suspected at all (`tough`)."""
+    risk, policy = (0.999 if name == "mild" else 0.2), staged()
+    rules = policy.statuses.model_copy(
+        update={"store_limited_risk": risk, "platform_limited_risk": risk, "watch_risk": min(risk, 0.2)}
+        | {"immediate_store_risk": risk, "immediate_platform_risk": risk}
+    )
+    return policy.model_copy(update={"version": name, "statuses": rules})
+
+
 def fill(store: Store, home: Path) -> None:
     """Load a market of 600 buyers and detect several times; the last run is held, the first dropped."""
     simulate(home / "export", buyers=600, seed=23, abuse="high")
@@ -72,9 +85,13 @@ def fill(store: Store, home: Path) -> None:
         runs.append(made.run.run_id)
 
     run(policy, days=60)
+    run(policy, days=30)
     run(policy)
     run(policy, found=_in_two(store.run_rows(runs[-1], "run_rings").to_pylist()))
+    mild, tough = (shadowed(name) for name in ("mild", "tough"))
+    start_shadow(store, mild, by=Actor("ada", "senior_investigator"), now=LATER)
     run(policy)
+    start_shadow(store, tough, by=Actor("ada", "senior_investigator"), now=LATER)
     run(strict)
     lease = store.acquire("run", "test")
     store.drop_runs(lease, runs[:1])
@@ -140,6 +157,8 @@ def people(api: Asked, home: Path) -> Peopled:
         "policy": [f'(version: "{version}")' for version in ("first", "second")],
         "checkPolicy": [f"(text: {json.dumps(odd)})"],
         "diffPolicies": [f"(after: {json.dumps(odd)})"],
+        "policyTrial": [f'(id: "{one}")' for one in _trials(known, odd)],
+        "shadowReport": [f'(digest: "{shadowed(name).digest}")' for name in ("mild", "tough")],
         "publishPolicy": [f'(text: {json.dumps(last)}, reason: "seen", force: true)'],
         "returnRisk": [f'(orderIds: ["{orders[0]}"])'],
         "reservePurchase": [
@@ -208,6 +227,28 @@ def _policies(known: Peopled) -> str:
         assert done["waits"] == (version == "third")
         assert done["policy"]["broke"]
     return _policy_text("third")
+
+
+def _trials(known: Peopled, text: str) -> list[str]:
+    """A policy tried in each way, and once in vain: the trials' ids, when they have ended."""
+    runs = known.data("{ runs { edges { node { id asOf } } } }")["runs"]["edges"]
+    first = min((edge["node"] for edge in runs), key=lambda run: str(run["asOf"]))["id"]
+    ids = []
+    for name, more in (
+        ("tryPolicy", ""),
+        ("simulatePolicy", f', runId: "{first}"'),
+        ("backtestPolicy", ""),
+        ("tryPolicy", ', runId: "none"'),
+    ):
+        begun = known.data(
+            f"mutation ($t: String!) {{ {name}(text: $t{more}) {{ id }} }}", "senior_investigator", t=text
+        )
+        ids.append(begun[name]["id"])
+        while known.data("query ($i: ID!) { policyTrial(id: $i) { finishedAt } }", i=ids[-1])["policyTrial"] == {
+            "finishedAt": None
+        }:
+            time.sleep(0.05)
+    return ids
 
 
 def _case(known: Peopled, ring: str) -> str:

@@ -3,6 +3,7 @@ cannot be is refused by command, each with its reason."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,11 +19,12 @@ from api.settings import ApiSettings
 from api.tokens import make_token
 from cli.asking import snake
 from graph.open import open_store
-from integrity.instants import DAY, to_iso
+from integrity.instants import DAY, from_iso, to_iso
 from integrity.policy import default_policy, default_text
 from simulator.market import simulate
 from tests.cli.people_story import AUDIT_KEY, SignedDesk, story
 from tests.cli.same_questions import AT, questions
+from tests.cli.same_trials import REPORT, TRIAL, of_command, of_graphql, report_of_command, report_of_graphql
 from tests.faults.support import TOKEN_KEY, Desk
 
 HOUR = DAY // 24
@@ -241,6 +243,43 @@ def test_people_act_the_same_by_command_and_over_graphql(market: Desk, tmp_path:
         for words, query, of_command, of_graphql in questions(one, about.limited, about.claims[0], about.sold_by):
             told, data = one.done(*words, "--json").json, ask(query)
             assert of_command(told) == of_graphql(data), words
+
+
+def test_policies_are_tried_and_shadowed_and_runs_chosen_the_same_by_command_and_over_graphql(
+    market: Desk, tmp_path: Path
+) -> None:
+    desk = market.copy(tmp_path / "one")
+    file, text = desk.folder / "milder.toml", (market.folder / "ours.toml").read_text()
+    text = text.replace('version = "ours"', 'version = "milder"').replace("platform_risk = 0.9", "platform_risk = 0.99")
+    file.write_text(text)
+    until = to_iso(from_iso(desk.done("runs", "--json").json[-1]["as_of"], where="runs") - 30 * DAY)
+    early = desk.done("detect", "--as-of", until, "--json").json["run"]["run_id"]
+    desk.done("policy", "shadow", file, "--by", "ada")
+    late = desk.done("detect", "--json").json["run"]["run_id"]
+    with served(desk) as ask:
+        for name, words, run in (
+            ("tryPolicy", ("try", file), ""),
+            ("simulatePolicy", ("simulate", file, "--run", early), f', runId: "{early}"'),
+            ("backtestPolicy", ("backtest", file), ""),
+        ):
+            told = desk.done("policy", *words, "--json").json
+            begin = f"mutation($text: String!) {{ {name}(text: $text{run}) {{ id }} }}"
+            id_ = next(iter(ask(begin, role="senior_investigator", text=text).values()))["id"]
+            while (found := ask(TRIAL, id=id_)["policy_trial"])["state"] == "RUNNING":
+                time.sleep(0.05)
+            assert of_graphql(found) == of_command(name, told), name
+        told = desk.done("policy", "shadow", "--report", "--json").json
+        assert [run["run_id"] for run in told["runs"]] == [late]
+        assert report_of_graphql(ask(REPORT)["shadow_report"]) == report_of_command(told)
+        back = 'mutation($id: ID!) { rollbackRun(id: $id, reason: "so") { id } }'
+        ask(back, id=early, role="senior_investigator")
+    desk.done("rollback", late, "--reason", "so", "--by", "ada")
+    acts = [act for act in desk.done("audit", "show", "--json").json if act["kind"].startswith("run.")]
+    assert [(act["kind"], act["subject"], act["by"], act["body"]["before"], act["body"]["reason"]) for act in acts] == [
+        ("run.rolled_back", early, "ada", late, "so"),
+        ("run.rolled_back", late, "ada", early, "so"),
+    ]
+    assert next(one["run_id"] for one in desk.done("runs", "--json").json if one["current"]) == late
 
 
 def test_people_act_by_command_and_what_cannot_be_is_refused_with_its_reason(tmp_path: Path) -> None:

@@ -12,8 +12,10 @@ from detectors.frozen import Frozen
 from graph.columns import arrow_schema, stored_schema
 from graph.schema import BY_NAME
 from graph.store import Store
+from integrity.acts import Actor
 from integrity.instants import DAY, from_iso
 from integrity.policy import Policy, parse_policy
+from integrity.run_book import Chosen
 
 NOW = from_iso("2024-12-31T12:00:00Z", where="test")
 DEVICE, DOOR = b"d" * 16, b"o" * 16
@@ -55,6 +57,11 @@ def policy(text: str = POLICY_TEXT, **changed: Mapping[str, Any]) -> Policy:
     return made.model_copy(
         update={name: getattr(made, name).model_copy(update=dict(section)) for name, section in changed.items()}
     )
+
+
+def a_person(now: int) -> Chosen:
+    """Somebody who chooses which run readers see."""
+    return Chosen(Actor("a person", "senior_investigator"), now, "seen")
 
 
 @dataclass(frozen=True)

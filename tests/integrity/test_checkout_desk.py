@@ -13,9 +13,20 @@ from graph.store import Store
 from integrity.checkout import PurchaseRequest, Reason, Verdict
 from integrity.checkout_desk import CheckoutDesk
 from integrity.instants import DAY
-from integrity.publication import rollback
+from integrity.run_book import rollback
 from integrity.runs import run_detection
-from tests.integrity.hand import DEVICE, NOW, Account, findings, load, market_findings, order, policy, run_table
+from tests.integrity.hand import (
+    DEVICE,
+    NOW,
+    Account,
+    a_person,
+    findings,
+    load,
+    market_findings,
+    order,
+    policy,
+    run_table,
+)
 
 PHONE = b"p" * 16
 
@@ -116,7 +127,7 @@ def test_a_rollback_is_noticed_in_the_background_within_a_second(market: Store, 
     desk.start(every=0.05)
     try:
         assert desk.answer(ask("actor"), now=NOW).verdict is Verdict.DENY
-        rollback(market, now=NOW, holder="test")
+        rollback(market, a_person(NOW), holder="test")
         deadline = time.monotonic() + 1
         while desk.head.run != first and time.monotonic() < deadline:
             time.sleep(0.01)

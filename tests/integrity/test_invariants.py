@@ -12,9 +12,9 @@ from graph.store import Store
 from integrity.decide import decide
 from integrity.instants import DAY
 from integrity.invariants import RunFacts, broken, facts_in, facts_of
-from integrity.publication import publish
+from integrity.run_book import publish
 from integrity.runs import RunOutcome, run_detection
-from tests.integrity.hand import NOW, Account, Ring, findings, load, market_findings, order, policy, refund
+from tests.integrity.hand import NOW, Account, Ring, a_person, findings, load, market_findings, order, policy, refund
 
 SEEN = RunFacts(NOW, 10_000, 800, 4_000, 60, 30, 200, 0.62, 0.60)
 
@@ -125,7 +125,7 @@ def test_a_run_that_breaks_one_is_held_and_the_old_one_stays(store: Store) -> No
         "would limit 31 accounts (31.00%) where 10 (10.00%) are limited now, the policy allows a factor of 3"
     )
     assert store.head().run == first.run.run_id
-    publish(store, more.run.run_id, now=NOW + 2, holder="a person")
+    publish(store, more.run.run_id, a_person(NOW + 2), holder="a person")
     assert run(store, 40, NOW + 3).state == "published", "what a person published is the new measure"
     none = run(store, 0, NOW + 4)
     assert none.state == "held"

@@ -9,12 +9,24 @@ import pytest
 
 from graph.errors import BadInput, LeaseHeld, NotFound
 from graph.store import Store
+from integrity.acts import Book
 from integrity.policy import Policy
 from integrity.policy_journal import policy_of
-from integrity.publication import find_run, last_good_run, publish, rollback
+from integrity.publication import find_run, last_good_run
+from integrity.run_book import publish, rollback
 from integrity.runs import RunOutcome, run_detection, run_id_of
 from integrity.trial import try_policy
-from tests.integrity.hand import NOW, Account, findings, load, load_market, market_findings, order, policy
+from tests.integrity.hand import (
+    NOW,
+    Account,
+    a_person,
+    findings,
+    load,
+    load_market,
+    market_findings,
+    order,
+    policy,
+)
 
 STRICT = policy(publication={"max_limited_share": 0.25})
 
@@ -55,9 +67,16 @@ def test_a_run_that_limits_more_than_the_policys_share_is_held_and_says_why(mark
 
 
 def test_a_person_can_publish_a_held_run(market: Store) -> None:
-    held = detect(market, chosen=STRICT).run.run_id
-    assert publish(market, held, now=NOW, holder="a person").state == "published"
+    before = detect(market, findings([])).run.run_id
+    held = detect(market, chosen=STRICT, at=NOW + 1).run.run_id
+    assert publish(market, held, a_person(NOW), holder="a person").state == "published"
     assert market.head().run == held
+    book = Book(market)
+    book.refresh()
+    told = {"before": before, "state": "held", "reason": "seen", "held_reason": find_run(market, held).held_reason}
+    assert [(act.kind, act.subject, act.by, act.body) for act in book.acts] == [
+        ("run.published", held, "a person", told)
+    ]
 
 
 def test_a_share_of_exactly_what_the_policy_allows_is_published(market: Store) -> None:
@@ -101,7 +120,7 @@ def test_nothing_loaded_is_said_in_one_line(store: Store) -> None:
 def test_the_same_run_again_has_the_same_id_and_is_published_again(market: Store) -> None:
     first, second = detect(market), detect(market, at=NOW + 1)
     assert second.run.parent == first.run.run_id
-    rollback(market, now=NOW + 2, holder="test")
+    rollback(market, a_person(NOW + 2), holder="test")
     again = detect(market, at=NOW + 3, detect=lambda *_: pytest.fail("nothing has changed"))
     assert (again.run.run_id, again.repeated, again.state) == (second.run.run_id, True, "published")
 
@@ -139,10 +158,10 @@ def test_the_policy_of_a_run_can_be_read_from_the_store(market: Store) -> None:
 
 def test_rolling_back_goes_back_further_each_time_and_then_says_that_there_is_no_more(market: Store) -> None:
     ids = [detect(market, at=NOW + turn).run.run_id for turn in range(3)]
-    assert rollback(market, now=NOW + 5, holder="test").run_id == ids[1]
-    assert rollback(market, now=NOW + 6, holder="test").run_id == ids[0]
+    assert rollback(market, a_person(NOW + 5), holder="test").run_id == ids[1]
+    assert rollback(market, a_person(NOW + 6), holder="test").run_id == ids[0]
     with pytest.raises(BadInput, match="no published run before"):
-        rollback(market, now=NOW + 7, holder="test")
+        rollback(market, a_person(NOW + 7), holder="test")
     assert market.head().run == ids[0]
 
 
@@ -150,14 +169,14 @@ def test_rolling_back_passes_over_runs_that_were_never_published(market: Store) 
     first = detect(market).run.run_id
     detect(market, findings([]), at=NOW + 1, publish=False)
     detect(market, at=NOW + 2)
-    assert rollback(market, now=NOW + 3, holder="test").run_id == first
+    assert rollback(market, a_person(NOW + 3), holder="test").run_id == first
 
 
 def test_an_unknown_run_is_not_found(market: Store) -> None:
     with pytest.raises(NotFound, match="no run 'run-x'"):
-        publish(market, "run-x", now=NOW, holder="test")
+        publish(market, "run-x", a_person(NOW), holder="test")
     with pytest.raises(NotFound, match="no run has been published"):
-        rollback(market, now=NOW, holder="test")
+        rollback(market, a_person(NOW), holder="test")
 
 
 def test_old_runs_are_dropped_beyond_what_the_policy_keeps(market: Store) -> None:

@@ -265,6 +265,11 @@ class View:
                 self._again = reopen(self.store, self.run.run_id)
             return self._again
 
+    @property
+    def opened(self) -> Reopened | None:
+        """`reopened` where somebody has asked for it already."""
+        return self._again
+
     # -- places ------------------------------------------------------------------------------------------------
 
     @property

@@ -12,6 +12,7 @@ import typer
 from cli.acting import By, Key, Now, Reason, Senior, acting, instant, person
 from cli.common import AsJson, Namespace, PolicyFile, StoreUrl, answer, holder, now_us, read_text, table
 from cli.judgements import about_in
+from cli.language import In, Speaks
 from graph.errors import BadInput
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ def uphold_appeal(
     key: Key = "",
     now: Now = None,
     policy: PolicyFile = None,
+    language: In = Speaks.EN,
     store: StoreUrl = "",
     namespace: Namespace = "",
     as_json: AsJson = False,
@@ -74,8 +76,9 @@ def uphold_appeal(
             recompute=lambda: decide_anew(at, policy=chosen, now=now_us, holder=holder("appeal")),
             key=key,
         )
-    rows = [(one.buyer_id, one.before, one.after, one.words) for one in done.healed]
-    answer(asdict(done), as_json, lambda: table("healed", "before", "after", "words", rows=list(rows)))
+    rows = [(one.buyer_id, one.before, one.after, one.told(language.value)) for one in done.healed]
+    told = asdict(done) | {"healed": [asdict(one) | {"words": one.told(language.value)} for one in done.healed]}
+    answer(told, as_json, lambda: table("healed", "before", "after", "words", rows=list(rows)))
 
 
 @appeal.command("reject")

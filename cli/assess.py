@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from cli.common import AsJson, Namespace, PolicyFile, StoreUrl, answer, chosen_policy, now_us, opened, table
+from cli.language import In, Speaks
 from integrity.affairs import acted, stood
 from integrity.assess import assess_claim
 from integrity.checkout_view import published_run
@@ -21,6 +22,7 @@ def assess(
         str | None, typer.Option("--now", metavar="INSTANT", help="Assess as of this instant, to try old data.")
     ] = None,
     policy: PolicyFile = None,
+    language: In = Speaks.EN,
     store: StoreUrl = "",
     namespace: Namespace = "",
     as_json: AsJson = False,
@@ -43,9 +45,10 @@ def assess(
             until = "" if one.expires_at is None else f", until {to_iso(one.expires_at)}"
             where = f" {', '.join(one.store_ids)}" if one.store_ids else ""
             typer.echo(f"{one.kind.value} ({one.scope.value}{where}{until}): {one.reason.value}")
-            typer.echo(f"  buyer: {one.buyer.en}")
-            typer.echo(f"  store: {one.store.en}{'' if one.kind in told else ' (not told: its score is too low)'}")
-            typer.echo(f"  lift:  {one.lift.en}")
+            typer.echo(f"  buyer: {one.buyer.text(language.value)}")
+            unsaid = "" if one.kind in told else " (not told: its score is too low)"
+            typer.echo(f"  store: {one.store.text(language.value)}{unsaid}")
+            typer.echo(f"  lift:  {one.lift.text(language.value)}")
         typer.echo(f"replay it: ringfence replay --claim {found.reference}")
 
     answer(found.to_json(), as_json, text)

@@ -52,12 +52,13 @@ def file_complaint(
 ) -> None:
     """File a complaint about a claim; it is decided at once where the records are clear."""
     from integrity.complaints import Filing, Refused
+    from integrity.words import text_of
 
     with acting(store, namespace, policy) as affairs:
         filing, who = Filing(refund, type_, note, tuple(evidence or ())), _complainant(by, store_id)
         (one,) = affairs.complaint_desk.file([filing], by=who, now=instant(now), key=key)
     if isinstance(one, Refused):
-        raise BadInput(one.why, where=refund, do="see `ringfence complaint file --help`")
+        raise BadInput(text_of(one.because, language.value), where=refund, do="see `ringfence complaint file --help`")
     told = _told(one, language)
     answer(told, as_json, lambda: typer.echo("\n".join(_complaint_lines(told))))
 
@@ -79,24 +80,27 @@ def file_complaints(
     policy: PolicyFile = None,
     store: StoreUrl = "",
     namespace: Namespace = "",
+    language: In = Speaks.EN,
     as_json: AsJson = False,
 ) -> None:
     """File up to 500 complaints in one act; each stands or is refused on its own."""
     from integrity.complaints import Refused
+    from integrity.words import text_of
 
     filings = _filings(read_text(file), str(file))
     with acting(store, namespace, policy) as affairs:
         found = affairs.complaint_desk.file(filings, by=_complainant(by, store_id), now=instant(now), key=key)
-    told = [
-        {"refund_id": one.refund_id, "complaint": None, "refused": one.why}
-        if isinstance(one, Refused)
-        else {"refund_id": one.refund_id, "complaint": asdict(one), "refused": None}
-        for one in found
-    ]
-    rows = [
-        (one.refund_id, "refused", one.why) if isinstance(one, Refused) else (one.refund_id, one.outcome, one.why)
-        for one in found
-    ]
+    told: list[dict[str, Any]] = []
+    rows: list[tuple[object, ...]] = []
+    for one in found:
+        if isinstance(one, Refused):
+            why = text_of(one.because, language.value)
+            told.append({"refund_id": one.refund_id, "complaint": None, "refused": why})
+            rows.append((one.refund_id, "refused", why))
+        else:
+            whole = _told(one, language)
+            told.append({"refund_id": one.refund_id, "complaint": whole, "refused": None})
+            rows.append((one.refund_id, one.outcome, whole["why"]))
     answer(told, as_json, lambda: table("refund", "outcome", "why", rows=list(rows)))
 
 

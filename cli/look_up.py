@@ -10,6 +10,7 @@ import typer
 from cli.acting import By
 from cli.asking import asking, page
 from cli.common import AsJson, Namespace, StoreUrl, answer, table
+from cli.language import In, Speaks
 from graph.errors import NotFound
 
 look = typer.Typer(
@@ -44,9 +45,9 @@ _ACCOUNTS = f"""query($filter: AccountFilter, $sort: AccountSort, $first: Int!, 
 _RINGS = f"""query($filter: RingFilter, $sort: RingSort, $first: Int!, $after: String) {{
   rings(filter: $filter, sort: $sort, first: $first, after: $after) {{ {_PAGE} edges {{ node {{
     id confidence qValue memberCount amount {_MONEY} firstAt lastAt }} }} }} }}"""
-_EVIDENCE = f"""query($filter: EvidenceFilter, $first: Int!, $after: String) {{
+_EVIDENCE = f"""query($filter: EvidenceFilter, $first: Int!, $after: String, $in: Language!) {{
   evidence(filter: $filter, first: $first, after: $after) {{ {_PAGE} edges {{ node {{
-    id kind nats buyerId ringId sourceTable sourceId text }} }} }} }}"""
+    id kind nats buyerId ringId sourceTable sourceId text(language: $in) }} }} }} }}"""
 
 
 class Raw(Enum):
@@ -221,6 +222,7 @@ def look_evidence(
     nats_at_least: Annotated[float | None, typer.Option(help="Of this weight or more.")] = None,
     first: First = 20,
     after: After = None,
+    language: In = Speaks.EN,
     by: By = "",
     store: StoreUrl = "",
     namespace: Namespace = "",
@@ -228,7 +230,7 @@ def look_evidence(
 ) -> None:
     """List evidence of the published run, strongest first."""
     wanted = {"buyerId": account, "ringId": ring, "kind": kind, "natsAtLeast": nats_at_least}
-    variables = {"filter": _given(wanted), "first": first, "after": after}
+    variables = {"filter": _given(wanted), "first": first, "after": after, "in": language.name}
     columns = ("kind", "nats", "buyer_id", "ring_id", "source_id", "text")
     _many(_EVIDENCE, "evidence", variables, columns, by, store, namespace, as_json)
 

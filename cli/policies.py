@@ -38,18 +38,20 @@ from integrity.policy_diff import diff_policies
 from integrity.policy_stages import Stages
 from integrity.stages import StoreEntitlements, entitlements
 from integrity.trial import try_policy
-from integrity.words import text_of
+from integrity.words import text_of, texts_of
 
 policy = typer.Typer(help="The document that says what findings lead to.", no_args_is_help=True)
 
 
 @policy.command("check")
 def check(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="Policy file (TOML).")], as_json: AsJson = False
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Policy file (TOML).")],
+    language: In = Speaks.EN,
+    as_json: AsJson = False,
 ) -> None:
     """Validate a policy file; an error names the field, its value and what to do. Also tells what is hardly meant."""
     checked = load_policy(file)
-    doubtful = doubts(checked)
+    doubtful = texts_of(doubts(checked), language.value)
     data = {"version": checked.version, "digest": checked.digest, "doubts": doubtful}
 
     def text() -> None:
@@ -90,11 +92,12 @@ def show(
 def diff(
     before: Annotated[Path, typer.Argument(metavar="FILE", help="The earlier policy file.")],
     after: Annotated[Path, typer.Argument(metavar="FILE", help="The later policy file.")],
+    language: In = Speaks.EN,
     as_json: AsJson = False,
 ) -> None:
     """Say in words what two policies do otherwise, and whether that is milder or stricter on buyers."""
     found = diff_policies(load_policy(before), load_policy(after))
-    answer(found.to_json(), as_json, lambda: print_words(found))
+    answer(found.to_json(), as_json, lambda: print_words(found, language.value))
 
 
 @policy.command("simulate")

@@ -12,13 +12,14 @@ from integrity.costs import Cost, Tally
 from integrity.instants import to_iso
 from integrity.money import to_text
 from integrity.policy_diff import PolicyDiff
+from integrity.words import Language
 
 
-def print_words(found: PolicyDiff) -> None:
+def print_words(found: PolicyDiff, language: Language = "en") -> None:
     """What two policies do otherwise, a line a change."""
     typer.echo(f"{found.before} -> {found.after}: {len(found.changes)} changes")
     for change in found.changes:
-        typer.echo(f"- {change.words}" + (f" ({change.effect})" if change.effect else ""))
+        typer.echo(f"- {change.told(language)}" + (f" ({change.effect})" if change.effect else ""))
     if found.new_detection:
         typer.echo("Detection itself would differ: what that leads to is seen only by detecting again.")
 

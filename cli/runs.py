@@ -29,6 +29,7 @@ from cli.common import (
     waiting,
 )
 from cli.duration import seconds
+from cli.language import In, Speaks
 from cli.settings import AUDIT_KEY
 from graph.errors import BadInput, RunHeld
 from graph.store import RunRecord, Store
@@ -36,6 +37,7 @@ from integrity import publication, run_book
 from integrity.acts import Actor
 from integrity.diff import RISK_STEP, RunDiff, diff_runs
 from integrity.instants import from_iso, to_iso
+from integrity.invariants import why_held
 from integrity.policy import Policy
 from integrity.runs import RunOutcome, run_detection
 
@@ -166,7 +168,7 @@ def rollback(
     answer(_record(record, record.run_id), as_json, lambda: typer.echo(f"{record.run_id} is published again"))
 
 
-def runs(store: StoreUrl = "", namespace: Namespace = "", as_json: AsJson = False) -> None:
+def runs(language: In = Speaks.EN, store: StoreUrl = "", namespace: Namespace = "", as_json: AsJson = False) -> None:
     """List all whole runs, oldest first; the one that readers see is marked. Says of each whether it can be replayed,
     or which run that would need was dropped."""
     with opened(store, namespace, readonly=True) as at:
@@ -183,12 +185,16 @@ def runs(store: StoreUrl = "", namespace: Namespace = "", as_json: AsJson = Fals
             record.parent or "",
             to_iso(record.started_at),
             f"no: {', '.join(lacks[record.run_id])} dropped" if lacks[record.run_id] else "yes",
-            record.held_reason,
+            why_held(record, language.value),
         )
         for record in records
     ]
     columns = ("", "run", "state", "as of", "policy", "parent", "started", "replays", "held because")
-    data = [_record(record, current) | {"replay_lacks": list(lacks[record.run_id])} for record in records]
+    data = [
+        _record(record, current)
+        | {"replay_lacks": list(lacks[record.run_id]), "held_reason": why_held(record, language.value)}
+        for record in records
+    ]
     answer(data, as_json, lambda: table(*columns, rows=rows))
 
 

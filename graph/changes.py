@@ -34,6 +34,12 @@ class Removals:
     def __bool__(self) -> bool:
         return bool(self.identifiers or self.links or self.records)
 
+    def beyond(self, other: Removals) -> Removals | None:
+        """What is taken out here and not by `other`; None where `other` takes out what is not taken out here."""
+        if self.union(other) != self:
+            return None
+        return Removals(self.identifiers - other.identifiers, self.links - other.links, self.records - other.records)
+
     def union(self, other: Removals) -> Removals:
         """Both."""
         return Removals(self.identifiers | other.identifiers, self.links | other.links, self.records | other.records)

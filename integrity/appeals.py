@@ -9,19 +9,20 @@ and is shown to those who decide, nowhere else: neither in the book of acts, nor
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Final
 
 from graph.errors import BadInput, Forbidden, NotFound
 from graph.store import Store
 from integrity.acts import Act, Actor, Book, Draft, Request, fingerprint
 from integrity.checkout import Status
-from integrity.columns import rows_of
+from integrity.columns import texts
 from integrity.instants import DAY
 from integrity.judgements import PEOPLE, UPHELD_APPEAL, About, JudgementDesk
 from integrity.texts import ERASED, forgotten, texts_of, words_key
+from integrity.words import Fact, Language, fact, text_of
 
 OPENED, REJECTED, WITHDRAWN, HEALED = "appeal.opened", "appeal.rejected", "appeal.withdrawn", "appeal.healed"
 MAX_TEXT: Final = 10_000
@@ -30,12 +31,17 @@ ORDER: Final = {status.value: place for place, status in enumerate(Status)}
 
 @dataclass(frozen=True)
 class Healed:
-    """An account that stands better by an appeal; `words` are to be sent to the buyer."""
+    """An account that stands better by an appeal; `words` are to be sent to the buyer, `told` gives them in a
+    language."""
 
     buyer_id: str
     before: str
     after: str
     words: str
+
+    def told(self, language: Language) -> str:
+        """What the buyer is told."""
+        return text_of(_words(self.before, self.after), language)
 
 
 @dataclass(frozen=True)
@@ -268,25 +274,21 @@ def healed(store: Store, before: str | None, after: str) -> list[Healed]:
         return []
     old, new = _statuses(store, before), _statuses(store, after)
     return [
-        Healed(buyer, old[buyer], status, _words(old[buyer], status))
+        Healed(buyer, old[buyer], status, text_of(_words(old[buyer], status)))
         for buyer, status in sorted(new.items())
         if buyer in old and ORDER[status] < ORDER[old[buyer]]
     ]
 
 
-def _words(before: str, after: str) -> str:
-    if after == Status.CLEAR:
-        return (
-            "A review found that what was held against your account was wrong. Nothing limits it any more."
-            if before != Status.WATCH
-            else "A review found that what was noted about your account was wrong. The note was removed."
-        )
-    return "A review found that part of what was held against your account was wrong. Its limits were eased."
+def _words(before: str, after: str) -> Fact:
+    if after != Status.CLEAR:
+        return fact("healed_eased")
+    return fact("healed_note" if before == Status.WATCH else "healed_clear")
 
 
 def _statuses(store: Store, run_id: str) -> dict[str, str]:
-    rows: Sequence[Mapping[str, Any]] = rows_of(store.run_rows(run_id, "run_decisions", columns=("buyer_id", "status")))
-    return {row["buyer_id"]: row["status"] for row in rows}
+    rows = store.run_rows(run_id, "run_decisions", columns=("buyer_id", "status"))
+    return dict(zip(texts(rows, "buyer_id"), texts(rows, "status"), strict=True))
 
 
 def _allowed(by: Actor) -> None:

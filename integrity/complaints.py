@@ -20,7 +20,7 @@ from integrity.policy import Complaints as Rules
 from integrity.standing import Fate, Tally, tally
 from integrity.texts import ERASED, forgotten
 from integrity.triage import Ground, Proposal, Reported, Weighed, cases, ground, weigh
-from integrity.words import Language, facts_of, say
+from integrity.words import Fact, Language, fact, facts_of, say, text_of
 
 TYPES: Final = ("abnormal_refund_only", "swapped_return", "false_return", "fake_evidence")
 UPHELD, DISMISSED, PENDING = "upheld", "dismissed", "pending"
@@ -103,7 +103,12 @@ class Refused:
     """A filing of a batch that was not taken, and why."""
 
     refund_id: str
-    why: str
+    because: Fact
+
+    @property
+    def why(self) -> str:
+        """The reason in English."""
+        return text_of(self.because)
 
 
 @dataclass(frozen=True)
@@ -219,9 +224,9 @@ class ComplaintDesk:
                 claim = claims.get(one.refund_id)
                 why = _refusal(one, claim, by)
                 before = recorded.get((one.refund_id, one.type))
-                if not why and before is not None and before not in self._fold.filed:
-                    why = f"was reported before, as complaint {before}"
-                if why:
+                if why is None and before is not None and before not in self._fold.filed:
+                    why = fact("refused_before", complaint=before)
+                if why is not None:
                     refused[number] = Refused(one.refund_id, why)
                     continue
                 assert claim is not None  # an unknown claim is refused
@@ -297,7 +302,10 @@ class ComplaintDesk:
         for one in filings:
             known = self._fold.filed.get(complaint_id(one))
             why = _refusal(one, claims.get(one.refund_id), by)
-            answers.append(known if known is not None and not why else Refused(one.refund_id, why or "was not filed"))
+            if known is not None and why is None:
+                answers.append(known)
+            else:
+                answers.append(Refused(one.refund_id, why or fact("refused_unfiled")))
         return answers
 
     def _base(self, buyers: Collection[str] | None = None) -> Ground:
@@ -391,23 +399,23 @@ def complaint_id(filing: Filing) -> str:
     return "rc-" + fingerprint([filing.refund_id, filing.type])
 
 
-def _refusal(filing: Filing, claim: Mapping[str, Any] | None, by: Actor) -> str:
-    """Why a filing cannot stand, or nothing."""
+def _refusal(filing: Filing, claim: Mapping[str, Any] | None, by: Actor) -> Fact | None:
+    """Why a filing cannot stand; None where it can."""
     if filing.type not in TYPES:
-        return f"{filing.type!r} is no type of complaint; choose one of {', '.join(TYPES)}"
+        return fact("refused_type", type=filing.type, types=", ".join(TYPES))
     if len(filing.note) > MAX_NOTE:
-        return f"the note has more than {MAX_NOTE} characters"
+        return fact("refused_note", most=MAX_NOTE)
     if len(filing.evidence) > MAX_EVIDENCE or any(not 0 < len(one) <= 256 for one in filing.evidence):
-        return f"evidence is up to {MAX_EVIDENCE} names of 1 to 256 characters"
+        return fact("refused_files", most=MAX_EVIDENCE)
     if claim is None or (by.store_id is not None and claim["store_id"] != by.store_id):
         # the same words for both: a store learns nothing of another's claims
-        return "there is no such claim" + (" at this store" if by.store_id is not None else "")
+        return fact("refused_unknown" if by.store_id is None else "refused_not_here")
     if claim["initiated_by"] != "buyer":
-        return f"the {claim['initiated_by']} began this refund: it is no claim of the buyer"
+        return fact("refused_began", by=claim["initiated_by"])
     if claim["outcome"] == "withdrawn":
-        return "the buyer withdrew this claim"
+        return fact("refused_withdrawn")
     if filing.type == "abnormal_refund_only" and claim["kind"] != "refund_only":
-        return "the goods were sent back: not a refund-only claim"
+        return fact("refused_sent_back")
     if filing.type in ("swapped_return", "false_return") and claim["kind"] == "refund_only":
-        return "nothing was to be sent back: a refund-only claim"
-    return ""
+        return fact("refused_kept")
+    return None

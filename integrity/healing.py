@@ -7,21 +7,26 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from detectors import pipeline
 from detectors.frozen import read_frozen
 from detectors.names import known_rings
 from detectors.recompute import Base, Recomputed, base_of, recompute, renamed
-from graph.changes import Removals
+from detectors.settings import DetectionSettings
+from graph.changes import Removals, without
 from graph.errors import BadInput
 from graph.narrow import narrow
+from graph.snapshot import Snapshot
 from graph.store import RunRecord, Store
+from integrity.affairs import stood
 from integrity.columns import rows_of, texts
-from integrity.decide import decide
+from integrity.decide import Findings, decide
+from integrity.earlier import earlier_run, statuses_of
 from integrity.heard import heard
 from integrity.outrank import outrank
 from integrity.policy import Policy
 from integrity.policy_journal import policy_of
 from integrity.publication import find_run
-from integrity.runs import Ground, ground_of
+from integrity.runs import Detect, Ground, ground_of
 
 
 @dataclass(frozen=True)
@@ -95,6 +100,27 @@ class Reopened:
             ):
                 told.append(one)
         return Healed(self.run.run_id, removals, tuple(sorted(told, key=lambda one: one.buyer_id)))
+
+    def after(self, store: Store) -> tuple[Ground, Detect] | None:
+        """What a run over the same data with these measures of the market rests on by the judgements that stand now,
+        and what finds from the touched part what detecting all of it again would, to the byte. None where a judgement
+        was withdrawn since, so that something comes back that this run does not hold; or where it is not the one that
+        readers see."""
+        _, judged, acts = stood(store)
+        more = judged.removals.beyond(self._ground.judged.removals)
+        if more is None or store.head().run != self.run.run_id:
+            return None
+        snapshot, name = without(self._ground.snapshot, more), self.run.run_id
+        before_of = earlier_run(store, name, as_of=snapshot.as_of)
+        before, former = statuses_of(store, before_of), self.base.former
+        ground = Ground(snapshot, judged, acts, former, before, self.base.frozen, name, before_of)
+
+        def detect(seen: Snapshot, settings: DetectionSettings) -> Findings:
+            if settings != self.policy.detection:  # a policy in the shadow
+                return pipeline.detect(seen, settings, former=former, frozen=self.base.frozen)
+            return pipeline.tell(recompute(self.base, more).found)
+
+        return ground, detect
 
     def _decided(self, again: Recomputed) -> dict[str, str]:
         """Statuses of the affected accounts by what was found anew."""

@@ -8,6 +8,7 @@ tells that something moved, not how good risk is.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -17,8 +18,10 @@ import pyarrow as pa
 
 from graph.coding import numbered
 from graph.snapshot import DECISIONS, OUTCOMES, Snapshot
+from graph.store import RunRecord
 from integrity.decide import Findings, limited_share
 from integrity.policy import Policy
+from integrity.words import Fact, Language, fact, read_fact, text_of
 
 
 @dataclass(frozen=True)
@@ -78,21 +81,31 @@ def facts_in(stats: Mapping[str, Any]) -> RunFacts | None:
         return None
 
 
-def broken(run: RunFacts, before: RunFacts | None, policy: Policy) -> list[str]:
-    """What does not hold, each in a sentence; empty where all does. `before` is the run that readers see, if any."""
+def broken(run: RunFacts, before: RunFacts | None, policy: Policy) -> list[Fact]:
+    """What does not hold, each as a sentence; empty where all does. `before` is the run that readers see, if any."""
     most = policy.publication.max_limited_share
     told = []
     if run.share > most:
-        told.append(
-            f"would limit {run.limited} of {run.accounts} accounts ({run.share:.2%}), the policy allows {most:.2%}"
-        )
+        told.append(fact("held_share", limited=run.limited, accounts=run.accounts, share=run.share, most=most))
     if before is not None:
         told += [*_counts(run, before, policy), *_limited(run, before, policy), *_rings(run, before, policy)]
         told += _calibration(run, before, policy)
     return told
 
 
-def _counts(run: RunFacts, before: RunFacts, policy: Policy) -> Iterator[str]:
+def why_held(run: RunRecord, language: Language) -> str:
+    """Why a run is held, "" where it is not. What an earlier version wrote stays English."""
+    stated = json.loads(run.stats or "{}").get("held") if language != "en" else None
+    return run.held_reason if stated is None else "；".join(text_of(read_fact(one), language) for one in stated)
+
+
+def apart_from_allowed(stated: Fact) -> tuple[str, tuple[tuple[str, Any], ...]]:
+    """What a sentence of `broken` says but for what the policy allows: the same where two policies are broken alike."""
+    left = ((name, value) for name, value in stated.values.items() if name not in ("most", "factor"))
+    return stated.say, tuple(sorted(left))
+
+
+def _counts(run: RunFacts, before: RunFacts, policy: Policy) -> Iterator[Fact]:
     if run.as_of < before.as_of:  # an earlier instant knows less, rightly
         return
     most = policy.invariants.max_rows_fall
@@ -102,30 +115,31 @@ def _counts(run: RunFacts, before: RunFacts, policy: Policy) -> Iterator[str]:
         ("accounts", run.accounts, before.accounts),
     ):
         if now < then * (1 - most):
-            yield f"{name} fell from {then:,} to {now:,} (by {1 - now / then:.2%}), the policy allows {most:.2%}"
+            yield fact("held_fell", what=name, then=then, now=now, fall=1 - now / then, most=most)
 
 
-def _limited(run: RunFacts, before: RunFacts, policy: Policy) -> Iterator[str]:
+def _limited(run: RunFacts, before: RunFacts, policy: Policy) -> Iterator[Fact]:
     rules = policy.invariants
     if abs(run.limited - before.limited) > rules.ignore_limited and _apart(
         run.share, before.share, rules.limited_factor
     ):
-        yield (
-            f"would limit {run.limited:,} accounts ({run.share:.2%}) where {before.limited:,} ({before.share:.2%}) are "
-            f"limited now, the policy allows a factor of {rules.limited_factor:g}"
+        yield fact(
+            "held_limited",
+            now=run.limited,
+            share=run.share,
+            then=before.limited,
+            before=before.share,
+            factor=rules.limited_factor,
         )
 
 
-def _rings(run: RunFacts, before: RunFacts, policy: Policy) -> Iterator[str]:
+def _rings(run: RunFacts, before: RunFacts, policy: Policy) -> Iterator[Fact]:
     rules = policy.invariants
     if abs(run.rings - before.rings) > rules.ignore_rings and _apart(run.rings, before.rings, rules.rings_factor):
-        yield (
-            f"found {run.rings:,} rings where the published run has {before.rings:,}, the policy allows a factor of "
-            f"{rules.rings_factor:g}"
-        )
+        yield fact("held_rings", now=run.rings, then=before.rings, factor=rules.rings_factor)
 
 
-def _calibration(run: RunFacts, before: RunFacts, policy: Policy) -> Iterator[str]:
+def _calibration(run: RunFacts, before: RunFacts, policy: Policy) -> Iterator[Fact]:
     rules = policy.invariants
     if min(run.verdicts, before.verdicts) < rules.minimum_verdicts:
         return
@@ -135,10 +149,14 @@ def _calibration(run: RunFacts, before: RunFacts, policy: Policy) -> Iterator[st
     assert before.abusive is not None
     now, then = run.expected - run.abusive, before.expected - before.abusive
     if abs(now - then) > rules.max_calibration_drift:
-        yield (
-            f"risk drifts from verdicts: of {run.verdicts:,} accounts with a verdict it expects {run.expected:.1%} to "
-            f"be abusive and {run.abusive:.1%} are, where the published run expected {before.expected:.1%} and "
-            f"{before.abusive:.1%} were; the policy allows a move of {rules.max_calibration_drift:.1%}"
+        yield fact(
+            "held_drift",
+            accounts=run.verdicts,
+            expected=run.expected,
+            found=run.abusive,
+            then=before.expected,
+            before=before.abusive,
+            most=rules.max_calibration_drift,
         )
 
 

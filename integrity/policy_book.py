@@ -21,11 +21,13 @@ from graph.leases import held
 from graph.store import RunRecord, Store
 from integrity.acts import Act, Actor, Book, Draft
 from integrity.affairs import cited
-from integrity.invariants import RunFacts, broken, facts_in, facts_of
+from integrity.invariants import RunFacts, apart_from_allowed, broken, facts_in
+from integrity.invariants import facts_of as facts_of_run
 from integrity.policy import Policy, default_policy, default_text, validate_policy
 from integrity.policy_journal import policy_of, remember_policy
 from integrity.publication import RUN_LEASE, drop_old_runs, find_run
 from integrity.runs import Detect, Ground, RunOutcome, compute, ground_of, run_detection
+from integrity.words import Fact, facts_of, texts_of
 
 PUBLISHED, PROPOSED = "policy.published", "policy.proposed"
 _TRIES = 5
@@ -35,8 +37,8 @@ _SHORTEST_DIGEST = 6
 @dataclass(frozen=True)
 class PublishedPolicy:
     """One publication. `n` is its act's number; `limited` of `accounts` is what it was found to lead to on run `tried`
-    (None: no run was there); `broke` says what it was forced past; `back` that it was a rollback; `proposed_by` who
-    proposed it first, where two people were needed. A proposal has the same form."""
+    (None: no run was there); `broke` says what it was forced past (`broke_facts`: as facts); `back` that it was a
+    rollback; `proposed_by` who proposed it first, where two people were needed. A proposal has the same form."""
 
     n: int
     version: str
@@ -53,6 +55,7 @@ class PublishedPolicy:
     document: str = field(repr=False)
     text: str = field(repr=False)
     proposed_by: str = ""
+    broke_facts: tuple[str, ...] = ()
 
     @property
     def policy(self) -> Policy:
@@ -70,7 +73,7 @@ class _Publications:
     def apply(self, act: Act) -> None:
         """Take up one act."""
         if act.kind in (PUBLISHED, PROPOSED):
-            told = {**act.body, "broke": tuple(act.body["broke"])}
+            told = {**act.body, **{name: tuple(act.body.get(name, ())) for name in ("broke", "broke_facts")}}
             made = PublishedPolicy(n=act.n, digest=act.subject, at=act.at, by=act.by, **told)
             if act.kind == PROPOSED:
                 self.proposed.setdefault(act.subject, made)
@@ -202,10 +205,10 @@ def publish_policy(
             again = handed_on(store, base, ground, policy_of(store, base), detect=detect)
             facts, told = _told(store, base, ground, policy, again, book.in_force())
             body |= {"tried": base.run_id, "limited": facts.limited, "accounts": facts.accounts}
-            body |= {"forced": bool(told), "broke": told}
+            body |= {"forced": bool(told), "broke": texts_of(told), "broke_facts": facts_of(told)}
             if told and not force:
                 raise RunHeld(
-                    "; ".join(told),
+                    "; ".join(texts_of(told)),
                     where=f"policy {policy.version}",
                     do="publish it all the same with --force and a --reason, which is recorded",
                 )
@@ -250,19 +253,19 @@ def _text(policy: Policy) -> str:
 
 def _told(
     store: Store, base: RunRecord, ground: Ground, policy: Policy, detect: Detect, current: PublishedPolicy | None
-) -> tuple[RunFacts, list[str]]:
+) -> tuple[RunFacts, list[Fact]]:
     """What the policy would break, by the guards in force and by its own: it can't loosen them for itself."""
     computed = compute(ground, policy, detect=detect)
-    facts = facts_of(ground.snapshot, computed.findings, computed.decisions)
+    facts = facts_of_run(ground.snapshot, computed.findings, computed.decisions)
     before = facts_in(json.loads(base.stats))
     standing = current.policy if current is not None else policy_of(store, base) or policy
     most = min(standing.publication.max_limited_share, policy.publication.max_limited_share)
     publication = standing.publication.model_copy(update={"max_limited_share": most})
     guards = (standing.model_copy(update={"publication": publication}), policy)
-    seen: dict[str, str] = {}
+    seen: dict[object, Fact] = {}
     for guard in guards:
         for sentence in broken(facts, before, guard):
-            seen.setdefault(sentence.partition(", the policy allows")[0], sentence)
+            seen.setdefault(apart_from_allowed(sentence), sentence)
     return facts, list(seen.values())
 
 

@@ -8,26 +8,24 @@ from itertools import pairwise
 
 from integrity.policy import Limits, Policy
 from integrity.policy_stages import Band
+from integrity.words import Fact, fact
 
 _MANY = 0.2
 """A guard that lets more than this share of accounts be limited guards little."""
 
 
-def doubts(policy: Policy) -> list[str]:
+def doubts(policy: Policy) -> list[Fact]:
     """Sentences about what probably isn't meant, in the order of the document; empty where nothing is in doubt."""
     return [*_statuses(policy), *_limits(policy), *_stages(policy), *_guards(policy)]
 
 
-def _statuses(policy: Policy) -> Iterator[str]:
+def _statuses(policy: Policy) -> Iterator[Fact]:
     rules = policy.statuses
     if rules.alone_limited_risk < rules.store_limited_risk:
-        yield (
-            f"statuses.alone_limited_risk ({rules.alone_limited_risk:g}) is below store_limited_risk "
-            f"({rules.store_limited_risk:g}), so it changes nothing"
-        )
+        yield fact("doubt_alone", risk=rules.alone_limited_risk, bound=rules.store_limited_risk)
 
 
-def _limits(policy: Policy) -> Iterator[str]:
+def _limits(policy: Policy) -> Iterator[Fact]:
     scopes = {
         "platform": policy.limits.platform,
         "store": policy.limits.store,
@@ -35,16 +33,16 @@ def _limits(policy: Policy) -> Iterator[str]:
     }
     for name, limits in scopes.items():
         if _above(limits.orders_per_day, limits.orders_per_30_days):
-            yield f"limits.{name}: the orders of a day ({limits.orders_per_day}) can never be reached within 30 days"
+            yield fact("doubt_orders", where=name, orders=limits.orders_per_day)
         for currency, rule in sorted(limits.amounts.items()):
             day, month = rule.amount_per_day, rule.amount_per_30_days
             if day is not None and month is not None and day > month:
-                yield f"limits.{name}.amounts.{currency}: the amount of a day is above that of 30 days"
+                yield fact("doubt_amounts", where=name, currency=currency)
     currencies = {name: set(limits.amounts) for name, limits in scopes.items()}
     for name, has in currencies.items():
         missing = sorted(set.union(*currencies.values()) - has)
         if missing and _limits_anything(scopes[name]):
-            yield f"limits.{name} has no amounts in {', '.join(missing)}: there only order counts hold"
+            yield fact("doubt_currencies", where=name, currencies=", ".join(missing))
 
 
 def _above(day: int | None, month: int | None) -> bool:
@@ -55,7 +53,7 @@ def _limits_anything(limits: Limits) -> bool:
     return bool(limits.amounts) or limits.orders_per_day is not None or limits.orders_per_30_days is not None
 
 
-def _stages(policy: Policy) -> Iterator[str]:
+def _stages(policy: Policy) -> Iterator[Fact]:
     """A better store should never have less, nor wait longer."""
     last: dict[float, Band] = {}
     first: dict[float, Band] = {}
@@ -65,16 +63,16 @@ def _stages(policy: Policy) -> Iterator[str]:
     for above, below in pairwise(sorted(last, reverse=True)):
         lost = [name for name in last[below].entitlements if name not in last[above].entitlements]
         if lost:
-            yield f"stages: stores from {above:g} lack {', '.join(lost)}, which stores from {below:g} have"
+            yield fact("doubt_lacks", above=above, below=below, what=", ".join(lost))
         if first[below].entitlements and _day(first[above]) > _day(first[below]):
-            yield f"stages: stores from {above:g} begin later ({first[above].since}) than stores from {below:g}"
+            yield fact("doubt_later", above=above, below=below, since=str(first[above].since))
 
 
 def _day(band: Band) -> date:
     return band.since or date.min
 
 
-def _guards(policy: Policy) -> Iterator[str]:
+def _guards(policy: Policy) -> Iterator[Fact]:
     most = policy.publication.max_limited_share
     if most > _MANY:
-        yield f"publication.max_limited_share ({most:g}) would let a run limit {most:.0%} of all accounts"
+        yield fact("doubt_share", most=most)

@@ -12,7 +12,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel
 
+from integrity import policy_names as zh
 from integrity.policy import Policy
+from integrity.words import Language
 
 Effect = Literal["milder", "stricter", ""]
 
@@ -55,14 +57,19 @@ _MORE_IS_STRICTER = {"limits.expire_after_days"}
 
 @dataclass(frozen=True)
 class PolicyChange:
-    """One field that differs: its dotted name, both values as text, a sentence, and its effect on buyers (empty where
-    it has none, or where it depends)."""
+    """One field that differs: its dotted name, both values as text, a sentence in English and in Chinese, and its
+    effect on buyers (empty where it has none, or where it depends)."""
 
     field: str
     before: str
     after: str
     words: str
+    words_zh: str
     effect: Effect
+
+    def told(self, language: Language) -> str:
+        """The sentence in a language."""
+        return self.words_zh if language == "zh" else self.words
 
 
 @dataclass(frozen=True)
@@ -128,7 +135,8 @@ def _change(path: tuple[str, ...], before: Any, after: Any) -> PolicyChange:
     name = ".".join(path)
     limit = path[-1] in _MEASURES and (path[0] == "limits" or path[1:2] == ("allowances",))
     words = _limit_words(path, before, after) if limit else _words(path, before, after)
-    return PolicyChange(name, _shown(before), _shown(after), words, _effect(name, limit, before, after))
+    said = _limit_zh(path, before, after) if limit else _words_zh(name, before, after)
+    return PolicyChange(name, _shown(before), _shown(after), words, said, _effect(name, limit, before, after))
 
 
 def _limit_words(path: tuple[str, ...], before: Any, after: Any) -> str:
@@ -140,6 +148,26 @@ def _limit_words(path: tuple[str, ...], before: Any, after: Any) -> str:
     then = f"instead of {before}" if before is not None else f"instead of any{' number of ' + nouns if nouns else ''}"
     who = _SCOPES[path[1]] if path[0] == "limits" else _whose(path[2])
     return f"{who} {may} {now} {then}."
+
+
+def _limit_zh(path: tuple[str, ...], before: Any, after: Any) -> str:
+    """`店铺级限购的账户：24 小时内的订单数最多 2，原为 1。`"""
+    unit = f" {path[-2]}" if path[-3] == "amounts" else ""
+    now, then = ("不限" if one is None else f"最多 {one}{unit}" for one in (after, before))
+    if path[0] == "limits":
+        who = zh.SCOPES[path[1]]
+    else:
+        of, _, within = path[2].partition(" ")
+        who = zh.OWNERS[of] + zh.PLACES[within]
+    return f"{who}：{zh.MEASURES[path[-1]]}{now}，原为{then}。"
+
+
+def _words_zh(name: str, before: Any, after: Any) -> str:
+    told = {"none": "无", "nothing": "无", "yes": "是", "no": "否"}
+    now, then = (told.get(_shown(one), _shown(one)) for one in (after, before))
+    section, _, key = name.rpartition(".")
+    meaning = zh.FIELDS.get(name) or (f"{zh.FIELDS[section]} {key}" if section in zh.FIELDS else name)
+    return f"{meaning}：{now}，原为 {then}。"
 
 
 def _whose(allowance: str) -> str:
@@ -199,8 +227,20 @@ def _bands(before: Sequence[Mapping[str, Any]], after: Sequence[Mapping[str, Any
             told.append(f"ends {other['until'] or 'never'} instead of {one['until'] or 'never'}")
         since = f" from {key[1]}" if key[1] else ""
         words = f"Stores of a score of {-key[0]:g} and above{since}: {'; '.join(told) or 'the order of the list'}."
-        changes.append(PolicyChange("stages.bands", _shown(list(had)), _shown(list(has)), words, ""))
+        said = _band_zh(key, one, other, gained, lost)
+        changes.append(PolicyChange("stages.bands", _shown(list(had)), _shown(list(has)), words, said, ""))
     return changes
+
+
+def _band_zh(
+    key: tuple[float, str], one: Mapping[str, Any], other: Mapping[str, Any], gained: Sequence[str], lost: Sequence[str]
+) -> str:
+    told = ["新增的档位" if not one else "不再设档"] if not one or not other else []
+    told += [f"增加 {'、'.join(gained)}"] * bool(gained) + [f"取消 {'、'.join(lost)}"] * bool(lost)
+    if one and other and one["until"] != other["until"]:
+        told.append(f"结束于 {other['until'] or '不限'}，原为 {one['until'] or '不限'}")
+    since = f"（自 {key[1]} 起）" if key[1] else ""
+    return f"评分 {-key[0]:g} 以上的店铺{since}：{'；'.join(told) or '次序'}。"
 
 
 def _shown(value: Any) -> str:

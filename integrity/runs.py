@@ -45,6 +45,8 @@ from integrity.publication import RUN_LEASE, drop_old_runs, find_run
 from integrity.shadow import beside, prune_shadow
 from integrity.uptake import take_up
 from integrity.version import ringfence_version
+from integrity.words import facts_of as facts_told
+from integrity.words import texts_of
 
 _CARRIED = ("rings", "lineage")
 Detect = Callable[[Snapshot, DetectionSettings], Findings]
@@ -125,6 +127,7 @@ def run_detection(
     publish: bool = True,
     wait: float = 0.0,
     on_wait: Callable[[LeaseHeld], None] | None = None,
+    after: Callable[[], tuple[Ground, Detect] | None] | None = None,
     detect: Detect | None = None,
     step: Step | None = None,
 ) -> RunOutcome:
@@ -133,9 +136,11 @@ def run_detection(
     `acts` is how many acts of people count (None: all; those on complaints are taken up into the records then, unless
     `known_by` names an earlier load). With `frozen_of` the market stays as that run over the same data measured it,
     so that nothing moves but what judgements touch. `now` is the clock (UTC microseconds), asked for the run's own
-    instants only; `wait` how many seconds to wait for another run to end, of which `on_wait` is told; `detect`
-    defaults to `detectors.pipeline.detect`; `step` is told what is being done, and may raise to end the run. Raises
-    `LeaseHeld`, `BadInput` where the store holds nothing, `StoreProblem`, `Tampered`."""
+    instants only; `wait` how many seconds to wait for another run to end, of which `on_wait` is told; `after`
+    gives what the run rests on and what detects, where both are known without reading the store (None: they are not);
+    it is asked when no other run can be published. `detect` defaults to `detectors.pipeline.detect`; `step` is told
+    what is being done, and may raise to end the run. Raises `LeaseHeld`, `BadInput` where the store holds nothing,
+    `StoreProblem`, `Tampered`."""
     tell = step or (lambda _: None)
     computed: Computed | None = None
     if detect is None:
@@ -149,7 +154,11 @@ def run_detection(
             except LeaseHeld:
                 tell("a load is under way: complaints filed here are taken up by the next run")
         parent = store.head().run
-        ground = ground_of(store, parent, as_of=as_of, known_by=known_by, acts=acts, frozen_of=frozen_of)
+        known = None if after is None else after()
+        if known is None:
+            ground = ground_of(store, parent, as_of=as_of, known_by=known_by, acts=acts, frozen_of=frozen_of)
+        else:
+            ground, detect = known
         # its digest names the run: read beside the work, unless a run of the same ground may be there
         threading.Thread(target=lambda: ground.snapshot.digest).start()
         if not _may_be_there(store, ground, policy):
@@ -283,7 +292,8 @@ def _write(
     for name, rows in computed.tables().items():
         store.write_run(lease, record.run_id, name, rows)
     facts = facts_of(ground.snapshot, findings, decisions)
-    reason = "; ".join(broken(facts, _before(store), policy))
+    told = broken(facts, _before(store), policy)
+    reason = "; ".join(texts_of(told))
     stats = {
         "accounts": decisions.num_rows,
         "limited": facts.limited,
@@ -294,6 +304,7 @@ def _write(
         "statuses": counts(decisions, "status"),
         "detection": findings.stats,
         "invariants": facts.to_json(),
+        **({"held": facts_told(told)} if told else {}),
     }
     store.finish_run(
         lease,

@@ -111,6 +111,94 @@ SENTENCES: Final[Mapping[str, Pair]] = {
         "drawn by lot, so that the error of what is decided at once is known",
         "随机抽中复核，以掌握自动裁定的错误率",
     ),
+    # why a complaint can't be filed
+    "refused_type": (
+        "{type!r} is no type of complaint; choose one of {types}",
+        "没有 {type!r} 这种投诉类型，请从 {types} 中选择",
+    ),
+    "refused_note": ("the note has more than {most} characters", "说明超过 {most} 个字符"),
+    "refused_files": (
+        "evidence is up to {most} names of 1 to 256 characters",
+        "凭证最多 {most} 个名称，每个 1 至 256 个字符",
+    ),
+    "refused_unknown": ("there is no such claim", "没有这笔售后申请"),
+    "refused_not_here": ("there is no such claim at this store", "本店没有这笔售后申请"),
+    "refused_began": (
+        "{by:party} began this refund: it is no claim of the buyer",
+        "该退款由{by:party}发起，不是买家的售后申请",
+    ),
+    "refused_withdrawn": ("the buyer withdrew this claim", "买家已撤回该售后申请"),
+    "refused_sent_back": ("the goods were sent back: not a refund-only claim", "商品已退回，不属于仅退款"),
+    "refused_kept": ("nothing was to be sent back: a refund-only claim", "该申请仅退款，无需退货"),
+    "refused_before": ("was reported before, as complaint {complaint}", "此前已投诉，投诉编号 {complaint}"),
+    "refused_unfiled": ("was not filed", "未能提交"),
+    # what a buyer whom an appeal healed is told
+    "healed_clear": (
+        "A review found that what was held against your account was wrong. Nothing limits it any more.",
+        "经复核，此前对您账户的认定有误，现已解除全部限制。",
+    ),
+    "healed_note": (
+        "A review found that what was noted about your account was wrong. The note was removed.",
+        "经复核，此前对您账户的记录有误，现已删除。",
+    ),
+    "healed_eased": (
+        "A review found that part of what was held against your account was wrong. Its limits were eased.",
+        "经复核，此前对您账户的认定部分有误，现已放宽限制。",
+    ),
+    # why a run is held, or a policy was refused
+    "held_share": (
+        "would limit {limited} of {accounts} accounts ({share:.2%}), the policy allows {most:.2%}",
+        "将限购 {limited} 个账户，共 {accounts} 个（{share:.2%}），策略允许 {most:.2%}",
+    ),
+    "held_fell": (
+        "{what:counted} fell from {then:,} to {now:,} (by {fall:.2%}), the policy allows {most:.2%}",
+        "{what:counted}从 {then:,} 降至 {now:,}（降幅 {fall:.2%}），策略允许 {most:.2%}",
+    ),
+    "held_limited": (
+        "would limit {now:,} accounts ({share:.2%}) where {then:,} ({before:.2%}) are limited now, the policy allows a "
+        "factor of {factor:g}",
+        "将限购 {now:,} 个账户（{share:.2%}），目前限购 {then:,} 个（{before:.2%}），策略允许相差 {factor:g} 倍",
+    ),
+    "held_rings": (
+        "found {now:,} rings where the published run has {then:,}, the policy allows a factor of {factor:g}",
+        "发现 {now:,} 个团伙，已发布的检测结果中有 {then:,} 个，策略允许相差 {factor:g} 倍",
+    ),
+    "held_drift": (
+        "risk drifts from verdicts: of {accounts:,} accounts with a verdict it expects {expected:.1%} to be abusive "
+        "and {found:.1%} are, where the published run expected {then:.1%} and {before:.1%} were; the policy allows a "
+        "move of {most:.1%}",
+        "风险与结论出现偏移：已有结论的 {accounts:,} 个账户中，预计 {expected:.1%} 为滥用，实际 {found:.1%}；"
+        "已发布的检测结果预计 {then:.1%}，实际 {before:.1%}；策略允许的变化为 {most:.1%}",
+    ),
+    # what is allowed in a policy and hardly meant
+    "doubt_alone": (
+        "statuses.alone_limited_risk ({risk:g}) is below store_limited_risk ({bound:g}), so it changes nothing",
+        "单独行动的限购门槛 {risk:g} 低于店铺级限购门槛 {bound:g}，因此不起作用",
+    ),
+    "doubt_orders": (
+        "{where:limited}: the orders of a day ({orders}) can never be reached within 30 days",
+        "{where:limited}：单日订单数 {orders} 高于 30 天的上限，永远达不到",
+    ),
+    "doubt_amounts": (
+        "{where:limited}.amounts.{currency}: the amount of a day is above that of 30 days",
+        "{where:limited}的 {currency} 金额：单日上限高于 30 天的上限",
+    ),
+    "doubt_currencies": (
+        "{where:limited} has no amounts in {currencies}: there only order counts hold",
+        "{where:limited}未设 {currencies} 的金额上限：该币种只按订单数限制",
+    ),
+    "doubt_lacks": (
+        "stages: stores from {above:g} lack {what}, which stores from {below:g} have",
+        "分档：评分 {above:g} 以上的店铺没有 {what}，而评分 {below:g} 以上的店铺有",
+    ),
+    "doubt_later": (
+        "stages: stores from {above:g} begin later ({since}) than stores from {below:g}",
+        "分档：评分 {above:g} 以上的店铺自 {since} 才开始，晚于评分 {below:g} 以上的店铺",
+    ),
+    "doubt_share": (
+        "publication.max_limited_share ({most:g}) would let a run limit {most:.0%} of all accounts",
+        "发布门槛 {most:g} 意味着一次检测可以限购全部账户的 {most:.0%}",
+    ),
     # what a store is entitled to
     "entitled_unknown": ("the platform gave no score of the store", "平台没有给出该店铺的评分"),
     "entitled": _BAND,
@@ -204,6 +292,16 @@ NAMES: Final[Mapping[str, Mapping[str, Pair]]] = {
         "return_refund": ("return and refund", "退货退款"),
     },
     "party": {"buyer": ("the buyer", "买家"), "seller": ("the store", "店铺"), "platform": ("the platform", "平台")},
+    "limited": {
+        "platform": ("limits.platform", "全平台限购"),
+        "store": ("limits.store", "店铺级限购"),
+        "new_account": ("limits.new_account", "新账户限购"),
+    },
+    "counted": {
+        "orders": ("orders", "订单数"),
+        "claims": ("claims", "售后数"),
+        "accounts": ("accounts", "账户数"),
+    },
     "outcome": {
         "approved": ("approved", "通过"),
         "rejected": ("rejected", "驳回"),

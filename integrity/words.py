@@ -13,7 +13,19 @@ from typing import Any, Final
 from detectors.words.fact import Fact, Language, fact, read_fact
 from integrity.sentences import NAMES, SENTENCES
 
-__all__ = ["Fact", "Language", "Words", "fact", "facts_of", "name_of", "reasons_of", "say", "text_of", "texts_of"]
+__all__ = [
+    "Fact",
+    "Language",
+    "Words",
+    "fact",
+    "facts_of",
+    "name_of",
+    "read_fact",
+    "reasons_of",
+    "say",
+    "text_of",
+    "texts_of",
+]
 
 
 @dataclass(frozen=True)
@@ -26,6 +38,10 @@ class Words:
     def __add__(self, other: Words) -> Words:
         """Both texts, one after the other."""
         return Words(f"{self.en} {other.en}".strip(), self.zh + other.zh)
+
+    def text(self, language: Language) -> str:
+        """The text in a language."""
+        return self.zh if language == "zh" else self.en
 
     def filled(self, until: str) -> Words:
         """The text with its last day written in."""

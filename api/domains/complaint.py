@@ -17,6 +17,7 @@ from api.scalars import Instant, instant
 from integrity.accord import Accord
 from integrity.complaint_counts import Count, counts
 from integrity.complaints import Complaint, Filing, Refused, Verdict
+from integrity.words import Fact, text_of
 
 Key = Annotated[
     str | None,
@@ -70,7 +71,12 @@ class FilingResult:
 
     refund_id: strawberry.ID = strawberry.field(description="The claim named.")
     complaint: FiledComplaint | None = strawberry.field(description="The complaint as it stands.")
-    refused: str | None = strawberry.field(description="Why it was not filed.")
+    because: strawberry.Private[Fact | None]
+
+    @resolver("Why it was not filed.")
+    def refused(self, language: In = Language.EN) -> str | None:
+        """The reason, where it was refused."""
+        return None if self.because is None else text_of(self.because, speaks(language))
 
 
 @strawberry.type(description="A verdict on a complaint.")
@@ -282,6 +288,7 @@ class ComplaintMutation:
             list[str] | None, strawberry.argument(description="Names or links of the store's own files.")
         ] = None,
         key: Key = None,
+        language: Annotated[Language, strawberry.argument(description="The language of a refusal.")] = Language.EN,
     ) -> FiledComplaint:
         """One complaint; raises where it is refused."""
         context = info.context
@@ -290,7 +297,7 @@ class ComplaintMutation:
             [filing], by=context.actor, now=context.state.now(), key=key or ""
         )
         if isinstance(one, Refused):
-            raise ApiError(ErrorCode.BAD_INPUT, one.why)
+            raise ApiError(ErrorCode.BAD_INPUT, text_of(one.because, speaks(language)))
         return filed_of(one)
 
     @mutation("Report up to 500 claims in one call; each stands or is refused on its own.")
@@ -310,9 +317,9 @@ class ComplaintMutation:
             filings, by=context.actor, now=context.state.now(), key=key or ""
         )
         return [
-            FilingResult(refund_id=strawberry.ID(one.refund_id), complaint=None, refused=one.why)
+            FilingResult(refund_id=strawberry.ID(one.refund_id), complaint=None, because=one.because)
             if isinstance(one, Refused)
-            else FilingResult(refund_id=strawberry.ID(one.refund_id), complaint=filed_of(one), refused=None)
+            else FilingResult(refund_id=strawberry.ID(one.refund_id), complaint=filed_of(one), because=None)
             for one in found
         ]
 

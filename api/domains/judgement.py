@@ -11,12 +11,13 @@ import strawberry
 from api.context import Context, Info
 from api.describe import choice, mutation, resolver
 from api.domains.account import AccountStatus
-from api.domains.common import After, First, check_id, page_rows
+from api.domains.common import After, First, In, Language, check_id, page_rows, speaks
 from api.domains.complaint import Key
 from api.pages import DEFAULT_PAGE, Connection, Direction, Page
 from api.scalars import Instant, instant
 from integrity.anew import decide_anew
 from integrity.appeals import Appeal as Appealed
+from integrity.appeals import Healed
 from integrity.judgements import About, Said, Target, listed
 from integrity.judgements import Judgement as Judged
 from integrity.run_book import ANEW, noted
@@ -110,7 +111,12 @@ class HealedAccount:
     buyer_id: strawberry.ID = strawberry.field(description="The account.")
     before: AccountStatus = strawberry.field(description="Before.")
     after: AccountStatus = strawberry.field(description="After.")
-    words: str = strawberry.field(description="What to tell the buyer.")
+    known: strawberry.Private[Healed]
+
+    @resolver("What to tell the buyer.")
+    def words(self, language: In = Language.EN) -> str:
+        """The words, in the buyer's language."""
+        return self.known.told(speaks(language))
 
 
 @strawberry.type(description="A buyer's appeal, opened by the platform on their behalf.")
@@ -188,7 +194,7 @@ def appeal_of(context: Context, one: Appealed) -> Appeal:
                 buyer_id=strawberry.ID(each.buyer_id),
                 before=AccountStatus(each.before),
                 after=AccountStatus(each.after),
-                words=each.words,
+                known=each,
             )
             for each in one.healed
         ],
@@ -371,7 +377,11 @@ class JudgementMutation:
 def _anew(context: Context) -> str:
     state = context.state
     run_id = decide_anew(
-        state.store, policy=state.policy, now=state.clock, holder=f"appeal decided by {context.token.subject}"
+        state.store,
+        policy=state.policy,
+        now=state.clock,
+        holder=f"appeal decided by {context.token.subject}",
+        opened=state.view().opened,
     )
     state.refresh()
     return run_id

@@ -10,7 +10,7 @@ import strawberry
 
 from api.context import Context, Info
 from api.describe import choice, mutation, resolver
-from api.domains.common import After, First, page_rows
+from api.domains.common import After, First, In, Language, page_rows, speaks, told
 from api.errors import ApiError, ErrorCode
 from api.pages import DEFAULT_PAGE, Connection, Direction
 from api.scalars import Instant
@@ -18,7 +18,9 @@ from graph.errors import BadInput
 from integrity import policy_book as book
 from integrity.policy import Policy, default_policy, default_text, parse_policy
 from integrity.policy_check import doubts
+from integrity.policy_diff import PolicyChange as Change
 from integrity.policy_diff import PolicyDiff, diff_policies
+from integrity.words import Fact, texts_of
 
 PolicyText = Annotated[str, strawberry.argument(description="The policy as a TOML document.")]
 Why = Annotated[str, strawberry.argument(description="Why; stands in the book of acts.")]
@@ -46,13 +48,18 @@ class PublishedPolicy:
     proposed_by: str | None = strawberry.field(description="Who proposed it first, where two people were needed.")
     reason: str = strawberry.field(description="Why.")
     forced: bool = strawberry.field(description="Though it broke what must hold.")
-    broke: list[str] = strawberry.field(description="What it was forced past.")
     rolled_back: bool = strawberry.field(description="Whether that went back to an earlier policy.")
     tried_on: strawberry.ID | None = strawberry.field(description="The run that it was tried on; null before any.")
     limited: int = strawberry.field(description="Accounts of that run that it limits.")
     accounts: int = strawberry.field(description="Accounts of that run.")
     in_force: bool = strawberry.field(description="Whether it is in force now.")
     text: str | None = strawberry.field(description="The document as it was written, comments included.")
+    known: strawberry.Private[book.PublishedPolicy]
+
+    @resolver("What it was forced past.")
+    def broke(self, language: In = Language.EN) -> list[str]:
+        """Sentences."""
+        return told(self.known.broke, self.known.broke_facts, language)
 
 
 @strawberry.type(description="What became of `publishPolicy` or `rollbackPolicy`.")
@@ -84,7 +91,12 @@ class PolicyChecked:
 
     version: str = strawberry.field(description="The policy's version.")
     digest: str = strawberry.field(description="SHA-256 of the policy.")
-    doubts: list[str] = strawberry.field(description="What is allowed and yet hardly meant, as sentences.")
+    found: strawberry.Private[list[Fact]]
+
+    @resolver("What is allowed and yet hardly meant, as sentences.")
+    def doubts(self, language: In = Language.EN) -> list[str]:
+        """Sentences."""
+        return texts_of(self.found, speaks(language))
 
 
 @strawberry.type(description="One field in which two policies differ.")
@@ -94,8 +106,13 @@ class PolicyChange:
     field: str = strawberry.field(description="Its dotted name.")
     before: str = strawberry.field(description="The earlier value, as text.")
     after: str = strawberry.field(description="The later value, as text.")
-    words: str = strawberry.field(description="A plain sentence.")
     effect: PolicyEffect | None = strawberry.field(description="What it is to buyers; null: nothing, or it depends.")
+    change: strawberry.Private[Change]
+
+    @resolver("A plain sentence.")
+    def words(self, language: In = Language.EN) -> str:
+        """The sentence."""
+        return self.change.told(speaks(language))
 
 
 @strawberry.type(description="All in which two policies differ.")
@@ -119,13 +136,13 @@ def _published(one: book.PublishedPolicy, in_force: bool) -> PublishedPolicy:
         proposed_by=one.proposed_by or None,
         reason=one.reason,
         forced=one.forced,
-        broke=list(one.broke),
         rolled_back=one.back,
         tried_on=None if one.tried is None else strawberry.ID(one.tried),
         limited=one.limited,
         accounts=one.accounts,
         in_force=in_force,
         text=one.text or None,
+        known=one,
     )
 
 
@@ -144,7 +161,7 @@ def difference_of(found: PolicyDiff) -> PolicyDifference:
                 field=one.field,
                 before=one.before,
                 after=one.after,
-                words=one.words,
+                change=one,
                 effect=PolicyEffect(one.effect) if one.effect else None,
             )
             for one in found.changes
@@ -226,7 +243,7 @@ class PolicyQuery:
     def check_policy(self, text: PolicyText) -> PolicyChecked:
         """The check."""
         policy = parsed(text, "policy")
-        return PolicyChecked(version=policy.version, digest=policy.digest, doubts=doubts(policy))
+        return PolicyChecked(version=policy.version, digest=policy.digest, found=doubts(policy))
 
     @resolver("In what a policy differs from another, in words.")
     def diff_policies(

@@ -148,11 +148,15 @@ class PolicyShadowMutation:
         context = info.context
         policy, key = parsed(text, "policy"), context.state.affairs.book.signing_key
         now = context.state.clock()
-        return _policy(shadow.start_shadow(context.state.store, policy, by=context.actor, now=now, signing_key=key))
+        made = shadow.start_shadow(context.state.store, policy, by=context.actor, now=now, signing_key=key)
+        context.state.refresh()
+        return _policy(made)
 
     @mutation("End the shadow; what it decided stays to be reported on.")
     def stop_shadow(self, info: Info) -> ShadowPolicy:
         """The policy that was in the shadow."""
         context = info.context
         key, now = context.state.affairs.book.signing_key, context.state.clock()
-        return _policy(shadow.stop_shadow(context.state.store, by=context.actor, now=now, signing_key=key))
+        ended = shadow.stop_shadow(context.state.store, by=context.actor, now=now, signing_key=key)
+        context.state.refresh()
+        return _policy(ended)

@@ -13,7 +13,7 @@ import strawberry
 from api.context import Context, Info
 from api.describe import choice, mutation, resolver
 from api.domains.account import AccountStatus
-from api.domains.common import After, First, check_id, page_rows
+from api.domains.common import After, First, In, Language, check_id, page_rows, speaks
 from api.errors import ApiError, ErrorCode
 from api.pages import DEFAULT_PAGE, Connection, Direction
 from api.scalars import Instant, instant
@@ -25,6 +25,7 @@ from integrity.diff import RingMove as MovedRing
 from integrity.diff import RunDiff as Difference
 from integrity.diff import diff_runs
 from integrity.instants import to_iso
+from integrity.invariants import why_held
 from integrity.publication import RUN_LEASE, lacking
 from integrity.run_book import STARTED, noted
 
@@ -79,7 +80,6 @@ class Run:
     started_at: Instant = strawberry.field(description="When it was started.")
     finished_at: Instant | None = strawberry.field(description="When it was whole.")
     published_at: Instant | None = strawberry.field(description="When it was last published.")
-    held_reason: str | None = strawberry.field(description="Why it is held.")
     account_count: int | None = strawberry.field(description="Accounts it judged.")
     limited_count: int | None = strawberry.field(description="Accounts it limits.")
     ring_count: int | None = strawberry.field(description="Rings it found.")
@@ -87,6 +87,12 @@ class Run:
     replay_lacks: list[strawberry.ID] = strawberry.field(
         description="Runs that replaying it would need and that retention dropped; empty: it can be replayed."
     )
+    record: strawberry.Private[RunRecord]
+
+    @resolver("Why it is held.")
+    def held_reason(self, language: In = Language.EN) -> str | None:
+        """The reason."""
+        return why_held(self.record, speaks(language)) or None
 
 
 @strawberry.type(description="An account that stands otherwise after a run than before; null: not known to that run.")
@@ -225,7 +231,7 @@ def run_of(context: Context, record: RunRecord) -> Run:
         started_at=Instant(record.started_at),
         finished_at=instant(record.finished_at),
         published_at=instant(record.published_at),
-        held_reason=record.held_reason or None,
+        record=record,
         account_count=stats.accounts,
         limited_count=stats.limited,
         ring_count=stats.rings,

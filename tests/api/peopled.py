@@ -9,6 +9,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,8 @@ def shadowed(name: str) -> Policy:
     risk, policy = (0.999 if name == "mild" else 0.2), staged()
     rules = policy.statuses.model_copy(
         update={"store_limited_risk": risk, "platform_limited_risk": risk, "watch_risk": min(risk, 0.2)}
-        | {"immediate_store_risk": risk, "immediate_platform_risk": risk}
+        | {"immediate_store_risk": risk, "immediate_platform_risk": risk, "alone_limited_risk": risk}
+        | {"minimum_claims_in_ring": 1, "minimum_claims_alone": 1}
     )
     return policy.model_copy(update={"version": name, "statuses": rules})
 
@@ -141,7 +143,7 @@ def people(api: Asked, home: Path) -> Peopled:
     known.ask = {
         "account": [f'(id: "{one}")' for one in (members[0], rows(home, "decisions")[0]["buyer_id"])],
         "ring": [f'(id: "{ring["id"]}")'],
-        "runDiff": [f'(a: "{one}", b: "{other}")' for one in runs for other in runs if one != other],
+        "runDiff": [f'(a: "{one}", b: "{other}")' for pair in pairwise(runs) for one, other in (pair, pair[::-1])],
         "store": [f'(id: "{known.store_id}")'],
         "order": [f'(id: "{orders[0]}")'],
         "refund": [f'(id: "{claim["id"]}")'],

@@ -79,9 +79,10 @@ def test_a_verdict_on_a_complaint_of_the_records_stands_there_at_once(api: Asked
 def test_a_batch_answers_each_in_its_place(api: Asked) -> None:
     query = """mutation { fileComplaints(complaints: [
       {refundId: "r-1", type: ABNORMAL_REFUND_ONLY}, {refundId: "none", type: FAKE_EVIDENCE},
-      {refundId: "r-0", type: FAKE_EVIDENCE}]) { refundId refused complaint { id } } }"""
+      {refundId: "r-0", type: FAKE_EVIDENCE}]) { refundId refused complaint { id } zh: refused(language: ZH) } }"""
     first, second, third = shop(api, query)["data"]["fileComplaints"]
     assert first["complaint"]["id"].startswith("rc-")
+    assert second.pop("zh") == "本店没有这笔售后申请"
     assert second == {"refundId": "none", "refused": "there is no such claim at this store", "complaint": None}
     assert third["refused"] == "was reported before, as complaint c-1"
 
@@ -124,13 +125,14 @@ def test_an_upheld_appeal_heals_at_once_and_its_text_stays(api: Asked, store: St
     assert api.code(asked, role="auditor") == "FORBIDDEN"
     done = api.data(
         """mutation U($id: ID!, $wrong: [JudgementInput!]!) { upholdAppeal(id: $id, wrong: $wrong, reason: "true") {
-             state healedBy judgementIds healed { buyerId before after words } } }""",
+             state healedBy judgementIds healed { buyerId before after words zh: words(language: ZH) } } }""",
         id=opened["id"],
         wrong=[{"target": "ACCOUNT", "id": buyer, "said": "HONEST"}],
     )["upholdAppeal"]
     assert done["state"] == "UPHELD"
     healed = {one["buyerId"]: one["after"] for one in done["healed"]}
     assert healed[buyer] == "CLEAR"
+    assert done["healed"][0]["zh"] == "经复核，此前对您账户的认定有误，现已解除全部限制。"
     # at once: the next question of this server is answered by the new run
     account = api.data('{ account(id: "%s") { status } run { id } }' % buyer)
     assert account == {"account": {"status": "CLEAR"}, "run": {"id": done["healedBy"]}}

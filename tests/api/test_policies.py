@@ -66,6 +66,8 @@ def test_one_that_limits_too_many_is_refused_until_forced_with_a_reason(api: Ask
     forced = _publish(api, TIGHT, force=True)["policy"]
     assert forced["forced"]
     assert "would limit" in forced["broke"][0]
+    told = api.data("{ policies { edges { node { broke(language: ZH) } } } }")["policies"]["edges"][0]["node"]["broke"]
+    assert told[0].startswith("将限购")
 
 
 def test_policies_are_listed_and_gone_back_to(api: Asked) -> None:
@@ -124,6 +126,13 @@ def test_a_policy_is_checked_and_compared_before_it_is_published(api: Asked) -> 
       before after newDetection changes { field before after words effect } } }"""
     found = api.data(diff, before=POLICY_TEXT, after=MILD)["diffPolicies"]
     assert (found["before"], found["after"], found["newDetection"]) == ("t1", "mild", False)
+    said = "query($after: String!) { diffPolicies(after: $after) { changes { words(language: ZH) } } }"
+    assert "风险达到该值的账户在全平台限购：0.99，原为 0.9。" in {
+        one["words"] for one in api.data(said, after=MILD)["diffPolicies"]["changes"]
+    }
+    odd = POLICY_TEXT.replace("orders_per_day = 1", "orders_per_day = 9")
+    doubts = api.data("query($text: String!) { checkPolicy(text: $text) { doubts(language: ZH) } }", text=odd)
+    assert any("单日订单数 9" in one for one in doubts["checkPolicy"]["doubts"])
     changes = {one["field"]: one["effect"] for one in found["changes"]}
     assert changes == {"statuses.platform_limited_risk": "MILDER", "statuses.store_limited_risk": "MILDER"}
     against = api.data(diff, after=MILD)["diffPolicies"]

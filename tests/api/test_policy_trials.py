@@ -77,8 +77,8 @@ def test_orders_after_a_run_are_put_through_both_policies(api: Asked) -> None:
     assert (found["orders"], found["difference"]["before"], found["difference"]["after"]) == (3, "t1", "mild")
     assert {one["field"].partition(".")[0] for one in found["difference"]["changes"]} == {"statuses"}
     assert (found["now"]["limited"], found["then"]["limited"]) == (2, 0)
-    assert found["now"]["cost"]["denied"] == 2, "one order a day is what it may place"
-    assert found["now"]["cost"]["stopped"]["orders"] == 2
+    assert found["now"]["cost"]["denied"] == 3, "it has had its orders of 30 days"
+    assert found["now"]["cost"]["stopped"]["orders"] == 3
     assert found["now"]["cost"]["stopped"]["amounts"][0]["currency"] == "CNY"
     assert found["then"]["cost"]["denied"] == 0
 

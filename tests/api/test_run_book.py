@@ -38,6 +38,11 @@ def runs(store: Store) -> list[str]:
 def test_a_held_run_is_published_and_gone_back_from_and_both_are_acts(runs: list[str], serve: Serve) -> None:
     api, (first, held) = serve(follow=True), runs
     assert api.data("{ run { id } }")["run"]["id"] == first
+    waiting = api.data("query($id: ID!) { run(id: $id) { heldReason zh: heldReason(language: ZH) } }", id=held)["run"]
+    assert waiting == {
+        "heldReason": "would limit 2 of 4 accounts (50.00%), the policy allows 25.00%",
+        "zh": "将限购 2 个账户，共 4 个（50.00%），策略允许 25.00%",
+    }
     made = api.data(PUBLISH, role=SENIOR, id=held)["publishRun"]
     assert (made["id"], made["state"], made["current"]) == (held, "PUBLISHED", True)
     assert api.data('{ run { id } account(id: "actor") { status } }') == {

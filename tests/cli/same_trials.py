@@ -13,7 +13,8 @@ _COST = f"""{{ denied cut accounts stopped {_TALLY} honestStopped {_TALLY} abuse
 _JUDGEMENT = f"{{ asOf knownBy accounts limited share held digest detected runId cost {_COST} }}"
 TRIAL = f"""query($id: ID!) {{ policyTrial(id: $id) {{ state problem
   tried {{ runId accounts limited share held changes{_MOVES} }}
-  simulated {{ runId after until orders difference {{ before after changes {{ field before after words effect }} }}
+  simulated {{ runId after until orders difference {{ before after changes {{ field before after words effect
+      wordsZh: words(language: ZH) }} }}
     now {_JUDGEMENT} then {_JUDGEMENT} changes{_MOVES} }}
   backtested {{ judgements {_JUDGEMENT} total {_COST} }} }} }}"""
 REPORT = f"""{{ shadowReport {{ policy {{ version digest since by }} onlyShadowLimits {{ verdict accounts }}

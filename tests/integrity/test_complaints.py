@@ -75,7 +75,7 @@ def test_a_claim_of_an_account_without_risk_is_dismissed_at_once_and_of_a_ring_n
         (Filing("r-actor-1", ONLY, evidence=("",)), "evidence is up to 20 names"),
         (Filing("r-gone", ONLY), "withdrew this claim"),
         (Filing("r-back", ONLY), "the goods were sent back"),
-        (Filing("r-seller", ONLY), "the seller began this refund"),
+        (Filing("r-seller", ONLY), "the store began this refund"),
         (Filing("r-known", ONLY), "was reported before, as complaint c-file"),
     ],
 )

@@ -14,13 +14,14 @@ from integrity.instants import DAY
 from integrity.invariants import RunFacts, broken, facts_in, facts_of
 from integrity.run_book import publish
 from integrity.runs import RunOutcome, run_detection
+from integrity.words import texts_of
 from tests.integrity.hand import NOW, Account, Ring, a_person, findings, load, market_findings, order, policy, refund
 
 SEEN = RunFacts(NOW, 10_000, 800, 4_000, 60, 30, 200, 0.62, 0.60)
 
 
 def told(run: RunFacts, before: RunFacts | None = SEEN, **rules: Any) -> str:
-    return "; ".join(broken(run, before, policy(invariants=rules)))
+    return "; ".join(texts_of(broken(run, before, policy(invariants=rules))))
 
 
 def test_a_run_like_the_one_before_holds() -> None:

@@ -308,9 +308,12 @@ def test_a_decision_replays_to_the_byte_whatever_came_later(simulated: Store) ->
         assert again.decision["status"] == expected
 
 
-def test_an_upheld_appeal_moves_only_who_hangs_on_what_was_wrong(simulated: Store) -> None:
+def test_an_upheld_appeal_moves_only_who_hangs_on_what_was_wrong(
+    simulated: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The market stays as the run measured it: everybody else's rows are the same to the byte, those who are moved are
-    those that asking the run beforehand names, and the new run replays."""
+    those that asking the run beforehand names. Decided from the touched part alone, it is the run that detecting all of
+    it again gives: it replays."""
     first = full(simulated)
     evidence = simulated.run_rows(first, "run_evidence").to_pylist()
     statuses = {row["buyer_id"]: row["status"] for row in simulated.run_rows(first, "run_decisions").to_pylist()}
@@ -328,14 +331,18 @@ def test_an_upheld_appeal_moves_only_who_hangs_on_what_was_wrong(simulated: Stor
     )
     affairs = Affairs(simulated, default_policy)
     appeal = affairs.appeal_desk.open(buyer, TEXT, by=ANNA, now=NOW)
+    monkeypatch.setattr("detectors.pipeline.weigh", lambda *_: pytest.fail("nothing needs to be weighed again"))
     done = affairs.appeal_desk.uphold(
         appeal.appeal_id,
         [About(Target.LINK, device, Said.NOT_THEIRS, buyer_id=buyer)],
         "the flat-mate's",
         by=BEN,
         now=NOW,
-        recompute=lambda: decide_anew(simulated, policy=default_policy(), now=lambda: NOW, holder="test"),
+        recompute=lambda: decide_anew(
+            simulated, policy=default_policy(), now=lambda: NOW, holder="test", opened=opened
+        ),
     )
+    monkeypatch.undo()
     assert done.healed_by is not None
     risks = [
         {row["buyer_id"]: row for row in simulated.run_rows(run_id, "run_accounts").to_pylist()}
@@ -349,6 +356,10 @@ def test_an_upheld_appeal_moves_only_who_hangs_on_what_was_wrong(simulated: Stor
     again = replay(simulated, done.healed_by)
     assert again.same
     assert all(again.tables.values())
+    assert opened.after(simulated) is None, "another run is published"
+    following = reopen(simulated)
+    affairs.judgement_desk.withdraw(done.judgement_ids[0], "it was hers", by=BEN, now=NOW)
+    assert following.after(simulated) is None, "what comes back is not in the run that was opened"
 
 
 def _stands(rows: dict[str, Any], buyer: str) -> tuple[Any, ...]:

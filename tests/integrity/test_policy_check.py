@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from integrity.policy import default_policy, parse_policy
 from integrity.policy_check import doubts
+from integrity.words import texts_of
 from tests.integrity.hand import POLICY_TEXT
 from tests.integrity.test_stages import STAGED
 
@@ -11,7 +12,7 @@ SANE = POLICY_TEXT.replace("0.6", "0.1")
 
 
 def told(text: str) -> list[str]:
-    return doubts(parse_policy(text, where="test"))
+    return texts_of(doubts(parse_policy(text, where="test")))
 
 
 def only(text: str) -> str:

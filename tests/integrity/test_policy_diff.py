@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from integrity.policy import parse_policy
+from collections.abc import Iterator
+
+from pydantic import BaseModel
+
+from integrity.policy import Policy, parse_policy
 from integrity.policy_diff import PolicyChange, diff_policies
+from integrity.policy_names import FIELDS
 from tests.integrity.hand import POLICY_TEXT
 from tests.integrity.test_stages import STAGED
 
@@ -15,6 +20,16 @@ def changes(before: str, after: str) -> tuple[PolicyChange, ...]:
 def only(before: str, after: str) -> PolicyChange:
     (found,) = changes(before, after)
     return found
+
+
+def fields_of(model: type[BaseModel], above: str = "") -> Iterator[str]:
+    """Dotted names of all fields of a policy."""
+    for name, field in model.model_fields.items():
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            yield from fields_of(kind, f"{above}{name}.")
+        else:
+            yield above + name
 
 
 def test_equal_policies_differ_in_nothing() -> None:
@@ -94,3 +109,15 @@ def test_settings_of_detection_say_that_only_a_new_run_shows_them() -> None:
     assert found.new_detection
     assert [change.field for change in found.changes] == ["detection.seed"]
     assert not diff_policies(*[parse_policy(POLICY_TEXT, where="a")] * 2).new_detection
+
+
+def test_every_field_has_a_name_in_chinese_and_a_change_says_its_values_in_both_languages() -> None:
+    own = {"version", "stages.bands", "checkout.allowances"}  # told by sentences of their own, or not at all
+    scopes = ("limits.platform.", "limits.store.", "limits.new_account.")
+    assert {name for name in fields_of(Policy) if not name.startswith(scopes)} - own == set(FIELDS)
+    text = POLICY_TEXT + "[statuses]\nwatch_risk = 0.21\n"
+    for change in diff_policies(parse_policy(POLICY_TEXT, where="test"), parse_policy(text, where="test")).changes:
+        assert change.told("zh") == "风险达到该值的账户列入观察：0.21，原为 0.3。"
+    milder = POLICY_TEXT.replace("orders_per_30_days = 3", "orders_per_30_days = 4")
+    (found,) = diff_policies(parse_policy(POLICY_TEXT, where="test"), parse_policy(milder, where="test")).changes
+    assert found.told("zh") == "全平台限购的账户：30 天内的订单数最多 4，原为最多 3。"

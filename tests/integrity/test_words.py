@@ -22,12 +22,14 @@ CHINESE = re.compile("[一-鿿]")
 NUMBERS = {
     **{"risk": 0.914, "bound": 0.875, "probability": 0.4321, "low": 0.02, "high": 0.97, "share": 0.31, "score": 4.85},
     **{"claims": 17, "needed": 3, "days": 90, "stores": 4, "upheld": 11, "decided": 13, "filed": 23, "accounts": 29},
-    "confidence": 0.987,
+    **{"confidence": 0.987, "limited": 31, "most": 0.03, "fall": 0.27, "now": 37, "then": 41, "before": 0.43},
+    **{"factor": 1.7, "expected": 0.47, "found": 0.53, "orders": 59, "above": 4.9, "below": 4.1},
 }
 TEXTS = {
     **{"until": "2025-03-31T12:00:00Z", "at": "2025-04-01T08:30:00Z", "judgement": "J-77", "ring": "R-5", "by": "X-1"},
     **{"buyer": "B-2", "refund": "F-3", "store": "S-4", "complaint": "C-6", "id": "I-8", "case": "K-9", "run": "U-10"},
     **{"amount": "12.50", "currency": "CNY", "policy": "P-11", "reason": "Q-12", "to": "T-13", "assigned": "A-14"},
+    **{"what": "W-15", "type": "T-16", "types": "T-17", "currencies": "C-18", "since": "2025-06-01"},
 }
 """Values in capitals and digits, so that no small letter in a Chinese sentence is one of theirs."""
 

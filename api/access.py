@@ -50,6 +50,7 @@ FIELD_ROLES: dict[str, frozenset[Role]] = {
     "Query.caseQueue": _READS,
     "Query.cases": _READS,
     "Query.case": _READS,
+    "Query.caseBundle": _READS,
     "Query.assessClaim": _READS,
     "Query.replayClaim": _READS,
     "Query.replayDecision": _READS,
@@ -103,13 +104,13 @@ FIELD_ROLES: dict[str, frozenset[Role]] = {
 _STATED: tuple[tuple[frozenset[Role], str], ...] = (
     (
         _READS,
-        "Account AccountChange AccountMove Act ActsChecked Appeal Case CaseCandidate CaseEvent CaseFact CaseNote "
-        "ClaimAssessment ClaimReplay Complaint ComplaintVerdict DecisionReplay Evidence ExcludedClaim Flip "
-        "HealedAccount Hub Identifier IdentifierUser Judgement Limits Member Membership Order OrderGroup OrderItem "
-        "OrderTally PastDecision Path PathStep PolicyBacktest PolicyChange PolicyChecked PolicyCost PolicyDifference "
-        "PolicyDocument PolicyJudgement PolicySimulation PolicyTrial PolicyTried PublishedPolicy Refund Remedy "
-        "ReplayedTable Ring RingChange RingId RingLineage RingMove RiskShare RunDiff ShadowedRun ShadowPolicy "
-        "ShadowReport Store StoreRates StoresInAccord VerdictCount Weighed WeighedComplaint Words",
+        "Account AccountChange AccountMove Act ActsChecked Appeal Case CaseBundle CaseCandidate CaseEvent CaseFact "
+        "CaseNote ClaimAssessment ClaimReplay Complaint ComplaintVerdict DecisionReplay Evidence ExcludedClaim "
+        "Flip HealedAccount Hub Identifier IdentifierUser Judgement Limits Member Membership Order OrderGroup "
+        "OrderItem OrderTally PastDecision Path PathStep PolicyBacktest PolicyChange PolicyChecked PolicyCost "
+        "PolicyDifference PolicyDocument PolicyJudgement PolicySimulation PolicyTrial PolicyTried PublishedPolicy "
+        "Refund Remedy ReplayedTable Ring RingChange RingId RingLineage RingMove RiskShare RunDiff ShadowedRun "
+        "ShadowPolicy ShadowReport Store StoreRates StoresInAccord VerdictCount Weighed WeighedComplaint Words",
     ),
     (_SENIOR, "PolicyPublication"),
     (_PEOPLE, "Appeal.text"),

@@ -15,6 +15,7 @@ from strawberry.schema.config import StrawberryConfig
 from api.domains.account import AccountQuery
 from api.domains.acts import ActsQuery
 from api.domains.case import CaseMutation, CaseQuery
+from api.domains.case_bundle import CaseBundleQuery
 from api.domains.complaint import ComplaintMutation, ComplaintQuery
 from api.domains.evidence import EvidenceQuery
 from api.domains.identifier import IdentifierQuery
@@ -53,6 +54,7 @@ class Query(
     PurchaseLimitQuery,
     MyStoreQuery,
     CaseQuery,
+    CaseBundleQuery,
     ComplaintQuery,
     JudgementQuery,
     ActsQuery,

@@ -75,6 +75,10 @@ SENTENCES: Final[Mapping[str, Pair]] = {
     ),
     # what triage rests on, and why a person looks
     "triage_risk": ("the account's risk is {risk:.3f}", "该账户的风险为 {risk:.3f}"),
+    "triage_expected": (
+        "it claimed {claims} times where {expected:.1f} were expected of what it bought",
+        "该账户申请售后 {claims} 次，按其所购商品预期为 {expected:.1f} 次",
+    ),
     "triage_actor": ("the account acts with a ring", "该账户参与团伙行为"),
     "triage_refund_only": ("the claim keeps the goods", "该申请只退款不退货"),
     "triage_light": ("what came back weighs {share:.0%} of what was shipped", "退回包裹的重量为发货重量的 {share:.0%}"),

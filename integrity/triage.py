@@ -50,6 +50,9 @@ FEATURES: Final = (
 )
 WEIGHTS: Final = (-1.52, 0.52, 0.92, 1.52, 0.60, -1.01, 0.62, 0.20, 1.13, -0.34)
 
+LEAST_NATS: Final = 0.1
+"""What weighs less is not told."""
+
 
 class Proposal(StrEnum):
     """What triage makes of a complaint."""
@@ -98,8 +101,9 @@ class Weighed:
 class Ground:
     """What triage looks things up in, of one load and one published run: made once, used for many complaints.
 
-    `risk` and `actors` by buyer; `pictures` hash to the buyers (at most two) who gave it; `standings` of the stores;
-    `reports` buyer to what stores reported of it, (filed_at, store_id) by time."""
+    `risk` and `actors` by buyer, `expected` buyer to own claims and claims expected; `pictures` hash to the buyers (at
+    most two) who gave it; `standings` of the stores; `reports` buyer to what stores reported of it, (filed_at,
+    store_id) by time."""
 
     store: Store
     known_by: int
@@ -109,6 +113,7 @@ class Ground:
     pictures: Mapping[str, frozenset[str]]
     standings: Standings
     reports: Mapping[str, Sequence[tuple[int, str]]]
+    expected: Mapping[str, tuple[int, float]]
 
     def with_standings(self, known: Standings) -> Ground:
         """The same ground with stores as they stand now."""
@@ -126,10 +131,14 @@ def ground(store: Store, head: Head, known: Standings | None = None, *, filed: S
     """What stands at a head of the store. `known` are the standings of stores, by default those of the records;
     `filed` complaints that the records may not hold yet."""
     risk: dict[str, float] = {}
+    expected: dict[str, tuple[int, float]] = {}
     actors: frozenset[str] = frozenset()
     if head.run is not None:
-        accounts = store.run_rows(head.run, "run_accounts", columns=("buyer_id", "risk"))
-        risk = dict(frame_of(accounts).select("buyer_id", "risk").iter_rows())
+        accounts = store.run_rows(head.run, "run_accounts", columns=("buyer_id", "risk", "claims", "expected_claims"))
+        for buyer, likely, claims, due in (
+            frame_of(accounts).select("buyer_id", "risk", "claims", "expected_claims").iter_rows()
+        ):
+            risk[buyer], expected[buyer] = likely, (claims, due)
         members = rows_of(store.run_rows(head.run, "run_members", columns=("buyer_id", "role")))
         actors = frozenset(row["buyer_id"] for row in members if row["role"] == "actor")
     return Ground(
@@ -141,6 +150,7 @@ def ground(store: Store, head: Head, known: Standings | None = None, *, filed: S
         _pictures(store, head.load),
         tally(store, known_by=head.load).standings() if known is None else known,
         _reports(store, head.load, filed),
+        expected,
     )
 
 
@@ -200,6 +210,8 @@ class Case:
     standing: Standing
     market: Standing
     concerted: int
+    expected: tuple[int, float] | None = None
+    """The account's own claims and those expected of it, by the run; None where it was not judged."""
 
     @property
     def features(self) -> tuple[float, ...]:
@@ -261,6 +273,7 @@ def cases(ground: Ground, reported: Sequence[Reported]) -> list[Case]:
                 standing=ground.standings.of(order["store_id"]),
                 market=ground.standings.market,
                 concerted=_concerted(ground, buyer, one.filed_at),
+                expected=ground.expected.get(buyer),
             )
         )
     return found
@@ -329,7 +342,13 @@ def _reasons(case: Case) -> list[Fact]:
         for name, more in said.items()
         if values[name]
     ]
-    return [one for nats, _, one in sorted(told, key=lambda one: (-abs(one[0]), one[1])) if abs(nats) >= 0.1]
+    found: list[Fact] = []
+    for nats, name, one in sorted(told, key=lambda one: (-abs(one[0]), one[1])):
+        if abs(nats) >= LEAST_NATS:
+            found.append(one)
+            if name == "risk" and case.expected is not None:  # what the risk of its own conduct rests on
+                found.append(fact("triage_expected", claims=case.expected[0], expected=case.expected[1]))
+    return found
 
 
 def _logit(p: float) -> float:

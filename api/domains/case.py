@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from enum import Enum
 from typing import Annotated
 
@@ -167,8 +168,14 @@ class Case:
         told = _brief(info.context, self.known, language)
         return _events(info.context, f"before:{self.id}", told, told.before, first, after)
 
-    @resolver("The ring drawn, as SVG; null for an account, and where the server has nothing to draw with.")
-    def drawing(self, info: Info) -> str | None:
+    @resolver(
+        "The ring drawn, as SVG or PNG in base64; null for an account, and where the server has nothing to draw with."
+    )
+    def drawing(
+        self,
+        info: Info,
+        png: Annotated[bool, strawberry.argument(description="As PNG in base64 in place of SVG.")] = False,
+    ) -> str | None:
         """The drawing."""
         if self.target is not CaseTarget.RING:
             return None
@@ -176,7 +183,8 @@ class Case:
         store = info.context.view.store
         rings, members, evidence = (store.run_rows(run_id, f"run_{name}") for name in ("rings", "members", "evidence"))
         try:
-            return draw_ring(rings, members, evidence, self.target_id, "svg").decode()
+            drawn = draw_ring(rings, members, evidence, self.target_id, "png" if png else "svg")
+            return base64.b64encode(drawn).decode() if png else drawn.decode()
         except NoDrawing:
             return None
 

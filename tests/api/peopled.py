@@ -153,6 +153,7 @@ def people(api: Asked, home: Path) -> Peopled:
         "purchaseLimits": [f'(requests: [{{{buyer_at}}}, {{{buyer_at}, items: [{{sku: "a", amount: "9.00"}}]}}])'],
         "myClaim": [f'(id: "{claim["id"]}")'],
         "case": [f'(id: "{case}")'],
+        "caseBundle": [f'(id: "{case}")'],
         "assessClaim": [f'(refundId: "{claim["id"]}")'],
         "replayClaim": [f'(reference: "{reference["assessClaim"]["reference"]}")'],
         "replayDecision": [f'(accountId: "{members[0]}")'],

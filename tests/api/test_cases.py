@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import io
 import json
+import zipfile
 from typing import Any
 
 from graph.store import Store
@@ -50,7 +54,7 @@ def test_a_case_is_worked_on_step_by_step_and_an_auditor_reads_it(api: Asked, st
     api.data('mutation ($i: ID!) { closeCase(id: $i, reason: "limits stand") { closedBy } }', i=id_)
     query = """query ($i: ID!) { case(id: $i) { state closedBy notes { edges { node { by text } } }
       facts { totalCount edges { node { text nats table id buyerId } } } timeline { edges { node { text table id } } }
-      decidedBefore { edges { node { table id } } } brief drawing } }"""
+      decidedBefore { edges { node { table id } } } brief drawing png: drawing(png: true) } }"""
     seen = api.data(query, role="auditor", i=id_)["case"]
     assert seen["state"] == "CLOSED"
     assert seen["notes"]["edges"] == [{"node": {"by": "test investigator", "text": SECRET}}]
@@ -63,9 +67,20 @@ def test_a_case_is_worked_on_step_by_step_and_an_auditor_reads_it(api: Asked, st
     assert seen["brief"].startswith(f"# {id_}")
     assert SECRET not in seen["brief"]
     assert seen["drawing"].lstrip().startswith("<?xml")
+    assert base64.b64decode(seen["png"]).startswith(b"\x89PNG")
+    handed = "query ($i: ID!) { caseBundle(id: $i) { caseId data bytes sha256 head } }"
+    bundle = api.data(handed, role="auditor", i=id_)["caseBundle"]
+    data = base64.b64decode(bundle["data"])
+    assert (len(data), hashlib.sha256(data).hexdigest()) == (bundle["bytes"], bundle["sha256"])
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        assert {"brief.md", "ring.svg", "ring.png", "manifest.json", "SHA256SUMS"} <= set(archive.namelist())
+        assert json.loads(archive.read("manifest.json"))["acts"]["head"] == bundle["head"]
+        assert all(SECRET.encode() not in archive.read(name) for name in archive.namelist())
+    assert api.code(handed, i="case-none") == "NOT_FOUND"
     lines = [json.loads(row["body"]) for row in store.notes("audit", limit=1_000).to_pylist()]
     assert {(line["role"], line["kind"], line["what"]) for line in lines} >= {
         ("auditor", "case", id_),
+        ("auditor", "case bundle", f"{id_} {bundle['sha256']}"),
         ("auditor", "account", "b-03"),
     }
 

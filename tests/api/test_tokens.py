@@ -152,6 +152,7 @@ QUESTIONS = {
     "Query.caseQueue": "{ caseQueue { totalCount } }",
     "Query.cases": "{ cases { totalCount } }",
     "Query.case": '{ case(id: "case-0") { id } }',
+    "Query.caseBundle": '{ caseBundle(id: "case-0") { sha256 } }',
     "Mutation.openCase": 'mutation { openCase(target: RING, targetId: "nothing") { id } }',
     "Mutation.assignCase": 'mutation { assignCase(id: "case-0", to: "ada") { id } }',
     "Mutation.noteCase": 'mutation { noteCase(id: "case-0", text: "seen") { id } }',

@@ -53,6 +53,7 @@ def test_all_but_the_claim_and_the_type_is_filled_in(affairs: Affairs) -> None:
     assert (filed.store_id, filed.buyer_id, filed.by) == ("s1", "actor", "shop one")
     assert filed.run_id == affairs.book.store.head().run
     assert any("risk is 0.980" in reason for reason in filed.reasons)
+    assert any("it claimed 3 times where 0.4 were expected" in reason for reason in filed.reasons), filed.reasons
     assert "the account acts with a ring" in filed.reasons
 
 

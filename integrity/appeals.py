@@ -146,9 +146,10 @@ class AppealDesk:
                 raise BadInput(
                     "nothing stands against this account now", where=buyer_id, do="no appeal is needed: it is CLEAR"
                 )
+            opened = max(now, self._book.acts[-1].at) if self._book.acts else now  # as the act will say
             body = {
                 "buyer_id": buyer_id,
-                "deadline": now + self._days() * DAY,
+                "deadline": opened + self._days() * DAY,
                 "status": status,
                 "run_id": run_id,
                 "text": text,

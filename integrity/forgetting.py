@@ -7,8 +7,10 @@ go (`texts.ERASED`), then they are erased; cut short in between, the same call a
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Any
 
 from graph.changes import PICTURE
@@ -65,10 +67,19 @@ def forget_buyer(
     found = list(_about(book.acts, mine | _nobodys(store, book.acts)))
     kept = [one for one in found if one.shared and keep_shared]
     wanted = [one for one in found if not (one.shared and keep_shared)]
+    before = len(book.acts)
     gone = _erase(book, wanted, buyer_id, by=by, now=now)
+    if len(book.acts) == before and any(records.values()):  # nobody wrote anything: the book says who forgot whom
+        book.append(lambda: Draft(ERASED, buyer_id, {"texts": [], "acts": {}}), by=by, now=now)
     _drop_loose(store, book.acts, now)
     store.scrub()
     return Forgotten(dict(records), gone, len({one.key for one in kept}))
+
+
+def forgot_since(store: Store, acts: int) -> bool:
+    """Whether somebody was forgotten, or texts were, after so many acts: what was read before may hold what is gone."""
+    rows = islice(read_journal(store, JOURNAL), acts, None)
+    return any(ERASED in row["body"] and json.loads(row["body"])["kind"] == ERASED for row in rows)
 
 
 @dataclass(frozen=True)

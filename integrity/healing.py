@@ -21,6 +21,7 @@ from integrity.affairs import stood
 from integrity.columns import rows_of, texts
 from integrity.decide import Findings, decide
 from integrity.earlier import earlier_run, statuses_of
+from integrity.forgetting import forgot_since
 from integrity.heard import heard
 from integrity.outrank import outrank
 from integrity.policy import Policy
@@ -66,9 +67,11 @@ class Reopened:
     At 60,000 accounts opening takes about as long as reading a snapshot and half a detection; each question afterwards
     is a fraction of a run. Questions change nothing."""
 
-    def __init__(self, run: RunRecord, base: Base, policy: Policy, ground: Ground, status: dict[str, str]) -> None:
+    def __init__(
+        self, run: RunRecord, base: Base, policy: Policy, ground: Ground, status: dict[str, str], acts: int
+    ) -> None:
         self.run, self.base, self.policy = run, base, policy
-        self._ground, self._status = ground, status
+        self._ground, self._status, self._acts = ground, status, acts
 
     def status(self, buyer_id: str) -> str:
         """The status that the run gave an account."""
@@ -104,11 +107,11 @@ class Reopened:
     def after(self, store: Store) -> tuple[Ground, Detect] | None:
         """What a run over the same data with these measures of the market rests on by the judgements that stand now,
         and what finds from the touched part what detecting all of it again would, to the byte. None where a judgement
-        was withdrawn since, so that something comes back that this run does not hold; or where it is not the one that
-        readers see."""
+        was withdrawn since, so that something comes back that this run does not hold; where somebody was forgotten
+        since, who is still held here; or where it is not the run that readers see."""
         _, judged, acts = stood(store)
         more = judged.removals.beyond(self._ground.judged.removals)
-        if more is None or store.head().run != self.run.run_id:
+        if more is None or store.head().run != self.run.run_id or forgot_since(store, self._acts):
             return None
         snapshot, name = without(self._ground.snapshot, more), self.run.run_id
         before_of = earlier_run(store, name, as_of=snapshot.as_of)
@@ -144,12 +147,12 @@ def reopen(store: Store, run_id: str | None = None) -> Reopened:
             where=store.url,
             do="run detection again: ringfence detect",
         )
-    acts = json.loads(run.stats).get("acts")
+    acts, done = json.loads(run.stats).get("acts"), stood(store)[2]
     ground = ground_of(store, run.parent, as_of=run.as_of, known_by=run.known_by, acts=acts)
     former = known_rings(*(store.run_rows(run.run_id, f"run_{name}") for name in ("rings", "lineage")))
     base = renamed(base_of(heard(ground.snapshot), policy.detection, frozen), former)
     decided = rows_of(store.run_rows(run.run_id, "run_decisions", columns=("buyer_id", "status")))
-    return Reopened(run, base, policy, ground, {row["buyer_id"]: row["status"] for row in decided})
+    return Reopened(run, base, policy, ground, {row["buyer_id"]: row["status"] for row in decided}, done)
 
 
 def _rings(rings: Any, ids: Any) -> dict[str, str]:

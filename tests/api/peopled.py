@@ -143,6 +143,8 @@ def people(api: Asked, home: Path) -> Peopled:
     known.ask = {
         "account": [f'(id: "{one}")' for one in (members[0], rows(home, "decisions")[0]["buyer_id"])],
         "ring": [f'(id: "{ring["id"]}")'],
+        "evidence": ["(first: 10)"],
+        "rings": ["(first: 4)"],
         "runDiff": [f'(a: "{one}", b: "{other}")' for pair in pairwise(runs) for one, other in (pair, pair[::-1])],
         "store": [f'(id: "{known.store_id}")'],
         "order": [f'(id: "{orders[0]}")'],

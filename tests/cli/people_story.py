@@ -79,7 +79,7 @@ def _complaints(tell: Teller) -> None:
         ("r-none", "s1", ONLY, "there is no such claim at this store"),
         ("r-actor-1", "s2", ONLY, "there is no such claim at this store"),
         ("r-back", "s2", ONLY, "the buyer withdrew this claim"),
-        ("r-shop", "s2", ONLY, "the seller began this refund"),
+        ("r-shop", "s2", ONLY, "the store began this refund"),
         ("r-lone-1", "s1", "swapped_return", "nothing was to be sent back"),
         ("r-lone-1", "s1", "rudeness", "is no type of complaint"),
     ):

@@ -17,6 +17,7 @@ from integrity.acts import Actor
 from integrity.affairs import Affairs
 from integrity.anew import decide_anew
 from integrity.appeals import ORDER
+from integrity.forgetting import forget_buyer
 from integrity.healing import reopen
 from integrity.judgements import About, Said, Target
 from integrity.policy import Policy, default_policy
@@ -195,6 +196,8 @@ def test_an_appeal_has_a_deadline_and_a_status(affairs: Affairs) -> None:
     assert (done.state, done.decided_by) == ("rejected", "ben")
     with pytest.raises(BadInput, match="was rejected by ben"):
         affairs.appeal_desk.withdraw(appeal.appeal_id, "no", by=BEN, now=NOW)
+    late = affairs.appeal_desk.open("actor", TEXT, by=ANNA, now=NOW - 40 * DAY)
+    assert (late.opened_at, late.deadline) == (NOW + DAY, NOW + 8 * DAY), "a clock that goes back costs nobody days"
 
 
 def test_no_appeal_against_what_was_lifted_or_of_nobody(affairs: Affairs) -> None:
@@ -357,6 +360,12 @@ def test_an_upheld_appeal_moves_only_who_hangs_on_what_was_wrong(
     assert again.same
     assert all(again.tables.values())
     assert opened.after(simulated) is None, "another run is published"
+    following = reopen(simulated)
+    assert following.after(simulated) is not None
+    lease = simulated.acquire("load", "test")
+    forget_buyer(simulated, lease, next(iter(statuses)), by=BEN, now=NOW)
+    simulated.release(lease)
+    assert following.after(simulated) is None, "it still holds somebody who was forgotten"
     following = reopen(simulated)
     affairs.judgement_desk.withdraw(done.judgement_ids[0], "it was hers", by=BEN, now=NOW)
     assert following.after(simulated) is None, "what comes back is not in the run that was opened"

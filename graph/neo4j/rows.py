@@ -27,7 +27,7 @@ from graph.neo4j.model import (
     using,
     visible,
 )
-from graph.schema import BY_NAME, SOURCE_TABLES, Kind, Table
+from graph.schema import BY_NAME, SOURCE_TABLES, Kind, Table, Type
 from graph.store import Lease
 
 Result = TypeVar("Result")
@@ -144,7 +144,7 @@ def _put(tx: Any, ns: str, load: int, table: Table, rows: pa.Table, fresh: bool)
             f"WHERE n.ns = $ns AND n.{table.id} = id AND n.since < $load AND n.until IS NULL SET n.until = $load",
             ns=ns,
             load=load,
-            ids=rows.column(table.id).to_pylist(),
+            ids=given(rows.column(table.id), Type.TEXT),
         ).consume()
     return [(rows, record[0])]
 
@@ -153,7 +153,7 @@ def _put_places(
     tx: Any, ns: str, load: int, table: Table, rows: pa.Table, fresh: bool
 ) -> list[tuple[pa.Table, list[int]]]:
     found = []
-    for kind in sorted({str(kind) for kind in rows.column("kind").to_pylist()}):
+    for kind in sorted(map(str, rows.column("kind").unique().to_pylist())):
         part = rows.filter(pc.equal(rows.column("kind"), pa.scalar(kind)))
         label = f":{KIND_LABELS[kind]}" if kind in KIND_LABELS else ""
         put = (

@@ -18,9 +18,9 @@ from graph.neo4j.connection import Connection
 from graph.neo4j.first import First
 from graph.neo4j.forget import forget
 from graph.neo4j.migrations import bring_up
-from graph.neo4j.model import constraints
+from graph.neo4j.model import constraints, given
 from graph.reserving import Act, Outcome
-from graph.schema import BY_NAME, SCHEMA_VERSION, run_table, versioned
+from graph.schema import BY_NAME, SCHEMA_VERSION, Type, run_table, versioned
 from graph.store import Check, Head, Lease, LoadRecord, RunRecord, Store, Take
 
 
@@ -196,7 +196,7 @@ class Neo4jStore(Store):
         declared = versioned(table)
         told, fresh = None, False
         if self._first and self._first.load == load:
-            ids = [*map(str, rows_.column(declared.id).to_pylist()), *conflicts]
+            ids = [*given(rows_.column(declared.id), Type.TEXT), *conflicts]
             fresh = not self._first.met(declared, ids)
             if not fresh:
                 self._looked_up()

@@ -16,8 +16,7 @@ from graph import checks
 from graph.errors import StoreProblem
 from graph.neo4j.bulk_schema import OWED
 from graph.neo4j.connection import Connection
-from graph.neo4j.model import constraints, label_of, lookups, signposts, visible
-from graph.neo4j.rows import by_id
+from graph.neo4j.model import by_id, constraints, label_of, lookups, signposts, visible
 from graph.schema import BY_NAME, SCHEMA_VERSION, Kind
 from graph.store import Check
 

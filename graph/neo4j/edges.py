@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from graph.neo4j import rows
 from graph.neo4j.connection import Connection
-from graph.neo4j.model import key_of, label_of, signposts, using
+from graph.neo4j.model import index_of, key_of, label_of, signposts, using
 from graph.schema import BY_NAME
 
 ROWS: Final = 5_000
@@ -28,6 +28,7 @@ USED: Final = {
 }
 """Relationship from a buyer to an identifier, by the order's column: USED, FROM, PAID_WITH …"""
 _ALL_USED: Final = "|".join(USED.values())
+_BY_KEY: Final = index_of(BY_NAME["identifiers"], "key")
 _DRAWN: Final = ("orders", "order_items", "refunds", "complaints", "uses", "past_decisions")
 """Tables whose visible rows have a label for people."""
 
@@ -162,7 +163,7 @@ _ORDERS: Final = (
 _WITHIN: Final = each(
     "MATCH (n:Identifier) USING INDEX n:Identifier(ns, id) "
     "WHERE n.ns = $ns AND n.id >= '' AND n.since = $load AND n.within IS NOT NULL",
-    f"MATCH (w:Identifier {{ns: n.ns, key: n.within}}) {using('w', 'Identifier', ('ns', 'key'))} MERGE (n)-[:IN]->(w)",
+    f"MATCH (w:Identifier {{ns: n.ns, key: n.within}}) {using('w', 'Identifier', _BY_KEY)} MERGE (n)-[:IN]->(w)",
     "n",
 )
 _HUNG: Final = (
@@ -217,7 +218,7 @@ def _target(kind: str) -> tuple[str, str]:
     """What identifies an identifier, and the index to find it by: an address may be a door, a building or an estate,
     which the key alone tells."""
     if kind == "address":
-        return "{ns: b.ns, key: key}", using("i", "Identifier", ("ns", "key"))
+        return "{ns: b.ns, key: key}", using("i", "Identifier", _BY_KEY)
     return f"{{ns: b.ns, id: '{kind}:' + key}}", using("i", "Identifier", ("ns", "id"))
 
 

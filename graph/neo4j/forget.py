@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from graph.neo4j.edges import USED
-from graph.neo4j.model import label_of, using
-from graph.schema import ERASED, SOURCE_TABLES, Type
+from graph.neo4j.model import index_of, label_of, using
+from graph.schema import BY_NAME, ERASED, SOURCE_TABLES, Type
 
 Hint = Callable[[str, str], str]
 _MINE = "{ns: $ns, buyer_id: $buyer}"
@@ -17,18 +17,18 @@ _MINE = "{ns: $ns, buyer_id: $buyer}"
 def forget(tx: Any, ns: str, buyer_id: str) -> Mapping[str, int]:
     """Erase; how many rows of each table were touched, and how many identifiers went."""
     hint = _hints(tx)
-    mine = f"MATCH (n:OrderRecord {_MINE}) {hint('OrderRecord', 'buyer_id')}"
+    mine = f"MATCH (n:OrderRecord {_MINE}) {hint('orders', 'buyer_id')}"
     orders = _erased(tx, mine, ERASED["orders"], ns, buyer_id)
     refunds = _erased(
         tx,
         f"{mine} WITH DISTINCT n.order_id AS id "
-        f"MATCH (n:RefundRecord {{ns: $ns, order_id: id}}) {hint('RefundRecord', 'order_id')}",
+        f"MATCH (n:RefundRecord {{ns: $ns, order_id: id}}) {hint('refunds', 'order_id')}",
         ERASED["refunds"],
         ns,
         buyer_id,
     )
     record = tx.run(
-        f"MATCH (n:UseRecord {_MINE}) {hint('UseRecord', 'buyer_id')} "
+        f"MATCH (n:UseRecord {_MINE}) {hint('uses', 'buyer_id')} "
         "WITH collect(n) AS found, collect(n.key) AS keys FOREACH (n IN found | DETACH DELETE n) RETURN keys",
         ns=ns,
         buyer=buyer_id,
@@ -50,10 +50,15 @@ def forget(tx: Any, ns: str, buyer_id: str) -> Mapping[str, int]:
 
 
 def _hints(tx: Any) -> Hint:
-    """Names the look-up index of a label's property; nothing while the database's first load is open, when there are
-    none yet."""
+    """Names the look-up index of a table's column; nothing while the database's first load is open, when there are none
+    yet."""
     made = tx.run("MATCH (m:StoreMeta {ns: '', key: 'lookups'}) RETURN m.value").single() is not None
-    return lambda label, column: using("n", label, ("ns", column)) if made else ""
+
+    def hint(name: str, column: str) -> str:
+        table = BY_NAME[name]
+        return using("n", label_of(table), index_of(table, column)) if made else ""
+
+    return hint
 
 
 def _erased(tx: Any, match: str, names: tuple[str, ...], ns: str, buyer_id: str) -> tuple[int, set[str]]:
@@ -76,7 +81,7 @@ def _drop_unused(tx: Any, ns: str, keys: set[str], hint: Hint) -> int:
     while keys:
         free = keys - _referred(tx, ns, keys, hint)
         record = tx.run(
-            f"UNWIND $keys AS key MATCH (n:Identifier {{ns: $ns, key: key}}) {hint('Identifier', 'key')} "
+            f"UNWIND $keys AS key MATCH (n:Identifier {{ns: $ns, key: key}}) {hint('identifiers', 'key')} "
             "WITH collect(n) AS found, collect(n.within) + collect(n.bare) AS wider "
             "FOREACH (n IN found | DETACH DELETE n) RETURN size(found), wider",
             ns=ns,
@@ -96,7 +101,7 @@ def _referred(tx: Any, ns: str, keys: set[str], hint: Hint) -> set[str]:
             if column.type is Type.KEY and column.name in table.indexes:
                 record = tx.run(
                     f"UNWIND $keys AS key MATCH (n:{label_of(table)} {{ns: $ns, {column.name}: key}}) "
-                    f"{hint(label_of(table), column.name)} "
+                    f"{hint(table.name, column.name)} "
                     "RETURN collect(DISTINCT key)",
                     ns=ns,
                     keys=asked,

@@ -1,11 +1,9 @@
-"""Rows of declared tables: written in batches of columns, read in pages of columns."""
+"""Rows of declared tables: written in batches of columns, and found by ids and indexed columns."""
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from functools import partial
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, TypeVar
 
 import pyarrow as pa
@@ -18,8 +16,9 @@ from graph.neo4j.connection import Connection
 from graph.neo4j.model import (
     KIND_LABELS,
     assigned,
+    by_id,
     given,
-    key_of,
+    index_of,
     label_of,
     received,
     returned,
@@ -34,12 +33,6 @@ Result = TypeVar("Result")
 
 BATCH: Final = 5_000
 """Rows a transaction: measured best on 5.26."""
-PAGE: Final = 20_000
-"""Rows that one read statement collects."""
-PAGES_AHEAD: Final = 3
-"""Pages that are read before they are asked for."""
-READ_WHOLE: Final = 6
-"""From so many properties on all those of a row are read."""
 ASKED: Final = 20_000
 """Ids that one statement looks up."""
 SWEPT: Final = 10_000
@@ -108,11 +101,6 @@ def both(work: Callable[[Any], Result], values: Iterable[Any]) -> list[Result]:
         finally:
             for one in found:
                 one.cancel()
-
-
-def by_id(table: Table) -> str:
-    """The hint to go along the index of ids."""
-    return using("n", label_of(table), key_of(table))
 
 
 def _columns(table: Table, rows: pa.Table) -> dict[str, list[Any]]:
@@ -308,7 +296,8 @@ def write_run(connection: Connection, ns: str, lease: Lease, run_id: str, table:
             tx.run(
                 f"UNWIND range(0, size(${table.id}) - 1) AS i "
                 f"MERGE (n:{label_of(table)} {{ns: $ns, run_id: $run_id, {table.id}: ${table.id}[i]}}) "
-                f"SET n += {assigned(piece.column_names)}",
+                # a new node has its key already: it would be written twice
+                f"SET n += {assigned([name for name in piece.column_names if name != table.id])}",
                 ns=ns,
                 run_id=run_id,
                 **_columns(table, piece),
@@ -342,85 +331,7 @@ def drop_run(connection: Connection, ns: str, run_id: str) -> None:
     )
 
 
-# -- reading -----------------------------------------------------------------------------------------------------------
-
-
-def scan(
-    connection: Connection, ns: str, table: Table, columns: Sequence[str], known_by: int, batch: int
-) -> Iterator[pa.RecordBatch]:
-    """All rows visible at load `known_by`, sorted by id, page by page along the index of ids."""
-    pages = _Pages(connection, table, columns, stored_schema(table), "n.ns = $ns", visible())
-    yield from pages.read(min(batch, PAGE), ns=ns, known_by=known_by)
-
-
-def run_rows(connection: Connection, ns: str, run_id: str, table: Table, columns: Sequence[str]) -> pa.Table:
-    """All rows of a run, sorted by id."""
-    schema = arrow_schema(table)
-    names = list(columns) or list(table.names)
-    pages = _Pages(connection, table, names, schema, "n.ns = $ns AND n.run_id = $run_id", "true")
-    found = list(pages.read(PAGE, ns=ns, run_id=run_id))
-    return pa.Table.from_batches(found, schema=pa.schema([schema.field(name) for name in names]))
-
-
-class _Pages:
-    """Reads rows in ranges of the index of ids. Where a range ends is asked of the index alone, which is quick, so two
-    ranges can be on their way beside each other. `start` is the condition on what comes before the id in the index."""
-
-    def __init__(
-        self,
-        connection: Connection,
-        table: Table,
-        columns: Sequence[str],
-        schema: pa.Schema,
-        start: str,
-        condition: str,
-    ) -> None:
-        self._connection, self._schema = connection, schema
-        self._types = {name: type_of(table, name) for name in columns}
-        order = ", ".join(f"n.{name}" for name in key_of(table)[: 3 if table.kind is Kind.RUN else 2])
-        # the index ends in `since`, and is used only by who names it
-        since = " AND n.since >= 0" if table.kind is Kind.SOURCE else ""
-        self._match = f"MATCH (n:{label_of(table)}) {by_id(table)} WHERE {start} AND n.{table.id} >= $after{since}"
-        self._end = f" WITH n.{table.id} AS id, n ORDER BY {order} SKIP $size LIMIT 1 RETURN id"
-        self._before = f" AND n.{table.id} < $end"
-        collected = ", ".join(returned(name, kind) for name, kind in self._types.items())
-        # a property is found by going through those before it: many are read all at once in half the time
-        whole = " WITH properties(n) AS n" if len(self._types) >= READ_WHOLE else ""
-        self._rows = f" AND {condition} WITH n ORDER BY {order}{whole} RETURN {collected}"
-
-    def read(self, size: int, **parameters: Any) -> Iterator[pa.RecordBatch]:
-        """Pages of about `size` rows, in order, without the empty ones."""
-        coming: deque[Future[pa.RecordBatch]] = deque()
-        after: str | None = ""
-        with ThreadPoolExecutor(2, "neo4j-pages") as readers:
-            while after is not None or coming:
-                while after is not None and len(coming) < PAGES_AHEAD:
-                    given_ = {**parameters, "after": after}
-                    after = self._connection.read(partial(_first, query=self._match + self._end, size=size, **given_))
-                    coming.append(readers.submit(self._page, {**given_, "end": after}))
-                page = coming.popleft().result()
-                if page.num_rows:
-                    yield page
-
-    def _page(self, parameters: dict[str, Any]) -> pa.RecordBatch:
-        query = self._match + (self._before if parameters["end"] is not None else "") + self._rows
-        values = self._connection.read(partial(_collected, query=query, **parameters))
-        schema = pa.schema([self._schema.field(name) for name in self._types])
-        arrays = [
-            received(column, kind, field.type)
-            for column, kind, field in zip(values, self._types.values(), schema, strict=True)
-        ]
-        return pa.RecordBatch.from_arrays(arrays, schema=schema)
-
-
-def _first(tx: Any, query: str, **parameters: Any) -> str | None:
-    record = tx.run(query, **parameters).single()
-    return None if record is None else str(record[0])
-
-
-def _collected(tx: Any, query: str, **parameters: Any) -> list[Any]:
-    values: list[Any] = tx.run(query, **parameters).single().values()
-    return values
+# -- reading some -----------------------------------------------------------------------------------------------------
 
 
 def find(
@@ -446,7 +357,7 @@ def find(
         # and before any load is finished the index may not be there to ask
         return schema.empty_table().select(names)
     collected = ", ".join(returned(name, type_of(table, name)) for name in names)
-    hint = by_id(table) if column == table.id else using("n", label_of(table), ("ns", column))
+    hint = by_id(table) if column == table.id else using("n", label_of(table), index_of(table, column))
     record = tx.run(
         f"UNWIND $values AS value MATCH (n:{label_of(table)}) {hint} WHERE n.ns = $ns AND n.{column} = value "
         f"AND (n.{table.id} > $after OR $after = '') AND {visible()} WITH n ORDER BY n.{table.id} "

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from graph.columns import QUARANTINE, QUARANTINED, conform, to_table
 from graph.errors import KeyProblem, NotFound, StoreProblem
-from graph.neo4j import bulk_schema, check, edges, journals, ledger, reserving, rows, run_edges
+from graph.neo4j import bulk_schema, check, edges, journals, ledger, pages, reserving, rows, run_edges
 from graph.neo4j.connection import Connection
 from graph.neo4j.first import First
 from graph.neo4j.forget import forget
@@ -309,7 +309,7 @@ class Neo4jStore(Store):
     def _scan(self, table: str, columns: Sequence[str], known_by: int | None, batch: int) -> Iterator[pa.RecordBatch]:
         head = self.head().load
         upto = head if known_by is None else min(known_by, head)
-        yield from rows.scan(self._connection, self.namespace, BY_NAME[table], columns, upto, batch)
+        yield from pages.scan(self._connection, self.namespace, BY_NAME[table], columns, upto, batch)
 
     def find(
         self,
@@ -434,7 +434,7 @@ class Neo4jStore(Store):
             "dropping",
         ):
             raise NotFound(f"run {run_id} is not finished", do="wait for it, or see `ringfence runs`")
-        return rows.run_rows(self._connection, self.namespace, run_id, declared, columns)
+        return pages.run_rows(self._connection, self.namespace, run_id, declared, columns)
 
     # -- counters ------------------------------------------------------------------------------------------------------
 

@@ -18,7 +18,7 @@ from graph.schema import SCHEMA_VERSION
 from graph.store import Store
 from graph.texts import row_digest
 from scripts.neo4j_server import Server
-from tests.conformance.support import ids, load, order
+from tests.conformance.support import ids, key, leased, load, order
 from tests.neo4j.support import ServerDesk
 
 PROBLEM = 6
@@ -62,6 +62,28 @@ def test_an_older_database_is_brought_up_and_keeps_its_rows(desk: ServerDesk, cy
         assert ids(store) == ["o1"]
         assert load(store, orders=[order("o2")]) == 2
         assert ids(store) == ["o1", "o2"]
+
+
+def test_a_database_whose_keys_are_indexed_with_their_namespace_is_read_and_loaded_into(
+    desk: ServerDesk, cypher: Cypher
+) -> None:
+    for table, label, name in (("orders", "OrderRecord", "device"), ("identifiers", "Identifier", "key")):
+        cypher(f"DROP INDEX ringfence_{table}_{name}")
+        cypher(f"CREATE INDEX ringfence_{table}_{name} FOR (n:{label}) ON (n.ns, n.{name})")
+    cypher("CALL db.awaitIndexes()")
+    device = {"id": f"device:{key(3).hex()}", "kind": "device", "key": key(3), "masked": "…3"}
+    with contextlib.closing(open_store(desk.url)) as store:
+        load(store, identifiers=[device], orders=[order("o3", device=key(3)), order("o4", device=key(4))])
+        assert store.find("orders", "device", [key(3)]).column("order_id").to_pylist() == ["o3"]
+        assert store.find("identifiers", "key", [key(3)]).num_rows == 1
+        assert len(cypher("MATCH (:Buyer)-[u:USED]->(:Device {key: $key}) RETURN u", key=key(3).hex())) == 1
+        with leased(store) as lease:
+            assert store.forget(lease, "b1")["identifiers"] == 1
+        assert schema_is_whole(store)
+    cypher("DROP INDEX ringfence_orders_device")
+    cypher("DROP INDEX ringfence_identifiers_key")
+    made_by(cypher, SCHEMA_VERSION - 1)
+    open_store(desk.url).close()
 
 
 def test_what_people_wrote_before_version_4_comes_into_one_journal(desk: ServerDesk, cypher: Cypher) -> None:

@@ -25,12 +25,12 @@ KEY = "benchmarks use a key of their own, and it guards nothing"
 FLOOR = """
 import sys, time, pathlib, polars as pl
 def read():
-    start = time.perf_counter()
+    start, spent = time.perf_counter(), time.process_time()
     for path in sorted(pathlib.Path(sys.argv[1]).glob('*.csv')):
         pl.read_csv(path, infer_schema=False)
-    return time.perf_counter() - start
+    return time.perf_counter() - start, time.process_time() - spent
 read()
-print(sorted(read() for _ in range(7))[3])
+print(*(sorted(column)[3] for column in zip(*(read() for _ in range(7)))))
 """
 SIMULATE = """
 import sys
@@ -62,6 +62,12 @@ def run(command: list[str], env: dict[str, str]) -> tuple[Timing, str]:
     return Timing(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024), output
 
 
+def floor_of(folder: str, env: dict[str, str]) -> tuple[float, float]:
+    """Seconds by the clock and of processors that the floor takes for these files, medians of seven."""
+    wall, cpu = map(float, run([sys.executable, "-c", FLOOR, folder], env)[1].split())
+    return wall, cpu
+
+
 def measure(buyers: int, seed: int, repeats: int) -> dict[str, object]:
     """One market: the floor, the medians of a first load, a repeated load and a detection."""
     env = {**os.environ, "RINGFENCE_KEY": KEY}
@@ -70,7 +76,7 @@ def measure(buyers: int, seed: int, repeats: int) -> dict[str, object]:
     timings: dict[str, list[Timing]] = {"load": [], "load again": [], "detect": []}
     ringfence = str(Path(sys.executable).with_name("ringfence"))
     for _ in range(repeats):
-        floors.append(float(run([sys.executable, "-c", FLOOR, folder], env)[1]))
+        floors.append(floor_of(folder, env)[0])
         for old in Path(folder).parent.glob("speed.sqlite*"):
             old.unlink()
         store = ["--store", f"sqlite:///{Path(folder).parent / 'speed.sqlite'}"]

@@ -6,12 +6,13 @@ is what others are about to change.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
 from graph.errors import LeaseHeld, LeaseLost, NotFound, StoreProblem
+from graph.neo4j.connection import Connection
 from graph.neo4j.model import using
 from graph.store import Head, Lease, LoadRecord, RunRecord, Take
 
@@ -69,6 +70,16 @@ def check(tx: Any, ns: str, lease: Lease) -> None:
     if found is None or found[1] != lease.fence or found[0] is None:
         now_held = f"{found[0]} holds it now" if found and found[0] else "it was given back"
         raise LeaseLost(f"{lease.holder} lost the {lease.name} lease: {now_held}", do="start the work again")
+
+
+def leased(connection: Connection, ns: str, lease: Lease, work: Callable[[Any], Any]) -> Any:
+    """What `work` makes of one write transaction that checks the lease first."""
+
+    def checked(tx: Any) -> Any:
+        check(tx, ns, lease)
+        return work(tx)
+
+    return connection.write(checked)
 
 
 def beat(tx: Any, ns: str, lease: Lease, *, now: int, ttl: int) -> Lease:

@@ -9,7 +9,7 @@ from typing import Any, Final, TypeVar
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from graph.columns import CURRENT, arrow_schema, conform, ordered, stored_schema
+from graph.columns import CURRENT, conform, ordered, stored_schema
 from graph.errors import StoreProblem
 from graph.neo4j import ledger
 from graph.neo4j.connection import Connection
@@ -103,7 +103,8 @@ def both(work: Callable[[Any], Result], values: Iterable[Any]) -> list[Result]:
                 one.cancel()
 
 
-def _columns(table: Table, rows: pa.Table) -> dict[str, list[Any]]:
+def columns_of(table: Table, rows: pa.Table) -> dict[str, list[Any]]:
+    """Rows as parameters of a statement, a list a column."""
     return {name: given(rows.column(name), type_of(table, name)) for name in rows.column_names}
 
 
@@ -124,7 +125,7 @@ def _put(tx: Any, ns: str, load: int, table: Table, rows: pa.Table, fresh: bool)
         f"UNWIND range(0, size(${table.id}) - 1) AS i {put} RETURN collect(id(n))",
         ns=ns,
         load=load,
-        **_columns(table, told),
+        **columns_of(table, told),
     ).single()
     if load > 1 and not fresh:
         tx.run(
@@ -154,7 +155,7 @@ def _put_places(
             f"UNWIND range(0, size(${table.id}) - 1) AS i {put} RETURN collect(id(n))",
             ns=ns,
             load=load,
-            **_columns(table, part),
+            **columns_of(table, part),
         ).single()
         found.append((part, record[0]))
     return found
@@ -251,7 +252,7 @@ def touched(tx: Any, ns: str, load: int) -> list[Table]:
 def sweep(connection: Connection, ns: str, load: int) -> None:
     """Take away what an unfinished load left, in short transactions; what it ended goes on."""
     for table in connection.read(lambda tx: touched(tx, ns, load)):
-        _repeat(
+        repeat(
             connection,
             f"MATCH (n:{label_of(table)}) {by_id(table)} WHERE n.ns = $ns AND n.{table.id} >= '' "
             f"AND n.since = $load WITH n LIMIT {SWEPT} DETACH DELETE n "
@@ -260,7 +261,7 @@ def sweep(connection: Connection, ns: str, load: int) -> None:
             load=load,
         )
         if table.kind is Kind.SOURCE:
-            _repeat(
+            repeat(
                 connection,
                 f"MATCH (n:{label_of(table)}) {by_id(table)} WHERE n.ns = $ns AND n.{table.id} >= '' "
                 f"AND n.since >= 0 AND n.until = $load WITH n LIMIT {SWEPT} REMOVE n.until "
@@ -269,7 +270,7 @@ def sweep(connection: Connection, ns: str, load: int) -> None:
                 load=load,
             )
     for label in ("Conflict", "Quarantined", "Touched"):
-        _repeat(
+        repeat(
             connection,
             f"MATCH (n:{label} {{ns: $ns, load: $load}}) WITH n LIMIT {SWEPT} DELETE n RETURN count(*)",
             ns=ns,
@@ -277,58 +278,10 @@ def sweep(connection: Connection, ns: str, load: int) -> None:
         )
 
 
-def _repeat(connection: Connection, query: str, **parameters: Any) -> None:
+def repeat(connection: Connection, query: str, **parameters: Any) -> None:
     """Run a statement that changes some nodes and counts them until none is left."""
     while connection.write(lambda tx: int(tx.run(query, **parameters).single()[0])):
         pass
-
-
-def write_run(connection: Connection, ns: str, lease: Lease, run_id: str, table: Table, rows: pa.Table) -> None:
-    """Add rows to a building run, in short transactions."""
-    rows = ordered(conform(rows, arrow_schema(table), where=table.name), table)
-
-    def part(at: int) -> None:
-        piece = rows.slice(at, BATCH)
-
-        def work(tx: Any) -> None:
-            ledger.check(tx, ns, lease)
-            building(tx, ns, run_id)
-            tx.run(
-                f"UNWIND range(0, size(${table.id}) - 1) AS i "
-                f"MERGE (n:{label_of(table)} {{ns: $ns, run_id: $run_id, {table.id}: ${table.id}[i]}}) "
-                # a new node has its key already: it would be written twice
-                f"SET n += {assigned([name for name in piece.column_names if name != table.id])}",
-                ns=ns,
-                run_id=run_id,
-                **_columns(table, piece),
-            ).consume()
-
-        connection.write(work)
-
-    for at in range(0, max(rows.num_rows, 1), BATCH):
-        part(at)
-
-
-def building(tx: Any, ns: str, run_id: str) -> None:
-    """Raise `StoreProblem` unless the run is open."""
-    state = ledger.run_record(tx, ns, run_id).state
-    if state != "building":
-        raise StoreProblem(f"run {run_id} is {state}, not building", do="begin a new run")
-
-
-def drop_run(connection: Connection, ns: str, run_id: str) -> None:
-    """Take away a run's rows in short transactions, and last its own node."""
-    for table in (table for table in BY_NAME.values() if table.kind is Kind.RUN):
-        _repeat(
-            connection,
-            f"MATCH (n:{label_of(table)}) WHERE n.ns = $ns AND n.run_id = $run_id AND n.{table.id} >= '' "
-            f"WITH n LIMIT {SWEPT} DETACH DELETE n RETURN count(*)",
-            ns=ns,
-            run_id=run_id,
-        )
-    connection.write(
-        lambda tx: tx.run("MATCH (r:Run {ns: $ns, run_id: $run_id}) DETACH DELETE r", ns=ns, run_id=run_id).consume()
-    )
 
 
 # -- reading some -----------------------------------------------------------------------------------------------------

@@ -5,7 +5,6 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Any, Literal
 
@@ -13,7 +12,7 @@ import pyarrow as pa
 
 from graph.columns import QUARANTINE, QUARANTINED, conform, to_table
 from graph.errors import KeyProblem, NotFound, StoreProblem
-from graph.neo4j import bulk_schema, check, edges, journals, ledger, pages, reserving, rows, run_edges
+from graph.neo4j import bulk_schema, check, edges, journals, ledger, pages, reserving, rows, runs
 from graph.neo4j.connection import Connection
 from graph.neo4j.first import First
 from graph.neo4j.forget import forget
@@ -86,11 +85,7 @@ class Neo4jStore(Store):
         self._connection.write(lambda tx: tx.run(query, **parameters).consume())
 
     def _leased(self, lease: Lease, work: Callable[[Any], Any]) -> Any:
-        def checked(tx: Any) -> Any:
-            ledger.check(tx, self.namespace, lease)
-            return work(tx)
-
-        return self._connection.write(checked)
+        return ledger.leased(self._connection, self.namespace, lease, work)
 
     # -- the store itself ----------------------------------------------------------------------------------------------
 
@@ -340,29 +335,10 @@ class Neo4jStore(Store):
     # -- runs ----------------------------------------------------------------------------------------------------------
 
     def begin_run(self, lease: Lease, run: RunRecord) -> None:
-        ns = self.namespace
-
-        def unfinished(tx: Any) -> list[str]:
-            found = tx.run(
-                "MATCH (r:Run {ns: $ns}) WHERE r.state IN ['building', 'dropping'] OR r.run_id = $run "
-                "RETURN r.run_id, r.state ORDER BY r.run_id",
-                ns=ns,
-                run=run.run_id,
-            )
-            listed = [record.values() for record in found]
-            for run_id, state in listed:
-                if state == "published":
-                    what = f"run {run_id} was published and can't be replaced"
-                    raise StoreProblem(what, do="give the run another id")
-            return [run_id for run_id, _ in listed]
-
-        for run_id in self._leased(lease, unfinished):
-            rows.drop_run(self._connection, ns, run_id)
-        opened = replace(run, state="building", finished_at=None, published_at=None)
-        self._leased(lease, lambda tx: ledger.put_run(tx, ns, opened))
+        runs.begin(self._connection, self.namespace, lease, run)
 
     def write_run(self, lease: Lease, run_id: str, table: str, rows_: pa.Table) -> None:
-        rows.write_run(self._connection, self.namespace, lease, run_id, run_table(table), rows_)
+        runs.write(self._connection, self.namespace, lease, run_id, run_table(table), rows_)
 
     def finish_run(
         self,
@@ -376,53 +352,15 @@ class Neo4jStore(Store):
     ) -> None:
         if state not in ("complete", "held"):
             raise ValueError(f"a run is finished as complete or held, not as {state}")
-        ns = self.namespace
-
-        def finish(tx: Any) -> None:
-            rows.building(tx, ns, run_id)
-            tx.run(
-                "MATCH (r:Run {ns: $ns, run_id: $run}) "
-                "SET r.state = $state, r.held_reason = $held, r.stats = $stats, r.finished_at = $at",
-                ns=ns,
-                run=run_id,
-                state=state,
-                held=held_reason,
-                stats=stats,
-                at=at,
-            ).consume()
-
-        self._leased(lease, finish)
+        runs.finish(
+            self._connection, self.namespace, lease, run_id, state=state, held_reason=held_reason, stats=stats, at=at
+        )
 
     def publish(self, lease: Lease, run_id: str, *, at: int) -> None:
-        ns = self.namespace
-
-        def connected(tx: Any) -> bool:
-            if ledger.run_record(tx, ns, run_id).state in ("building", "dropping"):
-                raise StoreProblem(f"run {run_id} is not finished", do="finish it first")
-            query = "MATCH (r:Run {ns: $ns, run_id: $run}) RETURN r.connected IS NOT NULL"
-            return bool(tx.run(query, ns=ns, run=run_id).single()[0])
-
-        # before the switch, so that whoever walks the graph finds a published run whole
-        if not self._leased(lease, connected):
-            run_edges.connect_run(self._connection, ns, run_id)
-        self._leased(lease, lambda tx: ledger.publish(tx, ns, run_id, at))
+        runs.publish(self._connection, self.namespace, lease, run_id, at)
 
     def drop_runs(self, lease: Lease, run_ids: Sequence[str]) -> None:
-        ns = self.namespace
-
-        def hide(tx: Any) -> None:
-            run = ledger.head(tx, ns).run
-            if run is not None and run in run_ids:
-                raise StoreProblem(f"run {run} is the published one", do="publish another run first")
-            tx.run(
-                "UNWIND $runs AS run MATCH (r:Run {ns: $ns, run_id: run}) SET r.state = 'dropping'",
-                ns=ns,
-                runs=list(run_ids),
-            ).consume()
-
-        self._leased(lease, hide)
-        for run_id in run_ids:
-            rows.drop_run(self._connection, ns, run_id)
+        runs.drop(self._connection, self.namespace, lease, run_ids)
 
     def runs(self) -> list[RunRecord]:
         return self._connection.read(lambda tx: ledger.run_records(tx, self.namespace))

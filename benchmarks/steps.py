@@ -14,6 +14,7 @@ import argparse
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -90,7 +91,7 @@ def prepared(buyers: int, seed: int, weeks: int) -> Iterator[tuple[Store, frozen
         policy = stepped(default_policy(), 0.0, 0.97)
         for week in range(weeks, 0, -1):
             at = end - week * 7 * DAY
-            run_detection(store, policy=policy, now=lambda at=at: at, holder="benchmark", as_of=at)  # type: ignore[misc]
+            run_detection(store, policy=policy, now=partial(int, at), holder="benchmark", as_of=at)
         yield store, abusive
     finally:
         store.close()

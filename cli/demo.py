@@ -156,7 +156,7 @@ def _load_and_detect(store: Store, key: Keyer, market: Path) -> None:
     )
     if outcome.state == "held":
         typer.echo(f"held, since it {outcome.run.held_reason}; published by hand, as `ringfence publish` does")
-        chosen = Chosen(Actor("ringfence demo", "operator"), now_us(), "the demonstration shows what was held")
+        chosen = Chosen(Actor("ringfence demo", "operator"), outcome.run.as_of, "the demonstration shows what was held")
         publish(store, outcome.run.run_id, chosen, holder=holder("ringfence demo"))
 
 

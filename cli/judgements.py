@@ -111,6 +111,7 @@ def decide_all_anew(
     by: By = "",
     senior: Senior = False,
     policy: PolicyFile = None,
+    now: Now = None,
     store: StoreUrl = "",
     namespace: Namespace = "",
     wait: Wait = 30.0,
@@ -123,7 +124,7 @@ def decide_all_anew(
     with acting(store, namespace, policy) as affairs:
         at, name = affairs.book.store, holder("ringfence judge anew")
         run = decide_anew(at, policy=affairs.policy(), now=now_us, holder=name, wait=wait)
-        noted(affairs.book, ANEW, run, person(by, senior), now_us())
+        noted(affairs.book, ANEW, run, person(by, senior), instant(now))
     answer({"run_id": run}, as_json, lambda: typer.echo(f"{run} is published"))
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cli.acting import Now, instant
 from cli.common import (
     AsJson,
     Namespace,
@@ -138,6 +139,7 @@ def publish(
     run: Annotated[str, typer.Argument(metavar="RUN", help="Id of a whole run, held ones included.")],
     reason: Reason = "",
     by: By = "command line",
+    now: Now = None,
     store: StoreUrl = "",
     namespace: Namespace = "",
     wait: Wait = 0.0,
@@ -145,7 +147,7 @@ def publish(
 ) -> None:
     """Make a run the one that readers see."""
     with opened(store, namespace) as at:
-        record = run_book.publish(at, run, _chosen(by, reason), holder=holder("ringfence publish"), wait=wait)
+        record = run_book.publish(at, run, _chosen(by, reason, now), holder=holder("ringfence publish"), wait=wait)
     answer(_record(record, record.run_id), as_json, lambda: typer.echo(f"{record.run_id} is published"))
 
 
@@ -155,6 +157,7 @@ def rollback(
     ] = None,
     reason: Reason = "",
     by: By = "command line",
+    now: Now = None,
     store: StoreUrl = "",
     namespace: Namespace = "",
     wait: Wait = 0.0,
@@ -164,7 +167,7 @@ def rollback(
 
     The policy in force stays what it is: `ringfence policy rollback` goes back to an earlier one."""
     with opened(store, namespace) as at:
-        record = run_book.rollback(at, _chosen(by, reason), to=run, holder=holder("ringfence rollback"), wait=wait)
+        record = run_book.rollback(at, _chosen(by, reason, now), to=run, holder=holder("ringfence rollback"), wait=wait)
     answer(_record(record, record.run_id), as_json, lambda: typer.echo(f"{record.run_id} is published again"))
 
 
@@ -214,8 +217,8 @@ def diff(
     answer(found.to_json(), as_json, lambda: _print_diff(found))
 
 
-def _chosen(by: str, reason: str) -> run_book.Chosen:
-    return run_book.Chosen(Actor(by, "operator"), now_us(), reason, os.environ.get(AUDIT_KEY, ""))
+def _chosen(by: str, reason: str, now: str | None) -> run_book.Chosen:
+    return run_book.Chosen(Actor(by, "operator"), instant(now), reason, os.environ.get(AUDIT_KEY, ""))
 
 
 def _inbox(folder: Path, namespace: str, mapping: Path | None) -> Inbox:

@@ -24,7 +24,8 @@ ANEW: Final = "run.decided_anew"
 
 @dataclass(frozen=True)
 class Chosen:
-    """Who chooses a run, when (UTC microseconds) and why; `signing_key` signs the act, "" leaves it unsigned."""
+    """Who chooses a run, at which instant of the data (UTC microseconds) and why; `signing_key` signs the act, ""
+    leaves it unsigned."""
 
     by: Actor
     now: int
@@ -76,5 +77,5 @@ def _switch(store: Store, lease: Lease, run: RunRecord, kind: str, chosen: Chose
     Book(store, signing_key=chosen.signing_key, words=False).append(
         lambda: Draft(kind, run.run_id, body), by=chosen.by, now=chosen.now
     )
-    store.publish(lease, run.run_id, at=chosen.now)
+    store.publish(lease, run.run_id, at=max(chosen.now, run.finished_at or 0))
     return find_run(store, run.run_id)

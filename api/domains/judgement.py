@@ -318,7 +318,7 @@ class JudgementMutation:
     def decide_anew(self, info: Info) -> strawberry.ID:
         """The id of the run that readers see now."""
         context, run_id = info.context, _anew(info.context)
-        noted(context.state.affairs.book, ANEW, run_id, context.actor, context.state.clock())
+        noted(context.state.affairs.book, ANEW, run_id, context.actor, context.state.now())
         return strawberry.ID(run_id)
 
     @mutation("Open an appeal on a buyer's behalf.")

@@ -379,5 +379,5 @@ class RunMutation:
         if reference is None:
             return RunAlreadyRunning(message="a detection run is under way already; ask again when it has ended")
         body = {"as_of": None if as_of is None else to_iso(as_of)}
-        noted(book, STARTED, reference, info.context.actor, info.context.state.clock(), body)
+        noted(book, STARTED, reference, info.context.actor, info.context.state.now(), body)
         return RunStarted(reference=reference)

@@ -18,7 +18,7 @@ Why = Annotated[str, strawberry.argument(description="Why; stands in the book of
 
 def _chosen(context: Context, reason: str) -> run_book.Chosen:
     state = context.state
-    return run_book.Chosen(context.actor, state.clock(), reason, state.affairs.book.signing_key)
+    return run_book.Chosen(context.actor, state.now(), reason, state.affairs.book.signing_key)
 
 
 def _seen(context: Context, record: RunRecord) -> Run:

@@ -216,7 +216,8 @@ def test_every_list_of_objects_is_a_connection_but_for_short_ones_of_known_lengt
     # one per currency, per status, per question asked or item of one, at most six steps, at most 500 filings, a
     # verdict a person,
     # a row a month and type, as many acts as asked for, whom one appeal healed, one a remedy, at most a
-    # thousand orders asked about, one a table of a run, and one a field of a policy
+    # thousand orders asked about, one a table of a run, one a field of a policy, one a kind of outcome, verdict or band
+    # of risk, and one a run that a backtest was asked for
     assert lists == {
         "Account.claimed",
         "Run.statuses",
@@ -235,6 +236,15 @@ def test_every_list_of_objects_is_a_connection_but_for_short_ones_of_known_lengt
         "Query.returnRisk",
         "DecisionReplay.tables",
         "PolicyDifference.changes",
+        "OrderGroup.amounts",
+        "OrderTally.amounts",
+        "PolicyBacktest.judgements",
+        "PolicyCost.byOutcome",
+        "PolicyCost.byRisk",
+        "PolicyCost.byVerdict",
+        "RiskShare.amounts",
+        "ShadowReport.onlyLiveLimits",
+        "ShadowReport.onlyShadowLimits",
     }
 
 

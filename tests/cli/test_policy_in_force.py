@@ -24,7 +24,7 @@ def _deadline_days(ringfence: Command, home: Path, *more: object) -> float:
     (home / "letter.txt").write_text("not me")
     made = ringfence("appeal", "open", "actor", "letter.txt", "--by", "ada", "--now", AT, "--json", *more)
     assert made.code == 0, made.err
-    return float(made.json["deadline"] - NOW - DAY) / DAY
+    return float(made.json["deadline"] - made.json["opened_at"]) / DAY
 
 
 @pytest.fixture

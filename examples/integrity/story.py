@@ -48,7 +48,7 @@ UPHOLD = """mutation ($id: ID!, $wrong: [JudgementInput!]!) { upholdAppeal(id: $
   reason: "the flat-mate shares the flat, not the deeds") { state healedBy healed { buyerId before after words } } }"""
 
 
-def run_detection(ask: Ask, say: Say, patience: float = 120.0) -> str:
+def run_detection(ask: Ask, say: Say, patience: float = 240.0) -> str:
     """Start a run as the scheduler, and wait until another one than before is published."""
     before = ask("scheduler", "{ run { id } }")["run"]
     ask("scheduler", "mutation { startRun { __typename } }")

@@ -10,6 +10,7 @@ import pytest
 EXAMPLE = Path(__file__).parents[2] / "examples" / "integrity" / "story.py"
 
 
+@pytest.mark.timeout(600)  # on a real server the story takes minutes
 @pytest.mark.parametrize("kind", ["sqlite", "neo4j"])
 def test_the_story_holds(kind: str, request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["--store", request.getfixturevalue("neo4j_url")] if kind == "neo4j" else []

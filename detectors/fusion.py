@@ -65,8 +65,8 @@ MOST_PRIOR: Final = 0.5
 @dataclass(frozen=True)
 class Conduct:
     """What is known of each account by itself, in nats (n,): `own`, what it did; `claimant`, the part of that which is
-    no news among accounts met by their claims; `activity`, what the number of its orders says, which it does not
-    do to anybody: it makes an account likelier to act, and no evidence that it did."""
+    no news among accounts met by their claims; `activity`, what the number of its orders says: by it an account is
+    likelier to act or less, and it is no sign that it did."""
 
     own: Floats
     claimant: Floats
@@ -75,11 +75,6 @@ class Conduct:
     def of(self, who: Longs) -> Conduct:
         """That of other accounts, `who` (n,), in the place of each."""
         return Conduct(self.own[who], self.claimant[who], self.activity[who])
-
-    def same(self, other: Conduct) -> bool:
-        """Whether both say the same of every account."""
-        pairs = ((self.own, other.own), (self.claimant, other.claimant), (self.activity, other.activity))
-        return all(np.array_equal(one, two) for one, two in pairs)
 
 
 @dataclass(frozen=True)

@@ -207,6 +207,16 @@ def learned_bins(bins: Ints, prior: Floats, suspicion: Floats, *, strength: floa
     return pool(nats, honest) if rising else nats
 
 
+def learned_by_class(
+    classes: Longs, count: int, bins: Ints, width: int, suspicion: Floats, *, strength: float, rising: bool
+) -> Floats:
+    """(`count`, `width`) `learned_bins` around zero within each class: `classes` (n,) of the accounts, from 0 to
+    `count`, and their `bins` (n,), from 0 to `width`."""
+    zeros = np.zeros(width)
+    mine = [np.flatnonzero(classes == number) for number in range(count)]
+    return np.stack([learned_bins(bins[m], zeros, suspicion[m], strength=strength, rising=rising) for m in mine])
+
+
 def pool(values: Floats, weights: Floats) -> Floats:
     """The non-decreasing sequence nearest to `values` (d,) in weighted squares."""
     blocks: list[tuple[float, float, int]] = []

@@ -136,12 +136,13 @@ def _weigh(
         first, expectation=part.expectation(before.expectation), suspicion=measures.suspicion(np.zeros(before.n))
     )
     beliefs = base.found.beliefs
-    own, claimant = own_nats(base.found.accounts, ctx.n), beliefs.conduct.claimant.copy()
+    did = beliefs.conduct
+    own, claimant = own_nats(base.found.accounts, ctx.n), did.claimant.copy()
     own[again], claimant[again] = part.conduct()
     own = sum((item.account_nats(ctx.n) for item in links), np.zeros(ctx.n)) + own
-    # no order is ever taken out, so how many an account placed says what it said
-    conduct = replace(beliefs.conduct, own=own, claimant=claimant)
-    if web is not base.found.web or not conduct.same(beliefs.conduct):
+    if web is not base.found.web or not (_same(own, did.own) and _same(claimant, did.claimant)):
+        # no order is ever taken out, so how many an account placed says what it said
+        conduct = replace(did, own=own, claimant=claimant)
         beliefs = believe(web, conduct, ctx.settings, taught(measures, web, None, ctx.settings))
     return ctx, web, beliefs, links, part.evidence(base.snapshot, base.found.accounts)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -101,7 +102,7 @@ def _erase(book: Book, wanted: Sequence[_Text], buyer_id: str, *, by: Actor, now
         keys = sorted({one.key for one in some})
         anew = {n: _anew(book.acts[n - 1], keys) for n in sorted({one.n for one in some if one.within})}
         body = {"texts": keys, "acts": {str(n): digest_of(act) for n, act in anew.items()}}
-        book.append(lambda body=body: Draft(ERASED, buyer_id, body), by=by, now=now)  # type: ignore[misc]
+        book.append(partial(Draft, ERASED, buyer_id, body), by=by, now=now)
         store.reword_notes(JOURNAL, {act_id(n): row_of(act)["body"] for n, act in anew.items()})
     # also what an earlier call said, and was cut short before it did
     left = sorted({one.n for one in wanted if "/" in one.key and one.key in said})

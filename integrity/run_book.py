@@ -77,5 +77,6 @@ def _switch(store: Store, lease: Lease, run: RunRecord, kind: str, chosen: Chose
     Book(store, signing_key=chosen.signing_key, words=False).append(
         lambda: Draft(kind, run.run_id, body), by=chosen.by, now=chosen.now
     )
+    # on old data the act stands at an instant of the data; no run is published before it was finished
     store.publish(lease, run.run_id, at=max(chosen.now, run.finished_at or 0))
     return find_run(store, run.run_id)

@@ -5,7 +5,8 @@ orders in it predict, scaled to the account's own total, so that this is indepen
 most surprising window (a scan statistic) gives a score, put into bins; what each bin says is learned from the market
 around a zero default and may only rise. Age is learned the same way from bins of the days between an account's first
 sight and its first claim; it starts from zero too: newcomers are not guilty.
-Source: Kulldorff (1997), doi:10.1080/03610929708831995 (scan statistic); bins as in `detectors.numerics.learned_bins`.
+Source: Kulldorff (1997), doi:10.1080/03610929708831995 (scan statistic); bins as in
+`detectors.numerics.learned_by_class`.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import numpy as np
 from scipy.special import pdtrc
 
 from detectors.contract import REFUNDS, Context, Detector, Evidence, Family, evidence, nothing
-from detectors.numerics import ascending, by_columns, learned_bins, tally
+from detectors.numerics import ascending, by_columns, learned_by_class, tally
 from graph.snapshot import NEVER, Floats, Ints
 
 DAY: Final = 86_400_000_000
@@ -57,16 +58,11 @@ def run(ctx: Context) -> Evidence:
     # many claims crowd more easily than few: each class of counts has a law of its own
     classes = np.searchsorted(COUNTS, np.bincount(claims.buyer, minlength=n)[who], side="right")
 
-    def laws(bins: Ints, edges: Floats | np.ndarray[tuple[int], np.dtype[np.int64]], rising: bool) -> Floats:
-        """(classes, bins) nats of each bin in each class of counts."""
-        zeros = np.zeros(len(edges) + 1)
-        rows = [np.flatnonzero(classes == number) for number in range(len(COUNTS) + 1)]
-        return np.stack(
-            [learned_bins(bins[mine], zeros, suspicion[mine], strength=STRENGTH, rising=rising) for mine in rows]
-        )
+    def laws(bins: Ints, edges: int, rising: bool) -> Floats:
+        return learned_by_class(classes, len(COUNTS) + 1, bins, edges + 1, suspicion, strength=STRENGTH, rising=rising)
 
-    scores = ctx.measures.of("bursts.scores", lambda: laws(crowd, SCORES, True))
-    ages = ctx.measures.of("bursts.ages", lambda: laws(age, AGES, False))
+    scores = ctx.measures.of("bursts.scores", lambda: laws(crowd, len(SCORES), True))
+    ages = ctx.measures.of("bursts.ages", lambda: laws(age, len(AGES), False))
     nats = scores[classes, crowd] + ages[classes, age]
     return evidence(DETECTOR.name, buyer=who, nats=nats, table=REFUNDS, row=claims.row[rank[top]])
 

@@ -5,7 +5,7 @@ in proportion to what these were expected to bring: how many of them would come 
 at already, and how many did. A loyal customer's claims are at one store because the orders are. What the difference
 says is learned from the market, within classes of claims made, around a zero default, and may only rise.
 Source: expected number of empty boxes, Feller (1968), An Introduction to Probability Theory I, section IV.2; bins as in
-`detectors.numerics.learned_bins`.
+`detectors.numerics.learned_by_class`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 
 from detectors.accounts.bursts import COUNTS, STRENGTH
 from detectors.contract import REFUNDS, Context, Detector, Evidence, Family, evidence, nothing
-from detectors.numerics import group, learned_bins, tally
+from detectors.numerics import group, learned_by_class, tally
 from graph.snapshot import Floats, Ints
 
 BEYOND: Final = np.array([-1.5, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0, 3.0])
@@ -33,12 +33,11 @@ def run(ctx: Context) -> Evidence:
     bins = np.searchsorted(BEYOND, ctx.once(repeats_beyond)[who], side="right").astype(np.int32)
     # many claims come back more easily than few: each class of counts has a law of its own
     classes = np.searchsorted(COUNTS, count[who], side="right")
-    suspicion = ctx.suspicion[who]
 
     def laws() -> Floats:
-        zeros = np.zeros(len(BEYOND) + 1)
-        rows = [np.flatnonzero(classes == number) for number in range(len(COUNTS) + 1)]
-        return np.stack([learned_bins(bins[r], zeros, suspicion[r], strength=STRENGTH, rising=True) for r in rows])
+        return learned_by_class(
+            classes, len(COUNTS) + 1, bins, len(BEYOND) + 1, ctx.suspicion[who], strength=STRENGTH, rising=True
+        )
 
     learned = ctx.measures.of("repeated_stores.beyond", laws)
     return evidence(DETECTOR.name, buyer=who, nats=learned[classes, bins], table=REFUNDS, row=_where(ctx, who))

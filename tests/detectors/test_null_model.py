@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 
 import graph.side
 from detectors.frozen import Measures
-from detectors.fusion import ACTS, Beliefs, propagate, unheard
+from detectors.fusion import ACTS, Beliefs, combine, propagate, unheard
 from detectors.judge import Urns, draw
 from detectors.pipeline import DEFAULTS, detect, weigh
 from detectors.web import Web
@@ -46,6 +48,19 @@ def test_draws_made_apart_are_those_of_one_generator() -> None:
 def weighed() -> tuple[Web, Beliefs]:
     _, web, beliefs, _, _ = weigh(simulated(2_500, 7), DEFAULTS, Measures())
     return web, beliefs
+
+
+def test_how_many_orders_an_account_placed_is_told_to_no_key(weighed: tuple[Web, Beliefs]) -> None:
+    web, beliefs = weighed
+    usual = unheard(web, beliefs.abusers, beliefs.scarce)
+    busier = replace(beliefs.conduct, activity=beliefs.conduct.activity + 1.0)
+    message, guilt = propagate(web, busier, beliefs.abusers, beliefs.scarce, beliefs.learned, usual)
+    assert (message.tolist(), guilt.tolist()) == (beliefs.message.tolist(), beliefs.guilt.tolist())
+    assert beliefs.conduct.activity.any()
+    before, after = beliefs.risk, combine(web, busier, message, beliefs.abusers, beliefs.alone, DEFAULTS)
+    unsure = (before > 1e-9) & (after < 1 - 1e-9)
+    nats = np.log(after / (1 - after)) - np.log(before / (1 - before))
+    assert nats[unsure] == pytest.approx(np.ones(int(unsure.sum())), abs=1e-5)
 
 
 def test_accounts_on_guilty_keys_hear_the_same_where_only_they_are_answered(weighed: tuple[Web, Beliefs]) -> None:

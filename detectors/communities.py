@@ -98,14 +98,13 @@ def _joined(web: Web, rows: Longs, label: Longs) -> Bools:
 
 def _held(web: Web, own: Floats, rows: Longs) -> Longs:
     """Rows left when leaf keys are pruned and accounts that hang on one kind of link without conduct of their own."""
-    theirs = web.theirs(own)
     for _ in range(3):
         shared = np.bincount(web.key[rows], minlength=web.keys) >= 2
         rows = rows[shared[web.key[rows]]]
         kinds = group(web.buyer[rows].astype(np.int64), web.detector[web.key[rows]].astype(np.int64))
         several = np.bincount(web.buyer[rows][kinds.first], minlength=web.n) >= 2
         # what others brought to an account's own door, number or parcel joins it to nobody
-        went = np.bincount(web.buyer[rows[~theirs[rows]]], minlength=web.n) > 0
+        went = np.bincount(web.buyer[rows[~web.theirs(own, rows)]], minlength=web.n) > 0
         stays = went & (several | (own >= OWN))
         rows = rows[stays[web.buyer[rows]]]
     shared = np.bincount(web.key[rows], minlength=web.keys) >= 2
@@ -219,7 +218,8 @@ def _beside(web: Web, candidates: Candidates, beliefs: Beliefs, settings: Detect
     crowd = np.zeros(web.keys, np.int64)
     np.maximum.at(crowd, key, pairs.count)
     close = (beliefs.guilt >= ACTS) & (web.size < settings.hub_buyers) & (most >= 0) & (2 * crowd >= web.size)
-    rows = np.flatnonzero(close[web.key] & (acting < 0) & ~web.theirs(beliefs.conduct.own))
+    rows = np.flatnonzero(close[web.key] & (acting < 0))
+    rows = rows[~web.theirs(beliefs.conduct.own, rows)]
     rows = rows[np.lexsort((rows, -beliefs.message[rows], web.buyer[rows]))]
     _, at = np.unique(web.buyer[rows], return_index=True)
     rows = rows[at]

@@ -202,13 +202,16 @@ def propagate(
     def beyond(rows: Longs, said: Floats) -> Floats:
         return np.minimum(said - usual[rows], most[web.key[rows]])
 
-    # conduct first, with what bears it out, then what hears of it; nothing is passed on further
+    # Conduct first, with what bears it out, then what hears of it; nothing is passed on further. How active its
+    # accounts are is no news to any key: busy people are in more places and are met more often. Conduct keys join
+    # accounts by their claims, heavy claimants before others: what is that of claimants is no news to them.
     first = web.conduct
-    heard = _told(web, first.rows, conduct, np.zeros(web.n))
-    sums = _sums(first, heard, abusers, log_prior)
+    together = first.family[first.key] == Family.CONDUCT.value
+    alone = np.where(together, (conduct.own - conduct.claimant)[first.buyer], conduct.own[first.buyer])
+    heard = _Heard.of(alone, abusers)
+    sums = _sums(first, heard, log_prior)
     answer = _reply(first, sums, heard, abusers, np.arange(len(first.rows)))
     message[first.rows] = beyond(first.rows, answer)
-    together = first.family[first.key] == Family.CONDUCT.value
     joint = first.rows[together]
     shared = _loudest(web, _borne_out(web, conduct.own, message), joint)[:, Family.CONDUCT.value]
     guilt[first.keys] = sums.guilt
@@ -216,8 +219,8 @@ def propagate(
     message[first.rows] = 0.0
     message[joint] = beyond(joint, answer[together])
     second = web.others
-    heard = _told(web, second.rows, conduct, shared)
-    sums = _sums(second, heard, abusers, log_prior)
+    heard = _Heard.of((conduct.own + shared)[second.buyer], abusers)
+    sums = _sums(second, heard, log_prior)
     guilt[second.keys] = sums.guilt
     at = np.arange(len(second.rows))
     if only_guilty:
@@ -226,7 +229,7 @@ def propagate(
         at = np.flatnonzero(near[web.buyer[second.rows]])
         message[joint] = np.where(near[web.buyer[joint]], message[joint], 0.0)
     rows = second.rows[at]
-    message[rows] = beyond(rows, _reply(second, sums, heard, abusers, at))
+    message[rows] = beyond(rows, _reply(second, sums, heard.at(at), abusers, at))
     message = _borne_out(web, conduct.own, message)
     return np.where(message > 0, message * web.weight[web.key], message), guilt
 
@@ -234,80 +237,101 @@ def propagate(
 def _borne_out(web: Web, own: Floats, message: Floats) -> Floats:
     """(m,) messages, where a key that was the account's before others came to it (`Web.theirs`) says nothing against it
     unless a key does that nobody else can write, as a device: anybody can write a stranger's door, number or parcel."""
-    if not web.owned.any():
-        return message
+    early, doing = web.early, web.doing
     other = np.zeros(web.n)
-    own_doing = ~web.written[web.key]
-    np.maximum.at(other, web.buyer[own_doing], message[own_doing])
-    alone = web.theirs(own) & (other[web.buyer] < OTHERWISE)
-    return np.where(alone, np.minimum(message, 0.0), message)
+    np.maximum.at(other, web.buyer[doing], message[doing])
+    alone = early[web.theirs(own, early) & (other[web.buyer[early]] < OTHERWISE)]
+    borne = message.copy()
+    borne[alone] = np.minimum(message[alone], 0.0)
+    return borne
 
 
 def unheard(web: Web, abusers: float, scarce: float) -> Floats:
     """(m,) what keys say to accounts of which nothing is known: no news."""
     if not len(web.key):
         return np.zeros(0)
-    heard = np.zeros(len(web.key))
-    sums = _sums(web.whole, heard, abusers, np.minimum(web.base + scarce, logit(MOST_PRIOR)))
+    heard = _Heard.of(np.zeros(len(web.key)), abusers)
+    sums = _sums(web.whole, heard, np.minimum(web.base + scarce, logit(MOST_PRIOR)))
     # to all its accounts a key says the same
     first = np.flatnonzero(np.append(True, web.key[1:] != web.key[:-1]))
-    return _reply(web.whole, sums, heard, abusers, first)[web.key]
+    return _reply(web.whole, sums, heard.at(first), abusers, first)[web.key]
+
+
+@dataclass(frozen=True)
+class _Heard:
+    """What is known of accounts (r,), as every share of acting needs it: `ratio`, the odds for having done it, and
+    `scale`, log of how likely their conduct is whoever they are."""
+
+    ratio: Floats
+    scale: Floats
+
+    @staticmethod
+    def of(nats: Floats, abusers: float) -> _Heard:
+        """From nats (r,)."""
+        ratio = np.exp(np.clip(nats, -15.0, 15.0))
+        return _Heard(ratio, np.log(abusers * ratio + (1.0 - abusers)))
+
+    def at(self, rows: Longs) -> _Heard:
+        """Those in these rows."""
+        return _Heard(self.ratio[rows], self.scale[rows])
+
+    def any(self, acting: Floats) -> Floats:
+        """(r,) nats that they say where each acts by the share `acting` (r,)."""
+        nats: Floats = np.log(acting * self.ratio + (1.0 - acting)) - self.scale
+        return nats
 
 
 @dataclass(frozen=True)
 class _Sums:
-    """What keys heard. For each share of `ACTING`: `acting` (p,), the share; `weight` (p,), log of its prior; sums over
-    each key's accounts of what is said by `any` that acts, by `none` and by `one` alone. And the keys' `guilt` (p,)."""
+    """What keys heard: sums (p,) of their accounts' `ratio` and `scale`. For each share of `ACTING`: `acting` (p,), the
+    share; `weight` (p,), log of its prior; `any` (p,), sum of what is said where any acts by it. And the keys' `guilt`
+    (p,)."""
 
+    ratio: Floats
+    scale: Floats
     acting: tuple[Floats, ...]
     weight: tuple[Floats, ...]
     any: tuple[Floats, ...]
-    none: tuple[Floats, ...]
-    one: tuple[Floats, ...]
     guilt: Floats
 
 
-def _terms(heard: Floats, acting: Floats, abusers: float) -> tuple[Floats, Floats, Floats]:
-    """What accounts of which `heard` (r,) is known say for a share `acting` (r,): any acts, none does, their odds."""
-    ratio = np.exp(np.clip(heard, -15.0, 15.0))
-    scale = np.log(abusers * ratio + (1.0 - abusers))
-    any_ = np.log(acting * ratio + (1.0 - acting)) - scale
-    return any_, np.log(1.0 - acting) - scale, ratio * acting / (1.0 - acting)
-
-
-def _sums(part: Part, heard: Floats, abusers: float, log_prior: Floats) -> _Sums:
-    """What the keys of a part heard (q,) from all their accounts, given their log odds (k,) before.
+def _sums(part: Part, heard: _Heard, log_prior: Floats) -> _Sums:
+    """What the keys of a part `heard` (q,) from all their accounts, given their log odds (k,) before.
 
     An abusive key has at least two accounts that act, each other one with probability θ: one abuser among the people
     of a key proves nothing about the key."""
     count = len(part.keys)
+    ratio, scale = tally(part.key, heard.ratio, count), tally(part.key, heard.scale, count)
     mass = np.zeros(count)
     columns: list[tuple[Floats, ...]] = []
     for grid in ACTING.T:
         of_key = grid[part.family]
-        every, none, one = (tally(part.key, term, count) for term in _terms(heard, of_key[part.key], abusers))
+        every = tally(part.key, heard.any(of_key[part.key]), count)
+        fewer = part.size * np.log1p(-of_key) - scale + np.log1p(ratio * of_key / (1.0 - of_key))
         # the chance that fewer than two act is taken out of the prior, so that it stays what it says
         rest = (1.0 - of_key) ** (part.size - 2.0)
         two = 1.0 - rest * ((1.0 - of_key) ** 2 + part.size * of_key * (1.0 - of_key))
         weight = log_prior[part.keys] - np.log(ACTING.shape[1]) - np.log(two)
-        mass += np.exp(np.clip(weight + every + _but(np.asarray(none + np.log1p(one) - every)), -60.0, 60.0))
-        columns.append((of_key, weight, every, none, one))
-    acting, weights, any_, none_, ones = zip(*columns, strict=True)
-    return _Sums(acting, weights, any_, none_, ones, mass / (1.0 + mass))
+        mass += np.exp(np.clip(weight + every + _but(fewer - every), -60.0, 60.0))
+        columns.append((of_key, weight, every))
+    acting, weights, any_ = zip(*columns, strict=True)
+    return _Sums(ratio, scale, acting, weights, any_, mass / (1.0 + mass))
 
 
-def _reply(part: Part, sums: _Sums, heard: Floats, abusers: float, at: Longs) -> Floats:
-    """(r,) what keys say to the accounts in the part's rows `at` (r,), leaving out what these told (q,) `heard`."""
-    key, told = part.key[at], heard[at]
+def _reply(part: Part, sums: _Sums, heard: _Heard, abusers: float, at: Longs) -> Floats:
+    """(r,) what keys say to the accounts in the part's rows `at` (r,), leaving out what these told, `heard` (r,)."""
+    key = part.key[at]
     acts, idles = np.zeros(len(at)), np.zeros(len(at))
-    for of_key, weight, every, none, one in zip(sums.acting, sums.weight, sums.any, sums.none, sums.one, strict=True):
+    others = part.size[key] - 1.0
+    scale, ratio = sums.scale[key] - heard.scale, np.maximum(sums.ratio[key] - heard.ratio, 0.0)
+    for of_key, weight, every in zip(sums.acting, sums.weight, sums.any, strict=True):
         acting = of_key[key]
-        any_, idle, odds = _terms(told, acting, abusers)
-        others, idlers = every[key] - any_, none[key] - idle
-        single = np.log1p(np.maximum(one[key] - odds, 0.0))
-        here = weight[key] + others
-        acts += np.exp(np.clip(here + _but(idlers - others), -60.0, 60.0)) * (acting / abusers)
-        idles += np.exp(np.clip(here + _but(idlers + single - others), -60.0, 60.0)) * ((1 - acting) / (1 - abusers))
+        said = every[key] - heard.any(acting)
+        nobody = others * np.log1p(-of_key)[key] - scale - said
+        single = np.log1p(ratio * (of_key / (1.0 - of_key))[key])
+        here = weight[key] + said
+        acts += np.exp(np.clip(here + _but(nobody), -60.0, 60.0)) * (acting / abusers)
+        idles += np.exp(np.clip(here + _but(nobody + single), -60.0, 60.0)) * ((1 - acting) / (1 - abusers))
     return np.log1p(acts) - np.log1p(idles)
 
 
@@ -315,18 +339,6 @@ def _but(log: Floats) -> Floats:
     """log(1 - exp(`log`)) for `log` that should not exceed zero."""
     remains: Floats = np.log(np.maximum(-np.expm1(np.minimum(log, 0.0)), 1e-300))
     return remains
-
-
-def _told(web: Web, rows: Longs, conduct: Conduct, shared: Floats) -> Floats:
-    """(r,) what accounts tell their keys in these rows: what they did alone and, to places and instruments, with others
-    (n,) `shared`.
-
-    How active its accounts are is no news to any key: busy people are in more places and are met more often. Conduct
-    keys join accounts by their claims, heavy claimants before others: what is that of claimants is no news to them."""
-    buyer = web.buyer[rows]
-    listens = web.family[web.key[rows]] != Family.CONDUCT.value
-    heard: Floats = conduct.own[buyer] + np.where(listens, shared[buyer], -conduct.claimant[buyer])
-    return heard
 
 
 def _loudest(web: Web, message: Floats, rows: Longs | None = None) -> Floats:

@@ -49,11 +49,25 @@ class Web:
     seat: Longs
     n: int
 
-    def theirs(self, own: Floats) -> Bools:
-        """(m,) true where a key says nothing against the account by itself: it was the account's own before others came
-        to it, or before most of them, where what the account did alone, `own` (n,) nats, speaks for it."""
-        theirs: Bools = (self.owned == OWN) | ((self.owned == EARLY) & (own[self.buyer] <= 0.0))
+    def theirs(self, own: Floats, rows: Longs) -> Bools:
+        """(r,) true where a key says nothing against the account of these `rows` (r,) by itself: it was the account's
+        own before others came to it, or before most of them, where what the account did alone, `own` (n,) nats, speaks
+        for it."""
+        owned = self.owned[rows]
+        theirs: Bools = (owned == OWN) | ((owned == EARLY) & (own[self.buyer[rows]] <= 0.0))
         return theirs
+
+    @cached_property
+    def early(self) -> Longs:
+        """Rows of accounts that had the key before others or most others came to it."""
+        return np.flatnonzero(self.owned > 0)
+
+    @cached_property
+    def doing(self) -> Longs:
+        """Rows of those accounts and keys that nobody else can write, as devices."""
+        had = np.zeros(self.n, bool)
+        had[self.buyer[self.early]] = True
+        return np.flatnonzero(had[self.buyer] & ~self.written[self.key])
 
     @property
     def keys(self) -> int:
@@ -83,12 +97,13 @@ class Web:
 
 @dataclass(frozen=True)
 class Part:
-    """Some `keys` (p,) of a web with all their `rows` (q,), both ascending. `key` (q,) numbers the keys from 0;
-    `family` and `size` (p,) are as in `Web`."""
+    """Some `keys` (p,) of a web with all their `rows` (q,), both ascending. `key` (q,) numbers the keys from 0, `buyer`
+    (q,) are the rows' accounts; `family` and `size` (p,) are as in `Web`."""
 
     keys: Longs
     rows: Longs
     key: Longs
+    buyer: Ints
     family: Ints
     size: Floats
 
@@ -97,7 +112,14 @@ class Part:
         """The part of the `chosen` (k,) keys."""
         keys, rows = np.flatnonzero(chosen), np.flatnonzero(chosen[web.key])
         number = np.cumsum(chosen) - 1
-        return Part(keys, rows, number[web.key[rows]], web.family[keys], web.size[keys].astype(np.float64))
+        return Part(
+            keys,
+            rows,
+            number[web.key[rows]],
+            web.buyer[rows],
+            web.family[keys],
+            web.size[keys].astype(np.float64),
+        )
 
 
 def weave(detectors: Sequence[Detector], found: Sequence[Evidence], n: int, grade: Ints) -> Web:

@@ -33,7 +33,7 @@ from detectors.contract import Family
 from detectors.numerics import logit, tally
 from detectors.settings import DetectionSettings
 from detectors.web import FAMILIES, Part, Web
-from graph.snapshot import Floats, Longs
+from graph.snapshot import Bools, Floats, Longs
 
 ACTING: Final = np.array([[0.9, 0.5, 0.2], [0.9, 0.5, 0.2], [0.9, 0.75, 0.6]])
 """Grid of the share of an abusive key's accounts that act, by family. Who shares a place with a ring may be anybody;
@@ -41,7 +41,8 @@ who files a ring's picture or parcel mostly belongs to it."""
 KEYS_BELIEVED: Final = 15.0
 """Keys' worth of belief that a kind's prior has in each size class."""
 HUB: Final = 20
-"""From this many accounts on a place or an instrument, as a kiosk's device, is a hub, whatever its people do …"""
+"""From this many accounts on a place or an instrument, as a kiosk's device, is a hub, whatever its people do, and so is
+a picture most of whose people did nothing else …"""
 HUB_NATS: Final = 1.5
 """… and says at most this much to each of them, in inverse proportion to its size beyond that."""
 OTHERWISE: Final = 1.0
@@ -196,11 +197,7 @@ def propagate(
     if not m:
         return message, guilt
     hub = (web.size >= HUB) & (web.family != Family.CONDUCT.value)
-    most = np.where(hub, HUB_NATS * np.minimum(HUB / np.maximum(web.size, 1), 1.0), np.inf)
     log_prior = np.minimum(web.prior + scarce + learned, logit(MOST_PRIOR))
-
-    def beyond(rows: Longs, said: Floats) -> Floats:
-        return np.minimum(said - usual[rows], most[web.key[rows]])
 
     # Conduct first, with what bears it out, then what hears of it; nothing is passed on further. How active its
     # accounts are is no news to any key: busy people are in more places and are met more often. Conduct keys join
@@ -209,6 +206,12 @@ def propagate(
     together = first.family[first.key] == Family.CONDUCT.value
     alone = np.where(together, (conduct.own - conduct.claimant)[first.buyer], conduct.own[first.buyer])
     heard = _Heard.of(alone, abusers)
+    hub[first.keys] |= _crowds(first, heard)
+    most = np.where(hub, HUB_NATS * HUB / np.maximum(web.size, HUB), np.inf)
+
+    def beyond(rows: Longs, said: Floats) -> Floats:
+        return np.minimum(said - usual[rows], most[web.key[rows]])
+
     sums = _sums(first, heard, log_prior)
     answer = _reply(first, sums, heard, abusers, np.arange(len(first.rows)))
     message[first.rows] = beyond(first.rows, answer)
@@ -232,6 +235,16 @@ def propagate(
     message[rows] = beyond(rows, _reply(second, sums, heard.at(at), abusers, at))
     message = _borne_out(web, conduct.own, message)
     return np.where(message > 0, message * web.weight[web.key], message), guilt
+
+
+def _crowds(part: Part, heard: _Heard) -> Bools:
+    """(p,) true for keys of conduct with `HUB` accounts and more, most of which would rather idle than act were the key
+    abusive: the picture from a shop's page that a ring files too."""
+    acting = ACTING[Family.CONDUCT.value].min()
+    odds = heard.ratio * acting / (1.0 - acting)
+    share = tally(part.key, odds / (1.0 + odds), len(part.keys)) / part.size
+    crowds: Bools = (part.family == Family.CONDUCT.value) & (part.size >= HUB) & (share < ACTS)
+    return crowds
 
 
 def _borne_out(web: Web, own: Floats, message: Floats) -> Floats:

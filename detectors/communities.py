@@ -2,10 +2,11 @@
 
 Accounts that act (risk of one half or more) are joined where they share a guilty key; keys that only one of them has
 carry nothing. A bridge alone joins nobody: an account takes part with conduct of its own, or with two kinds of
-evidence; and a picture, parcel or hour that mostly others met at joins nobody: people come to those by chance, in
-proportion to their claims. Connected components come first; inside large ones Leiden cuts along thin places, but not
-between accounts most of which acted together, on the bipartite graph of accounts and keys in canonical order with a
-fixed seed. Linked accounts that do not act become bystanders.
+evidence; a single key does not make one of two groups that hold together without it; and a picture, parcel or hour that
+mostly others met at joins nobody: people come to those by chance, in proportion to their claims. Connected components
+come first; inside large ones Leiden cuts along thin places, but not between accounts most of which acted together, on
+the bipartite graph of accounts and keys in canonical order with a fixed seed. Linked accounts that do not act become
+bystanders.
 Source: Leiden, Traag, Waltman & van Eck (2019), doi:10.1038/s41598-019-41695-z.
 """
 
@@ -60,7 +61,7 @@ def gather(web: Web, own: Floats, risk: Floats, guilt: Floats, settings: Detecti
     nobody = Candidates(np.full(web.n, -1, np.int32), 0, np.empty(0, np.int64), np.empty(0, bool))
     acting = risk >= ACTS
     rows = np.flatnonzero((guilt >= ACTS)[web.key] & acting[web.buyer])
-    rows = _held(web, own, _mostly_theirs(web, rows))
+    rows = _parted(web, _held(web, own, _mostly_theirs(web, rows)))
     if not len(rows):
         return nobody
     # bipartite: accounts first, then keys
@@ -109,6 +110,36 @@ def _held(web: Web, own: Floats, rows: Longs) -> Longs:
         rows = rows[stays[web.buyer[rows]]]
     shared = np.bincount(web.key[rows], minlength=web.keys) >= 2
     return rows[shared[web.key[rows]]]
+
+
+def _parted(web: Web, rows: Longs) -> Longs:
+    """Rows without those by which a single key holds groups together that hold together without such keys.
+
+    A key stays with the group of most of its accounts, and leaves each other group of which it has one account only:
+    one thing in common makes no ring of two, and two rings of a market come to have one in common, by a place or by
+    chance."""
+    if not len(rows):
+        return rows
+    accounts, buyer = np.unique(web.buyer[rows], return_inverse=True)
+    keys, key = np.unique(web.key[rows], return_inverse=True)
+    n = len(accounts)
+    net = _igraph().Graph(n=n + len(keys), edges=np.stack([buyer, n + key], axis=1).tolist())
+    bridge = np.zeros(n + len(keys), bool)
+    bridge[net.articulation_points()] = True
+    solid = ~bridge[n + key]
+    links = coo_array((np.ones(int(solid.sum())), (buyer[solid], n + key[solid])), shape=(len(bridge),) * 2)
+    group_of = connected_components(links, directed=False)[1][:n]
+    people = np.bincount(group_of)
+    least = np.where(web.family[web.key[rows]] == Family.CONDUCT.value, 3, 2)
+    at = np.flatnonzero(~solid & (people[group_of[buyer]] >= least))
+    met = group(key[at], group_of[buyer[at]])
+    bridges, side = key[at[met.first]], group_of[buyer[at[met.first]]]
+    # of each bridge the group with most of its accounts comes last, of equals the larger one, then the first
+    rank = np.lexsort((-side, people[side], met.count, bridges))
+    stays = np.full(len(keys), -1, np.int64)
+    stays[bridges[rank]] = rank
+    leaves = (met.count == 1) & (stays[bridges] != np.arange(met.n))
+    return np.delete(rows, at[leaves[met.of]])
 
 
 def _cut(web: Web, rows: Longs, label: Longs, settings: DetectionSettings) -> Longs:

@@ -79,7 +79,7 @@ class DetectionSettings(BaseModel):
     leiden_accounts: int = Field(
         8, ge=3, description="Connected groups with more accounts than this are cut into communities by Leiden."
     )
-    leiden_resolution: float = Field(0.4, gt=0, description="Resolution of Leiden's modularity; higher cuts finer.")
+    leiden_resolution: float = Field(0.3, gt=0, description="Resolution of Leiden's modularity; higher cuts finer.")
     records_shown: int = Field(
         5,
         ge=1,

@@ -8,11 +8,14 @@ import numpy as np
 import pytest
 
 from detectors import communities, pipeline
-from detectors.communities import gather
+from detectors.communities import OWN, gather
+from detectors.contract import Family
 from detectors.frozen import Measures
 from detectors.pipeline import detect, weigh
 from detectors.settings import DetectionSettings
+from detectors.web import Web
 from tests.detectors.market import snapshot
+from tests.detectors.webs import web_of
 
 QUICK = DetectionSettings(null_draws=4)
 STORES = ["s2", "s5", "s7", "s9"]
@@ -69,6 +72,36 @@ def test_a_picture_that_mostly_others_file_joins_nobody(monkeypatch: pytest.Monk
     assert gather(web, beliefs.conduct.own, acting, guilty, QUICK).rings == 0
     monkeypatch.setattr(communities, "MOST", 0.0)
     assert gather(web, beliefs.conduct.own, acting, guilty, QUICK).size.tolist() == [3]
+
+
+def groups(web: Web) -> set[frozenset[int]]:
+    """The candidate rings of a web all of whose accounts act and all of whose keys are guilty."""
+    ring = gather(web, np.full(web.n, OWN), np.ones(web.n), np.ones(web.keys), QUICK).ring
+    return {frozenset(np.flatnonzero(ring == number).tolist()) for number in range(ring.max() + 1)}
+
+
+PLACE, ACTED = Family.PLACE, Family.CONDUCT
+TWO = [(ACTED, [0, 1, 2]), (PLACE, [0, 1, 2, 3]), (ACTED, [3, 1]), (ACTED, [4, 5, 6]), (PLACE, [4, 5, 6])]
+APART = {frozenset(range(4)), frozenset({4, 5, 6})}
+
+
+@pytest.mark.parametrize("bridge", [(PLACE, [2, 5]), (Family.INSTRUMENT, [0, 4]), (ACTED, [3, 6])])
+def test_one_thing_in_common_joins_no_two_rings(bridge: tuple[Family, list[int]]) -> None:
+    assert groups(web_of(*TWO)) == APART
+    assert groups(web_of(*TWO, bridge)) == APART
+
+
+def test_two_things_in_common_join_two_rings() -> None:
+    assert groups(web_of(*TWO, (ACTED, [2, 5]), (PLACE, [3, 6]))) == {frozenset(range(7))}
+
+
+def test_a_key_stays_with_the_group_of_most_of_its_accounts_and_whoever_has_only_that() -> None:
+    assert groups(web_of(*TWO, (PLACE, [2, 3, 5, 7]))) == {frozenset({0, 1, 2, 3, 7}), frozenset({4, 5, 6})}
+
+
+def test_a_chain_of_pairs_stays_one() -> None:
+    chain = [(ACTED, [at, at + 1]) for at in range(5)]
+    assert groups(web_of(*chain)) == {frozenset(range(6))}
 
 
 def test_a_cut_leaves_those_together_who_claimed_together(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,37 +7,15 @@ import pytest
 
 from detectors.contract import Family
 from detectors.fusion import ACTS, HUB, HUB_NATS, Conduct, propagate, unheard
-from detectors.web import FAMILIES, Web
 from graph.snapshot import Floats
+from tests.detectors.webs import web_of
 
 ABUSERS = 0.004
 
 
-def joint(accounts: int) -> Web:
-    """A web of one key of joint conduct, as a picture, that many accounts share."""
-    buyer, one = np.arange(accounts, dtype=np.int32), np.zeros(1, np.int32)
-    return Web(
-        key=np.zeros(accounts, np.int32),
-        buyer=buyer,
-        owned=np.zeros(accounts, np.int8),
-        detector=one,
-        family=np.array([Family.CONDUCT.value], np.int32),
-        size=np.array([accounts]),
-        weight=np.ones(1),
-        pairs=np.zeros(1, bool),
-        written=np.zeros(1, bool),
-        klass=one.astype(np.int64),
-        prior=np.array([-1.7]),
-        alias=one.astype(np.int64),
-        base=np.array([-1.7]),
-        seat=buyer.astype(np.int64) * FAMILIES + Family.CONDUCT.value,
-        n=accounts,
-    )
-
-
 def told(own: list[float]) -> tuple[Floats, float]:
     """(n,) what the key tells accounts that did `own` (n,) nats, and its guilt."""
-    web, nothing = joint(len(own)), np.zeros(len(own))
+    web, nothing = web_of((Family.CONDUCT, range(len(own)))), np.zeros(len(own))
     conduct = Conduct(np.array(own), nothing, nothing)
     message, guilt = propagate(web, conduct, ABUSERS, 0.0, np.zeros(1), unheard(web, ABUSERS, 0.0))
     return message, float(guilt[0])

@@ -142,11 +142,14 @@ def test_every_exit_code_means_one_thing() -> None:
 
 
 def started(*words: str) -> subprocess.Popen[str]:
+    """A command of its own that Ctrl-C stops, also where these tests run in the background of a shell, which lets all
+    that it starts ignore it."""
     return subprocess.Popen(
         [sys.executable, "-c", "from cli.main import main; main()", *words],
         env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509  one system call, no lock
     )
 
 

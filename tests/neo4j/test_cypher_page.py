@@ -52,7 +52,7 @@ class Graph:
 @pytest.fixture(scope="module")
 def graph(neo4j_server: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Graph]:
     folder = tmp_path_factory.mktemp("market") / "export"
-    simulate(folder, buyers=3_000, seed=3, abuse="high")
+    simulate(folder, buyers=1_200, seed=2, abuse="high")
     namespace = f"cypher {os.getpid()}"
     store = open_store(neo4j_server.url, namespace=namespace)
     load_folder(store, Keyer("a key of this test, thirty-two bytes", namespace), folder, now=NOW)
@@ -154,7 +154,7 @@ def test_7_rings_that_grew(graph: Graph) -> None:
             members, were = set(ring["members"]), set(old["members"])
             if 2 * len(members & were) >= len(members) and members - were:
                 wanted.append((ring["ring_id"], old["ring_id"], sorted(members - were)))
-    assert sorted((row[0], row[1], sorted(row[2])) for row in graph.ask(7, before=graph.before)) == sorted(wanted)
+    assert sorted((row[0], row[1], sorted(row[2])) for row in graph.ask(7, before=graph.before)) == sorted(wanted) != []
 
 
 def test_8_harmless_hubs(graph: Graph) -> None:
@@ -189,12 +189,12 @@ def _shared(graph: Graph, what: Callable[[dict[str, Any]], list[Any]]) -> dict[A
 
 def test_11_parcels_of_several(graph: Graph) -> None:
     wanted = _shared(graph, lambda refund: [refund["parcel"].hex()] if refund["parcel"] else [])
-    assert {row[0]: set(row[1]) for row in graph.ask(11)} == wanted
+    assert {row[0]: set(row[1]) for row in graph.ask(11)} == wanted != {}
 
 
 def test_12_pictures_of_several(graph: Graph) -> None:
     wanted = _shared(graph, lambda refund: refund["pictures"] or [])
-    assert {row[0]: row[1] for row in graph.ask(12)} == {value: len(buyers) for value, buyers in wanted.items()}
+    assert {row[0]: row[1] for row in graph.ask(12)} == {value: len(buyers) for value, buyers in wanted.items()} != {}
 
 
 def test_13_buildings_of_limited_accounts(graph: Graph) -> None:
@@ -206,7 +206,7 @@ def test_13_buildings_of_limited_accounts(graph: Graph) -> None:
         place = buildings.get(key)
         if place is not None and kinds[place] == "building":
             wanted[place.hex()] |= buyers & set(bad)
-    assert {row[1]: row[2] for row in graph.ask(13)} == {k: len(v) for k, v in wanted.items() if len(v) > 1}
+    assert {row[1]: row[2] for row in graph.ask(13)} == {k: len(v) for k, v in wanted.items() if len(v) > 1} != {}
 
 
 def test_14_who_stands_beside_a_ring(graph: Graph) -> None:
@@ -216,7 +216,7 @@ def test_14_who_stands_beside_a_ring(graph: Graph) -> None:
         for buyers in users(graph, kind).values():
             if buyers & members:
                 wanted |= buyers - members
-    assert {row[0] for row in graph.ask(14, ring=ring["ring_id"])} == wanted
+    assert {row[0] for row in graph.ask(14, ring=ring["ring_id"])} == wanted != set()
 
 
 def test_15_whose_status_changed(graph: Graph) -> None:

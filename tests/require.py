@@ -6,12 +6,16 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
 from scripts.neo4j_jars import alone
 from scripts.neo4j_server import Server, Unavailable
+
+KEPT_PLANS: Final = {"dbms.cypher.min_replan_interval": "1d"}
+"""Setting of a server whose database fills up while it is tested: a plan is made once. Each statement of ours names its
+index, so that a plan made over an empty database is the one that is made later; making it anew is most of the work."""
 
 
 def require_data(name: str) -> Path:
@@ -40,7 +44,7 @@ def neo4j_server(
 
 def shared_neo4j(folder: Path, owner: int) -> Server:
     """The server of the whole test run: whoever needs it first starts it, and it ends with the process `owner`."""
-    server = Server(folder, owner=owner)
+    server = Server(folder, owner=owner, settings=KEPT_PLANS)
     with alone(f"tests-{owner}"):
         if server.pid is None:
             require_running(server)

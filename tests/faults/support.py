@@ -139,9 +139,13 @@ class Desk:
             self.done("export", what, file, *(() if run_id is None else ("--run", run_id)))
         return {what: file.read_bytes() for what, file in files.items()}
 
+    def opened(self) -> Store:
+        """Its store, which must be there; the caller closes it."""
+        return open_store(self.url, create=False)
+
     def seen(self) -> dict[str, Any]:
         """All that readers see: what is published, the three exports, and every visible row of every table."""
-        store = open_store(self.url, create=False)
+        store = self.opened()
         try:
             head = store.head()
             seen: dict[str, Any] = {"head": (head.load, head.run), **rows_of(store)}
@@ -151,7 +155,7 @@ class Desk:
 
     def rows(self) -> dict[str, Any]:
         """Every visible row of every table."""
-        store = open_store(self.url, create=False)
+        store = self.opened()
         try:
             return rows_of(store)
         finally:

@@ -3,6 +3,8 @@ their own that may be harmed."""
 
 from __future__ import annotations
 
+import itertools
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from tests.neo4j.support import HARMED, QUICK, ServerDesk, as_set_up, wipe
 from tests.require import neo4j_server
 
 BUYERS, SEED = 80, 3
+_NAMES = itertools.count()
 
 
 @pytest.fixture(scope="session")
@@ -56,3 +59,9 @@ def desk(server: Server, tmp_path: Path) -> ServerDesk:
     """A desk with an empty namespace on the server that may be harmed."""
     wipe(server, "default")
     return ServerDesk(tmp_path, at=server.url)
+
+
+@pytest.fixture
+def apart(neo4j_url: str, tmp_path: Path) -> ServerDesk:
+    """A desk with a namespace of its own on the server that all tests share: for those that harm the way alone."""
+    return ServerDesk(tmp_path, at=neo4j_url, namespace=f"apart {os.getpid()} {next(_NAMES)}")

@@ -15,11 +15,14 @@ from typing import Final
 import neo4j
 
 from graph.open import open_store
+from graph.store import Store
 from scripts.neo4j_server import Server
 from tests.faults.support import Desk
+from tests.require import KEPT_PLANS
 
 MAX_WAIT = 60.0
 HARMED: Final = {
+    **KEPT_PLANS,
     # small loads pass, a batch of 5,000 rows does not: no restart to try it
     "db.memory.transaction.max": "32m",
     # a wrong password locks nobody out
@@ -47,10 +50,18 @@ class ServerDesk(Desk):
     def settings(self) -> dict[str, str]:
         return {**super().settings, "RINGFENCE_NAMESPACE": self.namespace}
 
+    def opened(self) -> Store:
+        return open_store(self.url, namespace=self.namespace, create=False)
+
     def through(self, port: int) -> ServerDesk:
         """The same desk, reached by another port: no routing, which would name the server's own."""
         login = self.at.partition("://")[2].rpartition("@")[0]
         return replace(self, at=f"bolt://{login}@127.0.0.1:{port}/neo4j")
+
+    @property
+    def port(self) -> int:
+        """Where the server listens."""
+        return int(self.at.rpartition(":")[2].partition("/")[0])
 
     def copy(self, folder: Path) -> Desk:
         raise NotImplementedError("a namespace on a server is filled anew, not copied")

@@ -8,6 +8,7 @@ import json
 import re
 import resource
 import shutil
+import socket
 import threading
 import time
 from dataclasses import replace
@@ -57,8 +58,9 @@ def test_a_database_that_is_not_there_is_told(desk: ServerDesk) -> None:
         assert "no database of that name" in ran.told
 
 
-def test_a_server_that_is_away_is_told_in_time(desk: ServerDesk, server: Server) -> None:
-    server.kill()
+def test_a_server_that_is_away_is_told_in_time(apart: ServerDesk) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as ended_at_once:
+        desk = replace(apart, at=apart.url.replace(f":{apart.port}/", f":{ended_at_once.getsockname()[1]}/"))
     began = time.monotonic()
     ran = desk("status")
     assert ran.code == PROBLEM
@@ -274,8 +276,9 @@ def asked(api: Api, query: str, token: str) -> tuple[str, float]:
 
 @pytest.mark.parametrize("how", ["refuses", "goes silent"])
 def test_the_api_answers_in_time_while_the_server_is_away_and_as_before_when_it_is_back(
-    desk: ServerDesk, server: Server, market: Path, how: str
+    apart: ServerDesk, market: Path, how: str
 ) -> None:
+    desk = apart
     desk.done("load", market)
     desk.done("detect")
     buyer = desk.rows()["orders"].column("buyer_id")[0].as_py()
@@ -283,7 +286,7 @@ def test_the_api_answers_in_time_while_the_server_is_away_and_as_before_when_it_
     audited = f'{{ account(id: "{buyer}") {{ status }} }}'
     read = f'{{ account(id: "{buyer}") {{ orders {{ edges {{ node {{ id }} }} }} }} }}'
     limit = f'{{ purchaseLimit(buyerId: "{buyer}", storeId: "s") {{ verdict }} }}'
-    with Proxy(server.port) as proxy, serving(desk.through(proxy.port)) as api:
+    with Proxy(desk.port) as proxy, serving(desk.through(proxy.port)) as api:
         investigator, shop = (
             desk.done("token", "--role", role, "--subject", "test").out.strip()
             for role in ("investigator", "order_service")

@@ -17,7 +17,6 @@ from integrity.instants import DAY
 from integrity.reservations import ReservationDesk, ReservationState
 from integrity.reservations_till import Till
 from integrity.runs import run_detection
-from scripts.neo4j_server import Server
 from tests.integrity.hand import NOW, load_market, market_findings, policy
 from tests.neo4j.support import Proxy, ServerDesk
 
@@ -29,16 +28,18 @@ IN_TIME = 2.0
 
 @pytest.mark.parametrize("how", ["refuses", "goes silent"])
 def test_a_till_goes_on_while_its_server_is_away_and_counts_exactly_when_it_is_back(
-    desk: ServerDesk, server: Server, how: str
+    apart: ServerDesk, how: str
 ) -> None:
     made = market_findings()
-    with contextlib.closing(open_store(desk.url)) as store:
+    with contextlib.closing(open_store(apart.url, namespace=apart.namespace)) as store:
         load_market(store)
         run_detection(store, policy=policy(), now=lambda: NOW, holder="test", as_of=NOW, detect=lambda *_: made)
     chosen = policy(checkout={"deadline_ms": DEADLINE_MS, "when_unreachable": "allow"})
     with (
-        Proxy(server.port) as proxy,
-        contextlib.closing(open_store(desk.through(proxy.port).url, create=False, patience=1.5)) as store,
+        Proxy(apart.port) as proxy,
+        contextlib.closing(
+            open_store(apart.through(proxy.port).url, namespace=apart.namespace, create=False, patience=1.5)
+        ) as store,
     ):
         checkout = CheckoutDesk(store, chosen)
         checkout.refresh()

@@ -45,9 +45,7 @@ TABLES = ("orders", "refunds", "uses", "identifiers")
 
 
 # a difference is shown as it was found: making it smaller would take many minutes against a server
-SETTINGS = settings(
-    max_examples=14, stateful_step_count=30, deadline=None, derandomize=True, phases=[Phase.generate], database=None
-)
+SETTINGS = settings(stateful_step_count=30, deadline=None, derandomize=True, phases=[Phase.generate], database=None)
 
 
 class Both(RuleBasedStateMachine):
@@ -248,13 +246,16 @@ def paged(store: Store, limit: int) -> list[str]:
     return found
 
 
-def test_any_sequence_of_operations_gets_the_same_answers_from_both(neo4j_url: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("examples", [5, pytest.param(14, marks=pytest.mark.soak)])
+def test_any_sequence_of_operations_gets_the_same_answers_from_both(
+    neo4j_url: str, tmp_path: Path, examples: int
+) -> None:
     assert arrow_schema(BY_NAME["orders"]).names, "the tables that are compared are declared"
     numbers = itertools.count()
 
     def machine() -> Both:
         number = next(numbers)
-        namespace = f"both {os.getpid()} {number}"
+        namespace = f"both {os.getpid()} {examples} {number}"
 
         def open_both() -> tuple[Store, Store]:
             server = Neo4jStore(neo4j_url, shown=masked_url(neo4j_url), namespace=namespace)
@@ -262,7 +263,7 @@ def test_any_sequence_of_operations_gets_the_same_answers_from_both(neo4j_url: s
 
         return Both(open_both)
 
-    run_state_machine_as_test(machine, settings=SETTINGS)
+    run_state_machine_as_test(machine, settings=settings(SETTINGS, max_examples=examples))
 
 
 ODD = {

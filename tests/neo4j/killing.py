@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import neo4j
+
 from graph.neo4j.model import INTERNAL
 from graph.open import open_store
 from graph.sqlite import SqliteStore
@@ -55,18 +57,17 @@ def same(seen: dict[str, Any], undisturbed: dict[str, Any]) -> bool:
     return {**seen, "head": None} == {**undisturbed, "head": None}
 
 
-def drawn_graph(server: Server, namespace: str) -> dict[str, int]:
+def drawn_graph(driver: neo4j.Driver, namespace: str) -> dict[str, int]:
     """How many nodes of each label for people, and relationships of each type, stand in the graph that people walk, of
     runs those of the published one."""
     read = "MATCH (h:Head {ns: $ns}) MATCH (n {ns: $ns}) WHERE n.run_id IS NULL OR n.run_id = h.run"
     labels = f"{read} UNWIND labels(n) AS name WITH name WHERE NOT name ENDS WITH 'Record' AND NOT name IN $ours "
     types = f"{read} MATCH (n)-[r]->(m) WHERE m.run_id IS NULL OR m.run_id = h.run "
     ours = [label for label in INTERNAL if label != "Head"]
-    with server.driver() as driver:
-        found = [
-            *driver.execute_query(f"{labels}RETURN name, count(*)", ns=namespace, ours=ours).records,
-            *driver.execute_query(f"{types}RETURN type(r), count(*)", ns=namespace).records,
-        ]
+    found = [
+        *driver.execute_query(f"{labels}RETURN name, count(*)", ns=namespace, ours=ours).records,
+        *driver.execute_query(f"{types}RETURN type(r), count(*)", ns=namespace).records,
+    ]
     return {str(name): int(count) for name, count in found}
 
 
@@ -119,7 +120,8 @@ def try_moment(who: str, command: str, delay: float, scene: Scene) -> bool:
     if command == "load":
         desk.done("detect")
     assert same(desk.seen(), undisturbed)
-    assert drawn_graph(server, "default") == scene.drawn
+    with server.driver() as driver:
+        assert drawn_graph(driver, "default") == scene.drawn
     return working
 
 

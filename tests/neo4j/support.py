@@ -7,12 +7,13 @@ import random
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import neo4j
+import pytest
 
 from graph.open import open_store
 from graph.store import Store
@@ -73,6 +74,11 @@ class ServerDesk(Desk):
             return any(f"{lease}: " in one.found for one in store.check() if one.name == "leases")
         finally:
             store.close()
+
+
+def sample(whole: Sequence[int], kept: Collection[int]) -> list[Any]:
+    """Parameters of a test: those that are kept in every run, the others by `make soak`."""
+    return [pytest.param(one, marks=() if one in kept else pytest.mark.soak) for one in whole]
 
 
 def as_set_up(server: Server) -> Server:

@@ -3,26 +3,37 @@ that was acknowledged is lost, no run is half seen, and the same command again e
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
+import neo4j
 import pytest
 
 from scripts.neo4j_server import Server
+from tests.conftest import Neo4j
 from tests.neo4j.killing import Scene, drawn, drawn_graph, try_moment
-from tests.neo4j.support import ServerDesk, as_set_up, wipe
+from tests.neo4j.support import ServerDesk, wipe
 
-SAMPLE = [("client", "load", 0.5), ("server", "load", 1.0), ("server", "reserve", 0.3), ("client", "publish", 0.02)]
+SAMPLE = [
+    ("server", "load", 1.0),
+    ("server", "reserve", 0.3),
+    ("client", "publish", 0.02),
+    # that of a client whose load is killed stands in tests/conformance/test_processes.py
+    pytest.param("client", "load", 0.5, marks=pytest.mark.soak),
+]
 pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.fixture(scope="module")
-def drawn_whole(harmed: Server, market: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, int]:
-    """How much is drawn in a namespace to which nothing happened."""
-    desk = ServerDesk(tmp_path_factory.mktemp("drawn"), at=as_set_up(harmed).url, namespace="undisturbed")
+def drawn_whole(neo4j_server: Neo4j, market: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, int]:
+    """How much is drawn in a namespace to which nothing happens, on the server that all tests share."""
+    namespace = f"undisturbed {os.getpid()}"
+    desk = ServerDesk(tmp_path_factory.mktemp("drawn"), at=neo4j_server.url, namespace=namespace)
     desk.done("load", market)
     desk.done("detect")
-    return drawn_graph(harmed, "undisturbed")
+    with neo4j.GraphDatabase.driver(neo4j_server.uri, auth=(neo4j_server.user, neo4j_server.password)) as driver:
+        return drawn_graph(driver, namespace)
 
 
 @pytest.fixture

@@ -14,11 +14,12 @@ import pytest
 from scripts.neo4j_jars import Unavailable, distribution
 from scripts.neo4j_server import Server
 from scripts.neo4j_watch import alive
+from tests.neo4j.support import QUICK
 from tests.require import neo4j_server
 
 
 def test_a_server_keeps_what_was_committed_before_a_power_cut(tmp_path: Path) -> None:
-    with neo4j_server(tmp_path / "neo") as server:
+    with neo4j_server(tmp_path / "neo", jvm=QUICK) as server:
         with server.driver() as driver:
             driver.execute_query("CREATE (:Kept {n: 7})")
         server.kill()
@@ -36,14 +37,14 @@ _OWNER = """
 import sys
 from pathlib import Path
 from scripts.neo4j_server import Server
-server = Server(Path(sys.argv[1]))
+server = Server(Path(sys.argv[1]), jvm=("-XX:TieredStopAtLevel=1",))
 server.start()
 print(server.pid, flush=True)
 sys.stdin.read()
 """
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+@pytest.mark.parametrize("how", [signal.SIGKILL, pytest.param(signal.SIGTERM, marks=pytest.mark.soak)])
 def test_a_server_ends_with_the_process_that_started_it(
     neo4j_server: object, tmp_path: Path, how: signal.Signals
 ) -> None:

@@ -30,6 +30,7 @@ from integrity.publication import latest_of
 from integrity.reservations import ReservationDesk
 from integrity.reservations_till import Till
 from integrity.seals import seal
+from integrity.texts import ERASED
 from integrity.version import ringfence_version
 
 WHOLE = "whole"
@@ -80,7 +81,7 @@ class State:
         self._loaded: tuple[int, int | None] = (0, None)
         self._reachable = self.ready = False
         self.metrics = Metrics(self.seen)
-        self._book = WHOLE
+        self._book, self._acts = WHOLE, 0
         self.working = threading.Lock()  # held by a replay or a trial: a second one would take what answers need
         self.trials = Trials(self.working, clock)
         self._stop = threading.Event()
@@ -119,7 +120,11 @@ class State:
         `quiet` leaves a new run out of the log."""
         self._revocations.refresh()
         before = self.desk.head.run
-        self.desk.refresh()
+        acts = self._refresh_book()
+        # whoever was forgotten is let go of at once; the records were erased before the act that says so
+        forgot = any(act.kind == ERASED for act in self.affairs.book.acts[self._acts : acts])
+        self.desk.refresh(anew=forgot and self.ready)
+        self._acts = acts
         published = self.desk.published
         if published is not None and published.record.run_id != before and not quiet:
             run = published.record
@@ -129,14 +134,19 @@ class State:
         self._last_good = None if last is None else last.finished_at
         self._runs = Counter(run.state for run in runs)
         self._count_loads()
+        self._reachable = self.ready = True
+
+    def _refresh_book(self) -> int:
+        """Take up new acts, and note whether the book is whole; how many acts there are."""
+        book = self.affairs.book
         try:
-            self.affairs.book.refresh()
+            book.refresh()
             self._book = WHOLE
         except Tampered as error:
             if self._book == WHOLE:
                 log.error("the book of acts was tampered with", error=error.what)
             self._book = error.what
-        self._reachable = self.ready = True
+        return len(book.acts)
 
     def _count_loads(self) -> None:
         """Count loads anew where the head has moved; the list may be long."""

@@ -117,20 +117,23 @@ class CheckoutDesk:
         """The head that this desk has noticed."""
         return self._state[0]
 
-    def refresh(self) -> bool:
-        """Look at the store's head and take up what is new; True where something was."""
+    def refresh(self, *, anew: bool = False) -> bool:
+        """Look at the store's head and take up what is new; True where something was.
+
+        With `anew` all is read again though the head stays, and nothing that was read before is kept: for when records
+        were erased behind it."""
         with self._lock:
             head = self._store.head()
             before, run, counted_until = self._state
-            if head == before:
+            if head == before and not anew:
                 return False
-            if head.run != before.run:
+            if head.run != before.run or anew:
                 run = published_run(self._store, head.run, self._policy) if head.run is not None else None
             if head.load != before.load:
                 started = [record.started_at for record in self._store.loads() if record.load == head.load]
                 counted_until = started[0] if started else None
             pieces = _counts_pieces(self._rules(run).checkout)
-            if pieces != self._pieces:  # the policy changed with the run: orders are remembered with other columns
+            if pieces != self._pieces or anew:  # a policy that changed with the run has other columns remembered
                 self._pieces = pieces
                 self._orders = OrderMemory(self._store, items=pieces, remembered=self._remembered)
             if run is not None:

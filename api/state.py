@@ -232,7 +232,7 @@ class State:
 
     def _seal(self) -> None:
         try:
-            seal(self.affairs.book, now=self.clock())
+            seal(self.affairs.book, now=self.now())
         except RingfenceError as error:
             log.warning("the audit journal was not sealed", error=str(error))
         except Exception:  # as above

@@ -119,12 +119,12 @@ def decide_all_anew(
 ) -> None:
     """Decide everything anew over the published run's data, with the judgements that stand, and publish that."""
     from integrity.anew import decide_anew
-    from integrity.run_book import ANEW, noted
+    from integrity.run_book import decided_anew
 
     with acting(store, namespace, policy) as affairs:
         at, name = affairs.book.store, holder("ringfence judge anew")
         run = decide_anew(at, policy=affairs.policy(), now=now_us, holder=name, wait=wait)
-        noted(affairs.book, ANEW, run, person(by, senior), instant(now))
+        decided_anew(affairs.book, run, person(by, senior), instant(now))
     answer({"run_id": run}, as_json, lambda: typer.echo(f"{run} is published"))
 
 

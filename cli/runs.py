@@ -75,6 +75,18 @@ def detect(
         Path | None, typer.Option("--load", metavar="FOLDER", help="Take up the new files of this folder first.")
     ] = None,
     mapping: Annotated[Path | None, typer.Option("--mapping", metavar="FILE", help="Mapping file for --load.")] = None,
+    by: Annotated[str, typer.Option("--by", help="Who starts it; stands in the book of acts.")] = "command line",
+    now: Annotated[
+        str | None,
+        typer.Option(
+            "--now",
+            metavar="INSTANT",
+            help="Instant of the act in the book; default now, or that of the data where it is a week old.",
+        ),
+    ] = None,
+    noted: Annotated[
+        bool, typer.Option("--noted", help="Whoever starts this has written the act already, as a server does.")
+    ] = False,
     store: StoreUrl = "",
     namespace: Namespace = "",
     wait: Wait = 0.0,
@@ -82,7 +94,10 @@ def detect(
 ) -> None:
     """Find rings and abusive accounts, decide about every account, and publish the run.
 
-    A run that breaks what the policy says must hold, such as limiting too many, is held: exit code 7."""
+    A run that breaks what the policy says must hold, such as limiting too many, is held: exit code 7. Who started it
+    stands in the book of acts; of a schedule (--every) once."""
+    looked_at = None if as_of is None else from_iso(as_of, where="--as-of")
+    pause = None if every is None else seconds(every, where="--every")
     inbox = None if load is None else _inbox(load, namespace, mapping)
     if every is not None and (as_of is not None or known_by is not None):
         raise BadInput("a schedule looks at all there is", where="--every", do="leave out --as-of and --known-by")
@@ -90,14 +105,28 @@ def detect(
         raise BadInput("needs --every", where="--after-events", do="say by --every how long to wait at most")
     with opened(store, namespace, create=inbox is not None) as at:
         name = holder("ringfence detect")
-        if every is not None:
+        start = run_book.Start(
+            at,
+            f"process {os.getpid()}",
+            Actor(by, "operator"),
+            now_us(),
+            None if now is None else instant(now),
+            os.environ.get(AUDIT_KEY, ""),
+            looked_at,
+            known_by,
+            pause,
+        )
+        started = _said_already if noted else start
+        if not noted:
+            start.check()
+        if pause is not None:
             from integrity.schedule import WallClock, run_schedule
 
             clock = WallClock()
             with _stop_on_signals(clock):
                 turns = run_schedule(
                     at,
-                    every=seconds(every, where="--every"),
+                    every=pause,
                     policy=lambda: _policy(policy, seed, at),
                     clock=clock,
                     holder=name,
@@ -105,6 +134,7 @@ def detect(
                     publish=not no_publish,
                     after_events=after_events,
                     look=seconds(look, where="--look"),
+                    started=started,
                 )
             answer(
                 asdict(turns), as_json, lambda: typer.echo(f"stopped after {turns.good} good, {turns.failed} failed")
@@ -119,12 +149,13 @@ def detect(
             policy=_policy(policy, seed, at),
             now=now_us,
             holder=name,
-            as_of=None if as_of is None else from_iso(as_of, where="--as-of"),
+            as_of=looked_at,
             known_by=known_by,
             publish=not no_publish,
             wait=wait,
             on_wait=waiting,
             step=say if not as_json else None,
+            started=started,
         )
     data = outcome.to_json() | {
         "run": _record(outcome.run, outcome.run.run_id if outcome.state == "published" else None)
@@ -219,6 +250,10 @@ def diff(
 
 def _chosen(by: str, reason: str, now: str | None) -> run_book.Chosen:
     return run_book.Chosen(Actor(by, "operator"), instant(now), reason, os.environ.get(AUDIT_KEY, ""))
+
+
+def _said_already(_looked_at: int) -> None:
+    """The act of a run that a server started is the server's."""
 
 
 def _inbox(folder: Path, namespace: str, mapping: Path | None) -> Inbox:

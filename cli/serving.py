@@ -85,7 +85,7 @@ class Starter:
             moment = [] if as_of is None else ["--as-of", to_iso(as_of)]
             # the store's URL goes by the environment: it may hold a password, and arguments are seen by everybody
             self._process = subprocess.Popen(
-                [sys.executable, "-c", RUN_COMMAND, "detect", "--json", *moment, *self._policy],
+                [sys.executable, "-c", RUN_COMMAND, "detect", "--json", "--noted", *moment, *self._policy],
                 env=self._environment,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,

@@ -124,6 +124,7 @@ class Book:
     words: bool = True
     acts: list[Act] = field(default_factory=list)
     _after: int = 0
+    _signed: bool = False
     _told: set[str] = field(default_factory=set)
     _vouched: dict[int, set[str]] | None = None
     _by_key: dict[tuple[str, str], int] = field(default_factory=dict)
@@ -164,7 +165,8 @@ class Book:
         `make` is called when everything before has been taken up, again whenever another writer was faster, and raises
         where the act is not allowed to follow. Where the actor used the request's key before, that act is the answer;
         `BadInput` where it was used for another request. The act's instant is `now` (UTC microseconds), or the last
-        act's where the clock went backwards. Raises `Tampered`, `StoreProblem`; after the latter the act may stand or
+        act's where the clock went backwards. Raises `BadInput` where the book is signed and there is no key to sign
+        with, `Tampered`, `StoreProblem`; after the latter the act may stand or
         not, and the same key again tells."""
         if self.until is not None:
             raise BadInput("this is the book as it stood", where=f"act {self.until}", do="act on the book of today")
@@ -183,6 +185,7 @@ class Book:
                     return Outcome(self._same(self.acts[known - 1], request.asked), True)
                 try:
                     draft = make()
+                    self.check_key()
                 except Exception:
                     self._let_go(kept)
                     raise
@@ -211,6 +214,15 @@ class Book:
         if texts:
             self.store.erase_notes(TEXTS, sorted(texts))
 
+    def check_key(self) -> None:
+        """Raises `BadInput` where acts are signed and there is no key to sign the next one with."""
+        if self._signed and not self.signing_key:  # an act without a signature would pass for one made up
+            raise BadInput(
+                "the book of acts is signed, and there is no key to sign with",
+                where=self.store.url,
+                do="set RINGFENCE_AUDIT_KEY, and try again",
+            )
+
     def _next(self, draft: Draft, by: Actor, now: int, key: str, asked: str) -> Act:
         last = self.acts[-1] if self.acts else None
         blank = Act(
@@ -233,6 +245,7 @@ class Book:
 
     def _take_up(self, act: Act, texts: Mapping[str, Mapping[str, Any]] | None) -> None:
         self.acts.append(act)
+        self._signed = self._signed or bool(act.mac)
         if act.key:
             self._by_key.setdefault((act.by, act.key), act.n)
         if act.kind == ERASED:

@@ -1,25 +1,28 @@
 """What people do about runs, each an act in the book: publishing one, going back, starting one, deciding anew.
 
 Publishing and going back is one switch in the store under the `run` lease, right after its act; earlier runs stay
-readable until retention drops them. A run that a schedule makes is its own record and no act.
+readable until retention drops them. Of a schedule it is an act that somebody started it; each run that it makes is its
+own record and no act.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Final
+from dataclasses import dataclass, field
+from typing import Final
 
 from graph.errors import BadInput
 from graph.leases import held
 from graph.store import Lease, RunRecord, Store
 from integrity.acts import Actor, Book, Draft
+from integrity.instants import DAY, to_iso
 from integrity.publication import RUN_LEASE, age, find_run, published_runs
 
 PUBLISHED: Final = "run.published"
 ROLLED_BACK: Final = "run.rolled_back"
 STARTED: Final = "run.started"
 ANEW: Final = "run.decided_anew"
+OLD: Final = 7 * DAY
+"""How far behind the clock data ends that is tried, and not of today."""
 
 
 @dataclass(frozen=True)
@@ -49,10 +52,63 @@ def rollback(store: Store, chosen: Chosen, *, holder: str, to: str | None = None
         return _switch(store, lease, _earlier(store, to), ROLLED_BACK, chosen)
 
 
-def noted(book: Book, kind: str, subject: str, by: Actor, now: int, body: Mapping[str, Any] | None = None) -> None:
-    """Write that a run was started (`STARTED`, `subject` a reference to it) or decided anew (`ANEW`, its id). Raises
-    `Tampered`, `StoreProblem`."""
-    book.append(lambda: Draft(kind, subject, body or {}), by=by, now=now)
+def started(
+    book: Book,
+    reference: str,
+    by: Actor,
+    now: int,
+    *,
+    as_of: int | None = None,
+    known_by: int | None = None,
+    every: float | None = None,
+) -> None:
+    """Write that somebody started a run, or with `every` (seconds) a schedule of runs; `reference` names the work that
+    was begun. Raises `Tampered`, `StoreProblem`, `BadInput` where the book is signed and there is no key."""
+    asked = {"as_of": None if as_of is None else to_iso(as_of), "known_by": known_by, "every": every}
+    book.append(lambda: Draft(STARTED, reference, asked), by=by, now=now)
+
+
+def decided_anew(book: Book, run_id: str, by: Actor, now: int) -> None:
+    """Write that somebody had the published run decided anew; `run_id` is what came of it. Raises as `started`."""
+    book.append(lambda: Draft(ANEW, run_id, {}), by=by, now=now)
+
+
+@dataclass
+class Start:
+    """Says once in the book that a run or a schedule was started: `run_detection` calls it when the run has begun.
+
+    `now` is the instant of the act; None is the clock's, or the instant looked at where the data ends long before: an
+    act of today would have all later ones, and the complaints among them, lie after what old data tells."""
+
+    store: Store
+    reference: str
+    by: Actor
+    clock: int
+    now: int | None = None
+    signing_key: str = ""
+    as_of: int | None = None
+    known_by: int | None = None
+    every: float | None = None
+    _said: bool = field(default=False, init=False)
+
+    def check(self) -> None:
+        """Raises before anything was begun what the act would raise."""
+        book = self._book()
+        book.refresh()
+        book.check_key()
+
+    def __call__(self, looked_at: int) -> None:
+        """`looked_at` is the instant that the run looks at. Raises as `started`."""
+        if self._said:
+            return
+        fresh = self.clock - looked_at <= OLD
+        at = self.now if self.now is not None else self.clock if fresh else looked_at
+        asked = {"as_of": self.as_of, "known_by": self.known_by}
+        started(self._book(), self.reference, self.by, at, every=self.every, **asked)
+        self._said = True
+
+    def _book(self) -> Book:
+        return Book(self.store, signing_key=self.signing_key, words=False)
 
 
 def _earlier(store: Store, to: str | None) -> RunRecord:

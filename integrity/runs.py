@@ -130,6 +130,7 @@ def run_detection(
     after: Callable[[], tuple[Ground, Detect] | None] | None = None,
     detect: Detect | None = None,
     step: Step | None = None,
+    started: Callable[[int], object] = lambda _: None,
 ) -> RunOutcome:
     """Take a snapshot, detect, decide, write the run, and publish it unless it is held or `publish` is false.
 
@@ -139,7 +140,8 @@ def run_detection(
     instants only; `wait` how many seconds to wait for another run to end, of which `on_wait` is told; `after`
     gives what the run rests on and what detects, where both are known without reading the store (None: they are not);
     it is asked when no other run can be published. `detect` defaults to `detectors.pipeline.detect`; `step` is told
-    what is being done, and may raise to end the run. Raises `LeaseHeld`, `BadInput` where the store holds nothing,
+    what is being done, and may raise to end the run; so is and may `started`, once, when the run has begun: the instant
+    that it looks at. Raises `LeaseHeld`, `BadInput` where the store holds nothing,
     `StoreProblem`, `Tampered`."""
     tell = step or (lambda _: None)
     computed: Computed | None = None
@@ -159,6 +161,7 @@ def run_detection(
             ground = ground_of(store, parent, as_of=as_of, known_by=known_by, acts=acts, frozen_of=frozen_of)
         else:
             ground, detect = known
+        started(ground.snapshot.as_of)
         # its digest names the run: read beside the work, unless a run of the same ground may be there
         threading.Thread(target=lambda: ground.snapshot.digest).start()
         if not _may_be_there(store, ground, policy):

@@ -129,10 +129,12 @@ def run_schedule(
     detect: Detect | None = None,
     after_events: int | None = None,
     look: float = 60.0,
+    started: Callable[[int], object] = lambda _: None,
 ) -> Turns:
     """Turn after turn, `every` seconds, or once `after_events` orders and claims are new, until the clock says stop.
 
-    `policy` is asked anew for each turn, so that a changed one counts from the next turn on."""
+    `policy` is asked anew for each turn, so that a changed one counts from the next turn on; `started` is told of each
+    turn that has begun, as by `run_detection`."""
     log = structlog.get_logger("ringfence.schedule")
     plan = _Plan(store, every, clock, log)
     good = failed = 0
@@ -156,7 +158,7 @@ def run_schedule(
                 fine = _load(store, inbox, clock, holder, log)
             plan.begin()
             log.info("turn", why=why)
-            outcome = run_turn(store, policy(), clock, holder=holder, publish=publish, detect=detect)
+            outcome = run_turn(store, policy(), clock, holder=holder, publish=publish, detect=detect, started=started)
             fine = _tell(outcome, log) and fine
         except Stopped:
             break
@@ -239,7 +241,14 @@ def new_events(store: Store) -> int:
 
 
 def run_turn(
-    store: Store, policy: Policy, clock: Clock, *, holder: str, publish: bool = True, detect: Detect | None = None
+    store: Store,
+    policy: Policy,
+    clock: Clock,
+    *,
+    holder: str,
+    publish: bool = True,
+    detect: Detect | None = None,
+    started: Callable[[int], object] = lambda _: None,
 ) -> RunOutcome:
     """One detection that a stop can end between its steps. Raises `Stopped`."""
 
@@ -247,7 +256,16 @@ def run_turn(
         if clock.stopping():
             raise Stopped
 
-    return run_detection(store, policy=policy, now=clock.now, holder=holder, publish=publish, detect=detect, step=step)
+    return run_detection(
+        store,
+        policy=policy,
+        now=clock.now,
+        holder=holder,
+        publish=publish,
+        detect=detect,
+        step=step,
+        started=started,
+    )
 
 
 def take_up(store: Store, inbox: Inbox, clock: Clock, *, holder: str) -> LoadReport | None:

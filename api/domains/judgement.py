@@ -20,7 +20,7 @@ from integrity.appeals import Appeal as Appealed
 from integrity.appeals import Healed
 from integrity.judgements import About, Said, Target, listed
 from integrity.judgements import Judgement as Judged
-from integrity.run_book import ANEW, noted
+from integrity.run_book import decided_anew
 
 
 @strawberry.enum(description="What a judgement is about.")
@@ -318,7 +318,7 @@ class JudgementMutation:
     def decide_anew(self, info: Info) -> strawberry.ID:
         """The id of the run that readers see now."""
         context, run_id = info.context, _anew(info.context)
-        noted(context.state.affairs.book, ANEW, run_id, context.actor, context.state.now())
+        decided_anew(context.state.affairs.book, run_id, context.actor, context.state.now())
         return strawberry.ID(run_id)
 
     @mutation("Open an appeal on a buyer's behalf.")

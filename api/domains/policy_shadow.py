@@ -147,7 +147,7 @@ class PolicyShadowMutation:
         """The policy in the shadow."""
         context = info.context
         policy, key = parsed(text, "policy"), context.state.affairs.book.signing_key
-        now = context.state.clock()
+        now = context.state.now()
         made = shadow.start_shadow(context.state.store, policy, by=context.actor, now=now, signing_key=key)
         context.state.refresh()
         return _policy(made)
@@ -156,7 +156,7 @@ class PolicyShadowMutation:
     def stop_shadow(self, info: Info) -> ShadowPolicy:
         """The policy that was in the shadow."""
         context = info.context
-        key, now = context.state.affairs.book.signing_key, context.state.clock()
+        key, now = context.state.affairs.book.signing_key, context.state.now()
         ended = shadow.stop_shadow(context.state.store, by=context.actor, now=now, signing_key=key)
         context.state.refresh()
         return _policy(ended)

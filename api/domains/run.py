@@ -24,10 +24,9 @@ from integrity.diff import RingChange as ChangedRing
 from integrity.diff import RingMove as MovedRing
 from integrity.diff import RunDiff as Difference
 from integrity.diff import diff_runs
-from integrity.instants import to_iso
 from integrity.invariants import why_held
 from integrity.publication import RUN_LEASE, lacking
-from integrity.run_book import STARTED, noted
+from integrity.run_book import started
 
 
 @strawberry.enum(description="What became of a run.")
@@ -375,9 +374,9 @@ class RunMutation:
             return RunAlreadyRunning(message=f"a detection run is under way already: {held.what}")
         book = info.context.state.affairs.book
         book.refresh()  # nobody acts where it was tampered with
+        book.check_key()
         reference = start(as_of=as_of)
         if reference is None:
             return RunAlreadyRunning(message="a detection run is under way already; ask again when it has ended")
-        body = {"as_of": None if as_of is None else to_iso(as_of)}
-        noted(book, STARTED, reference, info.context.actor, info.context.state.now(), body)
+        started(book, reference, info.context.actor, info.context.state.now(), as_of=as_of)
         return RunStarted(reference=reference)

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from api.settings import ApiSettings
+from api.state import State, wall_clock
 from graph.errors import StoreProblem
 from graph.store import Store
 from integrity.policy import default_policy
@@ -132,3 +134,12 @@ def test_gathered_look_ups_survive_a_failing_journal_and_are_written_at_the_end(
 
 def _fails(self: Store, journal: str, rows: object) -> None:
     raise StoreProblem("locked")
+
+
+def test_a_seal_on_old_data_stands_at_the_instant_that_is_answered_for(store: Store) -> None:
+    """One at the wall clock's would have every act after it, and with these the next run, lie years after the data."""
+    store.note("audit", [{"at": 1, "id": "line", "body": "{}"}])
+    state = State(store, default_policy(), now=lambda: market.NOW, clock=wall_clock, settings=ApiSettings())
+    state.stop()
+    (act,) = state.affairs.book.acts
+    assert (act.kind, act.at) == ("audit.sealed", market.NOW)

@@ -82,7 +82,7 @@ def test_many_complaints_in_one_act_each_stand_or_are_refused(ready: Command, ho
         "there is no such claim",
         "nothing was to be sent back: a refund-only claim",
     ]
-    assert len(ready("audit", "show", "--json").json) == 1
+    assert [one["kind"] for one in ready("audit", "show", "--json").json] == ["run.started", "complaint.filed"]
     assert "no such claim" in ready("complaint", "file-many", "many.jsonl", "--by", "ada").out
     for line in (
         "[]",
@@ -94,7 +94,7 @@ def test_many_complaints_in_one_act_each_stand_or_are_refused(ready: Command, ho
         (home / "bad.jsonl").write_text("\n" + line)
         bad = ready("complaint", "file-many", "bad.jsonl")
         assert (bad.code, "bad.jsonl, line 2" in bad.err) == (3, True), bad.err
-    assert len(ready("audit", "show", "--json").json) == 1, "nothing of a file with such a line is filed"
+    assert len(ready("audit", "show", "--json").json) == 2, "nothing of a file with such a line is filed"
     assert ready("complaint", "accords", "--json").json == []
 
 
@@ -160,9 +160,10 @@ def test_acts_are_signed_verified_and_shown_and_a_decision_replays(ready: Comman
     assert ready("replay").code == 0
     ready("judge", "make", "account", buyer, "honest", "--reason", "so", "--by", "ada")
     checked = ready("audit", "verify", "--json").json
-    assert (checked["acts"], checked["signed"]) == (1, 1)
-    assert [one["kind"] for one in ready("audit", "show", "--json").json] == ["judgement.made"]
+    assert (checked["acts"], checked["signed"]) == (2, 2)
+    kinds = [one["kind"] for one in ready("audit", "show", "--json").json]
+    assert kinds == ["run.started", "judgement.made"]
     with sqlite3.connect(home / "store.db") as connection:
         connection.execute("UPDATE journal SET body = replace(body, 'honest', 'abusive') WHERE journal = 'acts'")
     found = ready("audit", "verify")
-    assert (found.code, "act 1 was changed after it was written" in found.err) == (9, True)
+    assert (found.code, "act 2 was changed after it was written" in found.err) == (9, True)

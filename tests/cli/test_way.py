@@ -139,7 +139,7 @@ def test_forgetting_erases_what_people_wrote_and_the_book_still_holds(detected: 
     checked = detected("audit", "verify", "--json").json
     assert (checked["texts"], checked["erased"], checked["unfinished"]) == (0, 1, 0)
     assert "(erased)" in detected("judge", "list").out
-    (_, act) = detected("audit", "show", "--json").json
+    *_, act = detected("audit", "show", "--json").json
     assert (act["kind"], act["by"], act["subject"]) == ("texts.erased", "olga", "b05")
 
 

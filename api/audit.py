@@ -21,8 +21,9 @@ from api.errors import ApiError, ErrorCode
 from api.tokens import Token
 from graph.errors import RingfenceError
 from graph.store import Store
+from integrity.looked import Looker, note_looked
+from integrity.seals import JOURNAL
 
-JOURNAL = "audit"
 _MOST_PENDING = 200_000
 """Buyers gathered at most while the journal can't be written; beyond that look-ups are counted, not named."""
 
@@ -43,20 +44,9 @@ class AuditLog:
         """Write, before returning, that `token` was shown each (kind, id) of `seen`, by the root fields `asked`.
 
         Raises `ApiError` AUDIT_UNAVAILABLE where the journal can't be written."""
-        at, via = self._now(), sorted(asked)
-        who = {"who": token.subject, "role": token.role.value, "token": token.jti, "via": via}
-        rows = [
-            {
-                "at": at,
-                "id": f"{request}:{number}",
-                "body": json.dumps({**who, "kind": kind, "what": what}, ensure_ascii=False),
-            }
-            for number, (kind, what) in enumerate(sorted(set(seen)))
-        ]
-        if not rows:
-            return
+        looker = Looker(token.subject, token.role.value, token.jti)
         try:
-            self._store.note(JOURNAL, rows)
+            note_looked(self._store, looker, seen, via=asked, at=self._now(), request=request)
         except RingfenceError as error:
             log.error("audit line not written; answer withheld", error=str(error))
             raise ApiError(

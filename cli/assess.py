@@ -8,6 +8,7 @@ import typer
 
 from cli.common import AsJson, Namespace, PolicyFile, StoreUrl, answer, chosen_policy, now_us, opened, table
 from cli.language import In, Speaks
+from cli.looking import looked
 from integrity.affairs import acted, stood
 from integrity.assess import assess_claim
 from integrity.checkout_view import published_run
@@ -36,6 +37,7 @@ def assess(
         published = None if head.run is None else published_run(at, head.run, fallback)
         rules = fallback if published is None else published.facts.policy
         found = assess_claim(at, refund_id, published, rules, known_by=head.load, now=at_now, acted=acted(at))
+    looked(store, namespace, "assess", [("refund", found.refund_id), ("account", found.buyer_id)])
 
     def text() -> None:
         typer.echo(f"{found.refund_id}: {len(found.remedies)} remedies")
@@ -86,6 +88,8 @@ def rates(
             abusive={buyer for buyer, what in said.items() if what is Said.ABUSIVE},
             honest={buyer for buyer, what in said.items() if what is Said.HONEST},
         )
+
+    looked(store, namespace, "rates", [("refund", one.refund_id) for one in found.left_out])
 
     def row(name: str, counts: Counts) -> tuple[object, ...]:
         shares = (counts.refund_rate, counts.quality_rate, counts.dispute_rate)

@@ -10,6 +10,7 @@ import typer
 
 from cli.acting import acting
 from cli.common import AsJson, Namespace, RunId, StoreUrl, answer, opened, table
+from cli.looking import looked
 from cli.settings import AUDIT_KEY
 from graph.errors import Tampered
 
@@ -83,6 +84,8 @@ def replay(
         return
     with opened(store, namespace, readonly=True) as at:
         found = replay_run(at, run, buyer_id=buyer)
+    if buyer is not None:
+        looked(store, namespace, "replay", [("account", buyer)])
     what = f"{found.run_id}{f', {buyer}' if buyer else ''}"
     answer(found.to_json(), as_json, lambda: typer.echo(f"{what}: recorded {found.recorded}, again {found.again}"))
     if not (found.same and all(found.tables.values())):
@@ -95,6 +98,8 @@ def _replay_claim(reference: str, store: str, namespace: str, as_json: bool) -> 
 
     with opened(store, namespace, readonly=True) as at:
         found = replay_claim(at, reference)
+    seen = [("refund", found.refund_id), ("account", found.assessment["buyer_id"])]
+    looked(store, namespace, "replay --claim", seen)
     told = f"{found.refund_id} by {found.run_id or 'no run'}: recorded {found.recorded}, again {found.again}"
     answer(found.to_json(), as_json, lambda: typer.echo(told))
     if not found.same:

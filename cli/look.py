@@ -11,6 +11,7 @@ import typer
 
 from cli.common import AsJson, Namespace, RunId, StoreUrl, answer, now_us, opened, table
 from cli.language import In, Speaks
+from cli.looking import looked
 from cli.settings import SETTINGS
 from graph.errors import BadInput
 from graph.store import Store
@@ -58,6 +59,7 @@ def explain_one_account(
     with opened(store, namespace, readonly=True) as at:
         told = explain_account(at, buyer_id, run_id=run, language=speaks)
         turns = explain_flip(at, reopen(at, run), buyer_id, speaks) if flip else None
+    looked(store, namespace, "explain account", [("account", buyer_id)])
 
     def text() -> None:
         typer.echo(account_text(told, speaks))
@@ -80,6 +82,7 @@ def explain_one_ring(
     speaks: Language = language.value
     with opened(store, namespace, readonly=True) as at:
         told = explain_ring(at, ring_id, run_id=run, language=speaks)
+    looked(store, namespace, "explain ring", [("account", one["buyer_id"]) for one in told["members"]])
     answer(told, as_json, lambda: typer.echo(ring_text(told, speaks)))
 
 

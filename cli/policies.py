@@ -4,6 +4,7 @@ backtest."""
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -26,12 +27,13 @@ from cli.common import (
     table,
 )
 from cli.language import In, Speaks
+from cli.looking import looked
 from cli.policy_text import print_backtest, print_simulation, print_words
 from graph.errors import NotFound, StoreProblem
 from integrity.backtest import backtest, simulate_policy
 from integrity.columns import rows_of
 from integrity.instants import from_iso, to_iso
-from integrity.policy import default_policy, default_text, load_policy
+from integrity.policy import Policy, default_policy, default_text, load_policy
 from integrity.policy_book import PolicyBook, PublishedPolicy
 from integrity.policy_check import doubts
 from integrity.policy_diff import diff_policies
@@ -39,6 +41,10 @@ from integrity.policy_stages import Stages
 from integrity.stages import StoreEntitlements, entitlements
 from integrity.trial import try_policy
 from integrity.words import text_of, texts_of
+
+TriedBy = Annotated[
+    str, typer.Option("--by", help="Who tries it; stands in the audit journal. Default the user of this machine.")
+]
 
 policy = typer.Typer(help="The document that says what findings lead to.", no_args_is_help=True)
 
@@ -111,19 +117,22 @@ def simulate(
     until: Annotated[
         str | None, typer.Option("--until", metavar="INSTANT", help="Replay orders up to this instant; default: all.")
     ] = None,
+    by: TriedBy = "",
     store: StoreUrl = "",
     namespace: Namespace = "",
     as_json: AsJson = False,
 ) -> None:
-    """Replay past orders through a policy's limits: what would change, for whom, at what cost. Nothing is written."""
+    """Replay past orders through a policy's limits: what would change, for whom, at what cost. Nothing is changed."""
+    tried = load_policy(file)
     with opened(store, namespace, readonly=True) as at:
         found = simulate_policy(
             at,
-            load_policy(file),
+            tried,
             run_id=run,
             start=None if since is None else from_iso(since, where="--since"),
             end=None if until is None else from_iso(until, where="--until"),
         )
+    _note(store, namespace, "simulate", tried, by, [buyer for buyer, *_ in found.changes()])
     answer(found.to_json(), as_json, lambda: print_simulation(found))
 
 
@@ -133,13 +142,16 @@ def backtest_runs(
     runs: Annotated[
         int | None, typer.Option("--runs", min=1, help="So many of the latest published runs; default: all.")
     ] = None,
+    by: TriedBy = "",
     store: StoreUrl = "",
     namespace: Namespace = "",
     as_json: AsJson = False,
 ) -> None:
     """Put a policy on earlier runs, each with what was known then, and count what it would have cost."""
+    tried = load_policy(file)
     with opened(store, namespace, readonly=True) as at:
-        found = backtest(at, load_policy(file), runs=runs)
+        found = backtest(at, tried, runs=runs)
+    _note(store, namespace, "backtest", tried, by)
     answer(found.to_json(), as_json, lambda: print_backtest(found))
 
 
@@ -177,13 +189,16 @@ def stages(
 def try_on_run(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="Policy file (TOML).")],
     run: RunId = None,
+    by: TriedBy = "",
     store: StoreUrl = "",
     namespace: Namespace = "",
     as_json: AsJson = False,
 ) -> None:
-    """Decide an earlier run's findings by another policy: what would change, and for whom. Nothing is written."""
+    """Decide an earlier run's findings by another policy: what would change, and for whom. Nothing is changed."""
+    tried = load_policy(file)
     with opened(store, namespace, readonly=True) as at:
-        found = try_policy(at, load_policy(file), run_id=run)
+        found = try_policy(at, tried, run_id=run)
+    _note(store, namespace, "try", tried, by, [one.buyer_id for one in found.changes])
 
     def text() -> None:
         typer.echo(f"{found.limited:,} of {found.accounts:,} accounts would be limited ({found.share:.2%})")
@@ -194,6 +209,11 @@ def try_on_run(
             typer.echo("the run would be held")
 
     answer(found.to_json(), as_json, text)
+
+
+def _note(url: str, namespace: str, how: str, tried: Policy, by: str, accounts: Sequence[str] = ()) -> None:
+    seen = [("policy trial", how), ("policy", tried.digest), *(("account", buyer) for buyer in accounts)]
+    looked(url, namespace, f"policy {how}", seen, by=by)
 
 
 def _in_force(url: str, namespace: str) -> PublishedPolicy | None:

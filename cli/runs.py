@@ -31,6 +31,7 @@ from cli.common import (
 )
 from cli.duration import seconds
 from cli.language import In, Speaks
+from cli.looking import looked
 from cli.settings import AUDIT_KEY
 from graph.errors import BadInput, RunHeld
 from graph.store import RunRecord, Store
@@ -245,6 +246,9 @@ def diff(
     """Say what changed between two runs: accounts, limits, rings."""
     with opened(store, namespace, readonly=True) as at:
         found = diff_runs(at, before, after, risk_step=risk_step)
+    moved = [buyer for ring in found.rings_changed for buyer in (*ring.joined, *ring.left)]
+    shown = [*(one.buyer_id for one in found.accounts), *moved]
+    looked(store, namespace, "diff", [("account", buyer) for buyer in shown])
     answer(found.to_json(), as_json, lambda: _print_diff(found))
 
 

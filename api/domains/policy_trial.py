@@ -179,6 +179,7 @@ def _begun(context: Context, kind: TrialKind, policy: Policy, work: Callable[[St
     store = context.state.store
     trial = context.state.trials.start(kind.value, policy, context.token.subject, lambda: work(store))
     context.saw("policy trial", trial.id)
+    context.saw("policy", policy.digest)
     return _trial(trial)
 
 

@@ -30,7 +30,6 @@ from integrity.publication import latest_of
 from integrity.reservations import ReservationDesk
 from integrity.reservations_till import Till
 from integrity.seals import seal
-from integrity.texts import ERASED
 from integrity.version import ringfence_version
 
 WHOLE = "whole"
@@ -81,7 +80,7 @@ class State:
         self._loaded: tuple[int, int | None] = (0, None)
         self._reachable = self.ready = False
         self.metrics = Metrics(self.seen)
-        self._book, self._acts = WHOLE, 0
+        self._book, self._erasures = WHOLE, 0
         self.working = threading.Lock()  # held by a replay or a trial: a second one would take what answers need
         self.trials = Trials(self.working, clock)
         self._stop = threading.Event()
@@ -120,11 +119,11 @@ class State:
         `quiet` leaves a new run out of the log."""
         self._revocations.refresh()
         before = self.desk.head.run
-        acts = self._refresh_book()
+        self._refresh_book()
         # whoever was forgotten is let go of at once; the records were erased before the act that says so
-        forgot = any(act.kind == ERASED for act in self.affairs.book.acts[self._acts : acts])
-        self.desk.refresh(anew=forgot and self.ready)
-        self._acts = acts
+        erasures = self.affairs.book.erasures
+        self.desk.refresh(anew=erasures != self._erasures and self.ready)
+        self._erasures = erasures
         published = self.desk.published
         if published is not None and published.record.run_id != before and not quiet:
             run = published.record
@@ -136,17 +135,15 @@ class State:
         self._count_loads()
         self._reachable = self.ready = True
 
-    def _refresh_book(self) -> int:
-        """Take up new acts, and note whether the book is whole; how many acts there are."""
-        book = self.affairs.book
+    def _refresh_book(self) -> None:
+        """Take up new acts, and note whether the book is whole."""
         try:
-            book.refresh()
+            self.affairs.book.refresh()
             self._book = WHOLE
         except Tampered as error:
             if self._book == WHOLE:
                 log.error("the book of acts was tampered with", error=error.what)
             self._book = error.what
-        return len(book.acts)
 
     def _count_loads(self) -> None:
         """Count loads anew where the head has moved; the list may be long."""

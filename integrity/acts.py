@@ -123,6 +123,8 @@ class Book:
     until: int | None = None
     words: bool = True
     acts: list[Act] = field(default_factory=list)
+    erasures: int = 0
+    """Acts read that say that somebody was forgotten: what was read of the records before the last may hold him."""
     _after: int = 0
     _signed: bool = False
     _told: set[str] = field(default_factory=set)
@@ -249,6 +251,7 @@ class Book:
         if act.key:
             self._by_key.setdefault((act.by, act.key), act.n)
         if act.kind == ERASED:
+            self.erasures += 1
             self._erase(act)
             return
         if self.folds and act.kind in PLACES:

@@ -195,7 +195,7 @@ class ComplaintDesk:
     def __init__(self, store: Store, book: Book, fold: ComplaintFold, rules: Callable[[], Rules]) -> None:
         self._store, self._book, self._fold, self._rules = store, book, fold, rules
         self._ground: Ground | None = None
-        self._head: Head | None = None
+        self._read_at: tuple[Head, int] | None = None
         self._tally, self._counted, self._counting = Tally({}, {}), 0, threading.Lock()
 
     def file(self, filings: Sequence[Filing], *, by: Actor, now: int, key: str = "") -> list[Complaint | Refused]:
@@ -309,9 +309,9 @@ class ComplaintDesk:
         return answers
 
     def _base(self, buyers: Collection[str] | None = None) -> Ground:
-        """The ground of the store's head, made anew when the head moves, with what was filed here about these buyers
-        (None: about all) and with stores as they stand up to the last act: what one store reports, and what becomes of
-        it, counts for the next complaint at once."""
+        """The ground of the store's head, made anew when the head moves or somebody was forgotten, with what was filed
+        here about these buyers (None: about all) and with stores as they stand up to the last act: what one store
+        reports, and what becomes of it, counts for the next complaint at once."""
         base = self._standing_ground()
         return base.with_reports(
             [
@@ -323,10 +323,11 @@ class ComplaintDesk:
 
     def _standing_ground(self) -> Ground:
         with self._counting:
-            head = self._store.head()
-            if self._ground is None or self._head != head:
+            head, erasures = self._store.head(), self._book.erasures
+            if self._ground is None or self._read_at != (head, erasures):
                 self._tally, self._counted = tally(self._store, known_by=head.load), 0
-                self._ground, self._head = ground(self._store, head, self._tally.standings()), head
+                self._ground = ground(self._store, head, self._tally.standings())
+                self._read_at = head, erasures
             fresh = self._fold.told[self._counted :]
             if fresh:
                 for fate in fresh:

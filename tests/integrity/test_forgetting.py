@@ -191,6 +191,20 @@ def test_words_on_a_picture_go_with_the_last_who_gave_it(store: Store) -> None:
     assert verify(store).unfinished == 0
 
 
+def test_a_server_weighs_complaints_by_nothing_that_was_forgotten(store: Store, place: Any) -> None:
+    picture = ["0f0f0f0f0f0f0f0f"]
+    given = [refund("r-actor-1", "o-actor-1", pictures=picture), refund("r-lone-1", "o-lone-1", pictures=picture)]
+    load(store, refunds=given)
+    serving = affairs_of(store)
+    (filed,) = serving.complaint_desk.file([Filing("r-actor-1", ONLY)], by=SHOP, now=NOW)
+    assert isinstance(filed, Complaint)
+    assert any("picture" in reason for reason in filed.reasons)
+    forget(place(), "lone")
+    serving.book.refresh()
+    again = serving.complaint_desk.weigh_again(filed.complaint_id)
+    assert not any("picture" in reason for reason in again.reasons), "nobody else holds it any more"
+
+
 def test_forgetting_again_erases_nothing_more_and_what_is_written_later_goes_the_next_time(store: Store) -> None:
     affairs = people_write(store)
     forget(store)

@@ -96,6 +96,17 @@ def test_a_new_account_with_a_device_of_limited_accounts_is_limited(market: Stor
     assert desk.answer(ask("newcomer", identifiers=("device:" + "00" * 16,)), now=NOW).reason is Reason.NEW_ACCOUNT
 
 
+@pytest.mark.parametrize(("kind", "column"), [("door", "address"), ("payment", "payment"), ("phone", "phone")])
+def test_a_new_account_is_known_by_its_door_payment_or_phone_too(
+    market: Store, desk: CheckoutDesk, kind: str, column: str
+) -> None:
+    load(market, orders=[order("o-known", "actor", **{column: PHONE})])
+    publish(market)
+    desk.refresh()
+    newcomer = ask("newcomer", identifiers=(f"{kind}:{PHONE.hex()}",))
+    assert desk.answer(newcomer, now=NOW).reason is Reason.KNOWN_IDENTIFIER
+
+
 def test_an_identifier_that_mostly_honest_accounts_use_speaks_against_nobody(market: Store, desk: CheckoutDesk) -> None:
     more = [order(f"o-x{n}", f"x{n}", device=DEVICE) for n in (1, 2)]
     load(market, orders=more)

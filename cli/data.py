@@ -13,6 +13,7 @@ from typing import Annotated
 
 import typer
 
+from cli.acting import Now, instant
 from cli.common import AsJson, Namespace, StoreUrl, Wait, answer, holder, keyer, now_us, opened, say, table, waiting
 from cli.settings import AUDIT_KEY
 from graph.leases import held
@@ -152,6 +153,7 @@ def forget(
         bool, typer.Option("--keep-shared", help="Keep what people wrote about a ring, and so about others too.")
     ] = False,
     by: Annotated[str, typer.Option(help="Who erases; default the user of this machine.", show_default=False)] = "",
+    now: Now = None,
     store: StoreUrl = "",
     namespace: Namespace = "",
     wait: Wait = 0.0,
@@ -169,7 +171,7 @@ def forget(
                 lease,
                 buyer_id,
                 by=Actor(by or getpass.getuser(), "operator"),
-                now=now_us(),
+                now=instant(now),
                 signing_key=os.environ.get(AUDIT_KEY, ""),
                 keep_shared=keep_shared,
             )

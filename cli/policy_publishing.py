@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from cli.acting import Now, instant
 from cli.common import AsJson, Namespace, StoreUrl, Wait, answer, holder, now_us, opened, read_text, table
 from cli.policies import policy
 from cli.settings import AUDIT_KEY
@@ -30,6 +31,7 @@ def publish(
     reason: Reason = "",
     force: Force = False,
     by: By = "command line",
+    now: Now = None,
     store: StoreUrl = "",
     namespace: Namespace = "",
     wait: Wait = 0.0,
@@ -47,6 +49,7 @@ def publish(
             chosen,
             by=Actor(by, "operator"),
             now=now_us,
+            acted_at=instant(now),
             holder=holder("ringfence policy publish"),
             reason=reason,
             force=force,
@@ -100,6 +103,7 @@ def rollback(
     reason: Reason = "",
     force: Force = False,
     by: By = "command line",
+    now: Now = None,
     store: StoreUrl = "",
     namespace: Namespace = "",
     wait: Wait = 0.0,
@@ -112,6 +116,7 @@ def rollback(
             version,
             by=Actor(by, "operator"),
             now=now_us,
+            acted_at=instant(now),
             holder=holder("ringfence policy rollback"),
             reason=reason,
             force=force,

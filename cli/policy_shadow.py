@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from cli.common import AsJson, Namespace, StoreUrl, answer, now_us, opened, table
+from cli.acting import Now, instant
+from cli.common import AsJson, Namespace, StoreUrl, answer, opened, table
 from cli.policies import policy
 from cli.settings import AUDIT_KEY
 from graph.errors import BadInput
@@ -29,6 +30,7 @@ def shadow(
         str | None, typer.Option("--digest", help="Report on the shadow policy of this digest; its first digits do.")
     ] = None,
     by: Annotated[str, typer.Option("--by", help="Who says so; stands in the book of acts.")] = "command line",
+    now: Now = None,
     store: StoreUrl = "",
     namespace: Namespace = "",
     as_json: AsJson = False,
@@ -36,16 +38,16 @@ def shadow(
     """Let a policy decide next to the live one on every run, seen by no reader; report how the two compare."""
     if (file is not None) + report + stop != 1:
         raise BadInput("one of FILE, --report and --stop", where="policy shadow", do="give exactly one of them")
-    who = Actor(by, "operator")
+    said: Any = {"by": Actor(by, "operator"), "now": instant(now), "signing_key": os.environ.get(AUDIT_KEY, "")}
     with opened(store, namespace, readonly=report) as at:
         if report:
             found = shadow_report(at, digest=digest)
             answer(found.to_json(), as_json, lambda: _print_report(found))
         elif stop:
-            ended = stop_shadow(at, by=who, now=now_us(), signing_key=os.environ.get(AUDIT_KEY, ""))
+            ended = stop_shadow(at, **said)
             answer(_plain(ended), as_json, lambda: typer.echo(f"policy {ended.version} is in the shadow no more"))
         else:
-            made = start_shadow(at, load_policy(file), by=who, now=now_us(), signing_key=os.environ.get(AUDIT_KEY, ""))
+            made = start_shadow(at, load_policy(file), **said)
             told = f"policy {made.version} decides in the shadow from the next run on"
             answer(_plain(made), as_json, lambda: typer.echo(told))
 

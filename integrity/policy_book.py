@@ -179,16 +179,22 @@ def publish_policy(
     back: bool = False,
     wait: float = 0.0,
     detect: Detect | None = None,
+    acted_at: int | None = None,
 ) -> PolicyOutcome:
     """Put `policy` in force, and readers on the published run decided by it.
 
-    Where the policy in force wants two people, the first one proposes it so, and another's publication does it. `text`
-    is its file as written, kept to be shown; `detect` (default: the pipeline) is called only where the policy's
-    detection settings are not the run's. Raises `RunHeld` where it would break what must hold and is not forced,
+    Where the policy in force wants two people, the first one proposes it so, and another's publication does it.
+    `text` is its file as written, kept to be shown; `detect` (default: the pipeline) is called only where the
+    policy's detection settings are not the run's; `acted_at` is the instant of the act where old data is tried (UTC
+    microseconds; None: the clock's). Raises `RunHeld` where it would break what must hold and is not forced,
     `BadInput` where it is forced without a reason, in force already, or named as another one; `LeaseHeld`."""
     if force and not reason.strip():
         raise BadInput("a policy is forced with a reason", where="--force", do="say why with --reason")
     store = book.store
+
+    def at() -> int:
+        return now() if acted_at is None else acted_at
+
     for _ in range(_TRIES):  # again where another run was published meanwhile
         two, first = _proposal(book, policy)
         if first is not None and first.by == by.name:
@@ -215,12 +221,12 @@ def publish_policy(
             if not waits:
                 outcome = _decided(store, base, policy, again, now, holder, wait)
         if waits:
-            return PolicyOutcome(book.append(policy, by, now(), body, kind=PROPOSED), None, waits=True)
+            return PolicyOutcome(book.append(policy, by, at(), body, kind=PROPOSED), None, waits=True)
         with held(store, RUN_LEASE, holder, wait=wait) as lease:
             if store.head().run != (base.run_id if base is not None else None):
                 continue
             remember_policy(store, policy, at=now())
-            made = book.append(policy, by, now(), body | ({"proposed_by": first.by} if first is not None else {}))
+            made = book.append(policy, by, at(), body | ({"proposed_by": first.by} if first is not None else {}))
             if outcome is not None:
                 store.publish(lease, outcome.run.run_id, at=now())
                 dropped = tuple(drop_old_runs(store, lease, policy, now=now(), cited=cited(store)))

@@ -11,6 +11,8 @@ import pytest
 
 from api.tokens import make_token
 from graph.store import Store
+from integrity.acts import Book
+from integrity.instants import DAY
 from integrity.policy import parse_policy
 from integrity.replay import Replayed
 from integrity.runs import run_detection
@@ -157,6 +159,19 @@ def test_a_decision_replays_and_one_that_was_tampered_with_shows(store: Store, s
     assert api.code(ask, role="scheduler") == "FORBIDDEN"
     seen = [json.loads(row["body"]) for row in store.notes("audit").to_pylist()]
     assert {"kind": "account", "what": "actor", "via": ["Query.replayDecision"]}.items() <= seen[0].items()
+
+
+def test_on_old_data_the_act_stands_at_the_instant_that_is_answered_for(store: Store, serve: Serve) -> None:
+    hand.load_market(store)
+    made = hand.market_findings()
+    run_detection(store, policy=hand.policy(), now=lambda: NOW, holder="test", as_of=NOW, detect=lambda _s, _d: made)
+    api = serve(follow=True, now=lambda: NOW - DAY)
+    api.data(PUBLISH, role=SENIOR, text=MILD)
+    api.data(ROLL_BACK, role=SENIOR)
+    book = Book(store)
+    book.refresh()
+    assert {act.at for act in book.acts if act.kind == "policy.published"} == {NOW - DAY}
+    assert min(run.started_at for run in store.runs()[1:]) == api.clock[0], "runs are made by the clock"
 
 
 def test_a_second_replay_at_the_same_time_is_asked_to_wait(api: Asked, monkeypatch: pytest.MonkeyPatch) -> None:

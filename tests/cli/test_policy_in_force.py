@@ -64,3 +64,24 @@ def test_a_policy_published_before_any_run_holds_too(ringfence: Command, store: 
     assert ringfence("policy", "publish", "ours.toml").code == 0
     assert ringfence("assess", "r-actor-1", "--json").json["policy"] == "ours"
     assert ringfence(*COMPLAINT).json["proposal"] == "needs_a_person"
+
+
+def test_what_is_done_to_old_data_stands_at_the_instant_that_is_named(
+    ringfence: Command, store: Store, home: Path
+) -> None:
+    load_market(store)
+    (home / "ours.toml").write_text(OURS)
+    (home / "mine.toml").write_text(OURS.replace('"ours"', '"mine"').replace("appeal_days = 3", "appeal_days = 5"))
+    for words in (
+        ("policy", "publish", "ours.toml"),
+        ("policy", "publish", "mine.toml"),
+        ("policy", "rollback"),
+        ("policy", "shadow", "mine.toml"),
+        ("policy", "shadow", "--stop"),
+        ("forget", "actor"),
+    ):
+        done = ringfence(*words, "--now", AT)
+        assert done.code == 0, done.err
+    acts = ringfence("audit", "show", "--json").json
+    assert {act["at"] for act in acts} == {from_iso(AT, where="test")}
+    assert acts[-1]["kind"] == "texts.erased"

@@ -12,7 +12,7 @@ from cli.acting import acting
 from cli.common import AsJson, Namespace, RunId, StoreUrl, answer, opened, table
 from cli.looking import looked
 from cli.settings import AUDIT_KEY
-from graph.errors import Tampered
+from graph.errors import BadInput, Tampered
 
 audit = typer.Typer(help="The book of acts: verify, show.", no_args_is_help=True)
 
@@ -88,7 +88,13 @@ def replay(
         looked(store, namespace, "replay", [("account", buyer)])
     what = f"{found.run_id}{f', {buyer}' if buyer else ''}"
     answer(found.to_json(), as_json, lambda: typer.echo(f"{what}: recorded {found.recorded}, again {found.again}"))
-    if not (found.same and all(found.tables.values())):
+    if found.lapsed:
+        raise BadInput(
+            f"somebody was forgotten since ({found.forgotten} acts say so), and the records tell less than the run saw",
+            where=what,
+            do="what it decided stands as stored; runs made since the last forgetting replay",
+        )
+    if not found.whole:
         differ = ", ".join(name for name, same in sorted(found.tables.items()) if not same)
         raise Tampered(f"what is stored differs from what was decided: {differ}", where=what, do="ask who changed it")
 
@@ -102,6 +108,10 @@ def _replay_claim(reference: str, store: str, namespace: str, as_json: bool) -> 
     looked(store, namespace, "replay --claim", seen)
     told = f"{found.refund_id} by {found.run_id or 'no run'}: recorded {found.recorded}, again {found.again}"
     answer(found.to_json(), as_json, lambda: typer.echo(told))
+    if found.forgotten and not found.same:
+        do = "what was decided stands as it was written down"
+        raise BadInput("its buyer was forgotten since, and the records tell less", where=found.refund_id, do=do)
     if not found.same:
-        do = "see whether the buyer was forgotten since, or who changed the store"
-        raise Tampered("the same ground gives another assessment", where=found.refund_id, do=do)
+        raise Tampered(
+            "the same ground gives another assessment", where=found.refund_id, do="ask who changed the store"
+        )

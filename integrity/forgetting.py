@@ -79,8 +79,14 @@ def forget_buyer(
 
 def forgot_since(store: Store, acts: int) -> bool:
     """Whether somebody was forgotten, or texts were, after so many acts: what was read before may hold what is gone."""
+    return forgotten_since(store, acts) > 0
+
+
+def forgotten_since(store: Store, acts: int, buyer_id: str | None = None) -> int:
+    """How many acts after so many say that somebody was forgotten, or that buyer."""
     rows = islice(read_journal(store, JOURNAL), acts, None)
-    return any(ERASED in row["body"] and json.loads(row["body"])["kind"] == ERASED for row in rows)
+    told = (json.loads(row["body"]) for row in rows if ERASED in row["body"])
+    return sum(one["kind"] == ERASED and buyer_id in (None, one["subject"]) for one in told)
 
 
 @dataclass(frozen=True)

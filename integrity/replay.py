@@ -1,7 +1,9 @@
 """Replay: decide once more, from what a run recorded that it rested on, and compare byte by byte.
 
 A run records the load it knew (`known_by`), its `as_of`, its policy, the number of acts done and its version; rows are
-never lost but by forgetting a buyer, so the same version gives the same bytes a year later.
+never lost but by forgetting a buyer, so the same version gives the same bytes a year later. Where a buyer was forgotten
+since, the run's ground is no longer whole, and its decisions can't be shown to be what they were: told apart from
+tampering by the digest of the ground and by the acts that say who was forgotten.
 """
 
 from __future__ import annotations
@@ -19,17 +21,18 @@ from graph.errors import BadInput, NotFound
 from graph.schema import BY_NAME, run_table
 from graph.store import RunRecord, Store
 from integrity.columns import rows_of
-from integrity.policy import Policy
+from integrity.forgetting import forgotten_since
 from integrity.policy_journal import policy_of
 from integrity.publication import find_run, lacking
-from integrity.runs import Computed, Detect, compute, ground_of
+from integrity.runs import Detect, Ground, compute, ground_of
 from integrity.version import ringfence_version
 
 
 @dataclass(frozen=True)
 class Replayed:
     """Outcome of a replay. `tables` RUN table to whether its rows are the same; `recorded` and `again` the SHA-256 of
-    the decisions asked about (of all, or of one buyer), `decision` the recorded one of that buyer."""
+    the decisions asked about (of all, or of one buyer), `decision` the recorded one of that buyer. `ground_same` says
+    whether the records are what the run saw, `forgotten` how often somebody was forgotten since."""
 
     run_id: str
     version: str
@@ -39,6 +42,18 @@ class Replayed:
     again: str
     tables: Mapping[str, bool]
     decision: Mapping[str, Any] | None
+    ground_same: bool = True
+    forgotten: int = 0
+
+    @property
+    def whole(self) -> bool:
+        """Whether all that was stored is what came of it again."""
+        return self.same and all(self.tables.values())
+
+    @property
+    def lapsed(self) -> bool:
+        """Whether it differs as it must: the records tell less since somebody was forgotten."""
+        return not (self.whole or self.ground_same) and self.forgotten > 0
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for `--json`."""
@@ -62,7 +77,8 @@ def replay(
     policy = policy_of(store, run)
     if policy is None:
         raise BadInput("its policy is not in the store", where=run.run_id, do="restore the journal of policies")
-    computed = computed_again(store, run, policy, detect=detect)
+    ground = ground_again(store, run)
+    computed = compute(ground, policy, detect=detect)
     tables, stored = {}, {}
     for name, rows in computed.tables().items():
         stored[name] = store.run_rows(run.run_id, name)
@@ -76,14 +92,25 @@ def replay(
             raise NotFound(f"no account {buyer_id!r} in {run.run_id}", do="check the id")
         decision = rows_of(kept)[0]
     recorded, again = digest_of(kept), digest_of(made)
-    return Replayed(run.run_id, run.version, buyer_id, recorded == again, recorded, again, tables, decision)
+    return Replayed(
+        run.run_id,
+        run.version,
+        buyer_id,
+        recorded == again,
+        recorded,
+        again,
+        tables,
+        decision,
+        ground.snapshot.digest == run.snapshot_digest,
+        forgotten_since(store, json.loads(run.stats).get("acts", 0)),
+    )
 
 
-def computed_again(store: Store, run: RunRecord, policy: Policy, *, detect: Detect | None = None) -> Computed:
-    """What the run computes from its recorded ground."""
+def ground_again(store: Store, run: RunRecord) -> Ground:
+    """What the run rested on, as far as it is still there. Raises `BadInput` where a run that it needs was dropped."""
     stats = json.loads(run.stats)
     _need(store, run)
-    ground = ground_of(
+    return ground_of(
         store,
         run.parent,
         as_of=run.as_of,
@@ -91,7 +118,6 @@ def computed_again(store: Store, run: RunRecord, policy: Policy, *, detect: Dete
         acts=stats.get("acts"),
         frozen_of=stats.get("frozen_of"),
     )
-    return compute(ground, policy, detect=detect)
 
 
 def _need(store: Store, run: RunRecord) -> None:

@@ -17,6 +17,7 @@ from integrity.acts import fingerprint
 from integrity.affairs import acted
 from integrity.assess import assess_claim
 from integrity.checkout_view import published_run
+from integrity.forgetting import forgotten_since
 from integrity.policy import Policy, validate_policy
 from integrity.policy_journal import POLICIES, read_journal
 from integrity.publication import find_run
@@ -26,7 +27,8 @@ from integrity.version import ringfence_version
 
 @dataclass(frozen=True)
 class ReplayedClaim:
-    """Outcome: whether the same came of it, the fingerprint recorded and the one of now, and what was said now."""
+    """Outcome: whether the same came of it, the fingerprint recorded and the one of now, and what was said now;
+    `forgotten` says that the buyer was forgotten since, so that the records tell less."""
 
     reference: str
     refund_id: str
@@ -35,6 +37,7 @@ class ReplayedClaim:
     recorded: str
     again: str
     assessment: Mapping[str, Any]
+    forgotten: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for `--json`."""
@@ -57,7 +60,8 @@ def replay_claim(store: Store, reference: str) -> ReplayedClaim:
         store, one.refund_id, published, policy, known_by=one.load, now=one.now, acted=acted(store, one.acts)
     )
     again = fingerprint(found.said())
-    return ReplayedClaim(reference, one.refund_id, one.run_id, again == one.said, one.said, again, found.said())
+    gone = forgotten_since(store, one.acts, found.buyer_id) > 0
+    return ReplayedClaim(reference, one.refund_id, one.run_id, again == one.said, one.said, again, found.said(), gone)
 
 
 def _policy(store: Store, one: Reference) -> Policy:

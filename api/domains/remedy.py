@@ -114,6 +114,7 @@ class ClaimReplay:
     same: bool = strawberry.field(description="Whether the same came of it, to the byte.")
     recorded: str = strawberry.field(description="Fingerprint of what was said then.")
     again: str = strawberry.field(description="Fingerprint of what is said of the same now.")
+    forgotten: bool = strawberry.field(description="Whether its buyer was forgotten since: then the records tell less.")
 
 
 def words_of(text: Text) -> Words:
@@ -301,4 +302,5 @@ class RemedyQuery:
             same=found.same,
             recorded=found.recorded,
             again=found.again,
+            forgotten=found.forgotten,
         )

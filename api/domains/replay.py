@@ -34,6 +34,10 @@ class DecisionReplay:
     recorded: str = strawberry.field(description="SHA-256 of what was recorded.")
     again: str = strawberry.field(description="SHA-256 of what came of it now.")
     tables: list[ReplayedTable] = strawberry.field(description="The run's tables, by name.")
+    ground_same: bool = strawberry.field(description="Whether the records are still what the run saw.")
+    forgotten: int = strawberry.field(
+        description="How often somebody was forgotten since: the records tell less, and what comes of them may differ."
+    )
 
 
 @strawberry.type
@@ -70,6 +74,8 @@ class ReplayQuery:
             recorded=found.recorded,
             again=found.again,
             tables=[ReplayedTable(name=name, same=same) for name, same in sorted(found.tables.items())],
+            ground_same=found.ground_same,
+            forgotten=found.forgotten,
         )
 
 

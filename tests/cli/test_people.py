@@ -167,3 +167,17 @@ def test_acts_are_signed_verified_and_shown_and_a_decision_replays(ready: Comman
         connection.execute("UPDATE journal SET body = replace(body, 'honest', 'abusive') WHERE journal = 'acts'")
     found = ready("audit", "verify")
     assert (found.code, "act 2 was changed after it was written" in found.err) == (9, True)
+
+
+def test_a_replay_tells_a_forgotten_buyer_from_tampering(ready: Command, home: Path) -> None:
+    (refund, _), *_ = _claims(home)
+    first = ready("runs", "--json").json[-1]["run_id"]
+    assessed = ready("assess", refund, "--json").json
+    assert ready("replay").code == 0
+    assert ready("forget", assessed["buyer_id"], "--json").json["erased"]["orders"] > 0
+    lapsed = ready("replay", "--run", first)
+    assert (lapsed.code, "somebody was forgotten since (1 acts say so)" in lapsed.err) == (3, True)
+    claim = ready("replay", "--claim", assessed["reference"][:-1] + ("0" if assessed["reference"][-1] != "0" else "1"))
+    assert (claim.code, "its buyer was forgotten since" in claim.err) == (3, True)
+    assert ready("detect").code == 0
+    assert ready("replay").code == 0

@@ -212,6 +212,19 @@ def test_a_reference_holds_ids_with_colons(market: Store) -> None:
     assert replay_claim(market, assessed(market, "claim:7:x").reference).same
 
 
+def test_a_run_that_saw_more_than_is_left_since_somebody_was_forgotten_says_so(market: Store) -> None:
+    whole = run(market, 0)
+    with held(market, "load", "test") as lease:
+        forget_buyer(market, lease, "actor", by=ANNA, now=NOW)
+    # hand-made findings come out the same: what the run saw is what is no longer there
+    again = replay(market, whole.run.run_id, detect=found)
+    assert (again.whole, again.ground_same, again.forgotten) == (True, False, 1)
+    other = replay(market, whole.run.run_id, detect=lambda *_: market_findings(lone=Account("lone")))
+    assert (other.whole, other.lapsed) == (False, True)
+    fresh = replay(market, run(market, 1).run.run_id, detect=lambda *_: market_findings(lone=Account("lone")))
+    assert (fresh.ground_same, fresh.lapsed) == (True, False), "a run made since has no such excuse"
+
+
 def test_forgetting_a_buyer_leaves_assessments_of_others_replayable(pending: Store) -> None:
     run(pending, 0)
     mine, other = assessed(pending, "r-new").reference, assessed(pending, "r-lone-1").reference

@@ -146,14 +146,18 @@ STORE_SCOPED = RESERVING | {
 their resolvers hold every record against the token's store."""
 
 
+def row_of(field: str) -> str:
+    """The row of `NESTED_ROLES` that holds for a field below the root, named `Type.field`: its own, its type's, or that
+    of the type it lists. "" where there is none."""
+    kind = field.partition(".")[0]
+    listed = kind.removesuffix("Connection").removesuffix("Edge")
+    return next((name for name in (field, kind, listed) if NESTED_ROLES.get(name)), "")
+
+
 def roles_of(field: str) -> frozenset[Role]:
     """The roles that may read a field below the root, named `Type.field`; none where the table does not tell. What
     introspection shows is open to all."""
-    kind = field.partition(".")[0]
-    listed = kind.removesuffix("Connection").removesuffix("Edge")
-    if kind.startswith("__"):
-        return _ANY
-    return NESTED_ROLES.get(field) or NESTED_ROLES.get(kind) or NESTED_ROLES.get(listed) or frozenset()
+    return _ANY if field.startswith("__") else NESTED_ROLES.get(row_of(field), frozenset())
 
 
 def check_access(token: Token, fields: Iterable[str], nested: Nested | None = None) -> None:

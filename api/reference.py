@@ -15,7 +15,7 @@ from graphql import (
     GraphQLUnionType,
 )
 
-from api.access import FIELD_ROLES, NESTED_ROLES, STORE_SCOPED
+from api.access import FIELD_ROLES, NESTED_ROLES, STORE_SCOPED, row_of
 from api.schema import core_schema
 from api.settings import ApiSettings
 from api.tokens import Role
@@ -81,7 +81,7 @@ A token of any role that carries a `store_id` asks only what is held against tha
 
 
 def roles_markdown() -> str:
-    """Every role x every root field of the schema, as a Markdown table, ending in a newline."""
+    """Every role x every field of the schema, as Markdown tables, ending in a newline."""
     roles = [role.value for role in Role]
     scoped = ", ".join(f"`{field}`" for field in sorted(STORE_SCOPED))
     lines = [f"| root field | {' | '.join(roles)} |", "|---" * (len(roles) + 1) + "|"]
@@ -96,16 +96,31 @@ def roles_markdown() -> str:
 
 
 def _nested(roles: Sequence[str]) -> list[str]:
-    """Every object type x every role, and the fields that are narrower than their type."""
+    """Every field below the root x every role: a row a type with all its fields, those of its lists among them, and one
+    for each field that has roles of its own."""
     head = [
         "## Below the root\n",
-        "A type stands for its fields and lists, but for those that have a row of their own.\n",
+        "Each field of the schema stands in one row: with its type, or by itself where its roles are its own. Lists of "
+        "a type (`Connection`, `Edge`) stand with it.\n",
     ]
+    own: dict[str, list[str]] = {name: [] for name in NESTED_ROLES}
+    for name, one in sorted(core_schema().type_map.items()):
+        if isinstance(one, GraphQLObjectType) and not name.startswith("__") and name not in ("Query", "Mutation"):
+            for field in one.fields:
+                own[row_of(f"{name}.{field}")].append(f"{name}.{field}")
     rows = [
-        f"| `{name}` | {' | '.join('yes' if role in NESTED_ROLES[name] else '' for role in Role)} |"
+        f"| `{name}` | {' | '.join('yes' if role in NESTED_ROLES[name] else '' for role in Role)} "
+        f"| {_told(name, own[name])} |"
         for name in sorted(NESTED_ROLES)
     ]
-    return [*head, f"| type | {' | '.join(roles)} |", "|---" * (len(roles) + 1) + "|", *rows]
+    return [*head, f"| type or field | {' | '.join(roles)} | fields |", "|---" * (len(roles) + 2) + "|", *rows]
+
+
+def _told(row: str, names: Sequence[str]) -> str:
+    """The fields of a row: those of its type by name, those of lists of it with their type."""
+    if names == [row]:
+        return ""
+    return ", ".join(f"`{name.removeprefix(f'{row}.')}`" for name in names)
 
 
 def _limits() -> str:

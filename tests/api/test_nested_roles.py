@@ -15,6 +15,7 @@ import api.access as access
 from api.access import FIELD_ROLES, NESTED_ROLES, roles_of
 from api.engine import Engine
 from api.errors import ApiError, ErrorCode
+from api.reference import roles_markdown
 from api.schema import core_schema
 from api.settings import ApiSettings
 from api.tokens import Role, Token
@@ -118,6 +119,18 @@ def test_the_table_states_every_type_and_nothing_that_is_not_there() -> None:
     assert {name for name in NESTED_ROLES if "." in name} <= fields
     assert all(roles_of(name) for name in fields)
     assert roles_of("Nothing.id") == frozenset()
+
+
+def test_the_page_of_roles_states_every_field_once_with_the_roles_that_may_read_it() -> None:
+    below = roles_markdown().partition("## Below the root")[2]
+    told: dict[str, list[frozenset[Role]]] = {}
+    for line in (line for line in below.splitlines() if line.startswith("| `")):
+        name, *cells, fields = [cell.strip() for cell in line.strip("|").split("|")]
+        may = frozenset(role for role, cell in zip(Role, cells, strict=True) if cell == "yes")
+        row = name.strip("`")
+        for field in re.findall(r"`([^`]+)`", fields) or [row]:
+            told.setdefault(field if "." in field else f"{row}.{field}", []).append(may)
+    assert told == {f"{kind}.{name}": [roles_of(f"{kind}.{name}")] for kind, name in FIELDS}
 
 
 @pytest.mark.parametrize("role", Role)

@@ -53,6 +53,7 @@ FIELD_ROLES: dict[str, frozenset[Role]] = {
     "Query.caseBundle": _READS,
     "Query.assessClaim": _READS,
     "Query.replayClaim": _READS,
+    "Query.replayComplaint": _READS,
     "Query.replayDecision": _READS,
     "Query.policy": _READS,
     "Query.policies": _READS,
@@ -105,12 +106,13 @@ _STATED: tuple[tuple[frozenset[Role], str], ...] = (
     (
         _READS,
         "Account AccountChange AccountMove Act ActsChecked Appeal Case CaseBundle CaseCandidate CaseEvent CaseFact "
-        "CaseNote ClaimAssessment ClaimReplay Complaint ComplaintVerdict DecisionReplay Evidence ExcludedClaim "
-        "Flip HealedAccount Hub Identifier IdentifierUser Judgement Limits Member Membership Order OrderGroup "
-        "OrderItem OrderTally PastDecision Path PathStep PolicyBacktest PolicyChange PolicyChecked PolicyCost "
-        "PolicyDifference PolicyDocument PolicyJudgement PolicySimulation PolicyTrial PolicyTried PublishedPolicy "
-        "Refund Remedy ReplayedTable Ring RingChange RingId RingLineage RingMove RiskShare RunDiff ShadowedRun "
-        "ShadowPolicy ShadowReport Store StoreRates StoresInAccord VerdictCount Weighed WeighedComplaint Words",
+        "CaseNote ClaimAssessment ClaimReplay Complaint ComplaintReplay ComplaintVerdict DecisionReplay Evidence "
+        "ExcludedClaim Flip HealedAccount Hub Identifier IdentifierUser Judgement Limits Member Membership Order "
+        "OrderGroup OrderItem OrderTally PastDecision Path PathStep PolicyBacktest PolicyChange PolicyChecked "
+        "PolicyCost PolicyDifference PolicyDocument PolicyJudgement PolicySimulation PolicyTrial PolicyTried "
+        "PublishedPolicy Refund Remedy ReplayedTable Ring RingChange RingId RingLineage RingMove RiskShare RunDiff "
+        "ShadowedRun ShadowPolicy ShadowReport Store StoreRates StoresInAccord VerdictCount Weighed WeighedComplaint "
+        "Words",
     ),
     (_SENIOR, "PolicyPublication"),
     (_PEOPLE, "Appeal.text"),

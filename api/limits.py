@@ -45,6 +45,7 @@ COSTS: Mapping[str, int] = {
     "Query.path": 5_000,
     "Query.assessClaim": 100,
     "Query.replayClaim": 500,
+    "Query.replayComplaint": 500,
     "Query.caseQueue": 500,
     "Query.cases": 10,
     "Mutation.openCase": 500,

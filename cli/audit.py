@@ -71,13 +71,21 @@ def replay(
     claim: Annotated[
         str | None, typer.Option("--claim", metavar="REFERENCE", help="An assessed claim instead, by its reference.")
     ] = None,
+    complaint: Annotated[
+        str | None,
+        typer.Option("--complaint", metavar="ID", help="What triage made of a complaint instead."),
+    ] = None,
     store: StoreUrl = "",
     namespace: Namespace = "",
     as_json: AsJson = False,
 ) -> None:
-    """Decide a run once more from what it recorded, or assess a claim once more, and compare byte by byte. Exit code 9
-    where it differs."""
+    """Decide a run once more from what it recorded, assess a claim or weigh a complaint once more, and compare byte by
+    byte. Exit code 9 where it differs."""
     from integrity.replay import replay as replay_run
+
+    if complaint is not None:
+        _replay_complaint(complaint, store, namespace, as_json)
+        return
 
     if claim is not None:
         _replay_claim(claim, store, namespace, as_json)
@@ -115,3 +123,18 @@ def _replay_claim(reference: str, store: str, namespace: str, as_json: bool) -> 
         raise Tampered(
             "the same ground gives another assessment", where=found.refund_id, do="ask who changed the store"
         )
+
+
+def _replay_complaint(complaint: str, store: str, namespace: str, as_json: bool) -> None:
+    from integrity.replay_complaints import replay_complaint
+
+    with opened(store, namespace, readonly=True) as at:
+        found = replay_complaint(at, complaint)
+    looked(store, namespace, "replay --complaint", [("complaint", complaint)])
+    told = f"{complaint} by {found.run_id or 'no run'}: recorded {found.recorded}, again {found.again}"
+    answer(found.to_json(), as_json, lambda: typer.echo(told))
+    if found.forgotten and not found.same:
+        do = "what was decided stands as the book tells it"
+        raise BadInput("somebody was forgotten since, and the records tell less", where=complaint, do=do)
+    if not found.same:
+        raise Tampered("the same ground is weighed otherwise", where=complaint, do="ask who changed the store")

@@ -58,6 +58,7 @@ FIELDS: Mapping[str, Same] = {
     "Query.purchaseLimits": _by("purchase-limit", note="one buyer a command; many at once by `query`"),
     "Query.refund": _by("look refund"),
     "Query.replayClaim": _by("replay --claim"),
+    "Query.replayComplaint": _by("replay --complaint"),
     "Query.replayDecision": _by("replay --run"),
     "Query.returnRisk": _by("return-risk --file"),
     "Query.ring": _by("explain ring"),

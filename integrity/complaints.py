@@ -20,6 +20,7 @@ from integrity.policy import Complaints as Rules
 from integrity.standing import Fate, Tally, tally
 from integrity.texts import ERASED, forgotten
 from integrity.triage import Ground, Proposal, Reported, Weighed, cases, ground, weigh
+from integrity.version import ringfence_version
 from integrity.words import Fact, Language, fact, facts_of, say, text_of
 
 TYPES: Final = ("abnormal_refund_only", "swapped_return", "false_return", "fake_evidence")
@@ -235,7 +236,7 @@ class ComplaintDesk:
                     fresh.setdefault(ids[number], (one, claim))
             if not fresh:
                 raise _NothingNew
-            return Draft(FILED, by.store_id or "", {"complaints": self._weighed(fresh, now)})
+            return Draft(FILED, by.store_id or "", self._weighed(fresh, now))
 
         try:
             outcome = self._book.append(make, by=by, now=now, request=Request(key, asked))
@@ -312,14 +313,7 @@ class ComplaintDesk:
         """The ground of the store's head, made anew when the head moves or somebody was forgotten, with what was filed
         here about these buyers (None: about all) and with stores as they stand up to the last act: what one store
         reports, and what becomes of it, counts for the next complaint at once."""
-        base = self._standing_ground()
-        return base.with_reports(
-            [
-                (one.buyer_id, one.filed_at, one.store_id)
-                for one in self._fold.filed.values()
-                if buyers is None or one.buyer_id in buyers
-            ]
-        )
+        return _with_filed(self._standing_ground(), self._fold, buyers)
 
     def _standing_ground(self) -> Ground:
         with self._counting:
@@ -336,12 +330,14 @@ class ComplaintDesk:
                 self._ground = self._ground.with_standings(self._tally.standings())
             return self._ground
 
-    def _weighed(self, fresh: Mapping[str, tuple[Filing, Mapping[str, Any]]], now: int) -> list[dict[str, Any]]:
-        base = self._base({claim["buyer_id"] for _, claim in fresh.values()})
-        reported = [Reported(id_, one.refund_id, one.type, now) for id_, (one, _) in fresh.items()]
-        base = base.with_reports([(claim["buyer_id"], now, claim["store_id"]) for _, claim in fresh.values()])
-        weighed = [weigh(case, self._rules(), run_id=base.run_id) for case in cases(base, reported)]
-        return [
+    def _weighed(self, fresh: Mapping[str, tuple[Filing, Mapping[str, Any]]], now: int) -> dict[str, Any]:
+        """What triage says of these, and all that it rests on: `replay_complaints` weighs the same once more by it."""
+        base, rules = self._standing_ground(), self._rules()
+        reported = [
+            (Reported(id_, one.refund_id, one.type, now), claim["buyer_id"], claim["store_id"])
+            for id_, (one, claim) in fresh.items()
+        ]
+        complaints = [
             {
                 "complaint_id": id_,
                 "refund_id": one.refund_id,
@@ -350,17 +346,18 @@ class ComplaintDesk:
                 "type": one.type,
                 "note": one.note,
                 "evidence": list(one.evidence),
-                "proposal": said.proposal.value,
-                "probability": round(said.probability, 6),
-                "reasons": list(said.reasons),
-                "reason_facts": facts_of(said.because),
-                "why": said.why,
-                "why_fact": "" if said.doubt is None else said.doubt.stored(),
-                "sample": said.sample,
-                "run_id": said.run_id,
+                **told_of(said),
             }
-            for (id_, (one, claim)), said in zip(fresh.items(), weighed, strict=True)
+            for (id_, (one, claim)), said in zip(fresh.items(), triaged(base, self._fold, reported, rules), strict=True)
         ]
+        basis = {
+            "load": base.known_by,
+            "run_id": base.run_id,
+            "now": now,
+            "rules": rules.model_dump(mode="json"),
+            "version": ringfence_version(),
+        }
+        return {"complaints": complaints, "basis": basis}
 
     def _claims(self, refund_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
         """Claims whose order is known: refund, with its order's buyer and store."""
@@ -393,6 +390,41 @@ class ComplaintDesk:
 
 class _NothingNew(Exception):
     """Every complaint of the request stands already."""
+
+
+def triaged(
+    base: Ground, fold: ComplaintFold, fresh: Sequence[tuple[Reported, str, str]], rules: Rules
+) -> list[Weighed]:
+    """What triage says of complaints that are filed together, each with its buyer and store, after what `fold` holds.
+    Pure but for look-ups at the ground's load."""
+    known = _with_filed(base, fold, {buyer for _, buyer, _ in fresh})
+    known = known.with_reports([(buyer, one.filed_at, store_id) for one, buyer, store_id in fresh])
+    return [weigh(case, rules, run_id=base.run_id) for case in cases(known, [one for one, *_ in fresh])]
+
+
+def told_of(said: Weighed) -> dict[str, Any]:
+    """What triage said, as an act tells it."""
+    return {
+        "proposal": said.proposal.value,
+        "probability": round(said.probability, 6),
+        "reasons": list(said.reasons),
+        "reason_facts": facts_of(said.because),
+        "why": said.why,
+        "why_fact": "" if said.doubt is None else said.doubt.stored(),
+        "sample": said.sample,
+        "run_id": said.run_id,
+    }
+
+
+def _with_filed(base: Ground, fold: ComplaintFold, buyers: Collection[str] | None) -> Ground:
+    """The ground with what was filed here about these buyers (None: about all)."""
+    return base.with_reports(
+        [
+            (one.buyer_id, one.filed_at, one.store_id)
+            for one in fold.filed.values()
+            if buyers is None or one.buyer_id in buyers
+        ]
+    )
 
 
 def complaint_id(filing: Filing) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, TypeVar
 
 import strawberry
 
@@ -12,7 +13,10 @@ from api.describe import resolver
 from api.domains.common import check_id
 from api.errors import ApiError, ErrorCode
 from api.state import State
-from integrity.replay import Replayed, replay
+from integrity.replay import replay
+from integrity.replay_complaints import replay_complaint
+
+T = TypeVar("T")
 
 
 @strawberry.type(description="One table of a run, computed once more.")
@@ -40,9 +44,43 @@ class DecisionReplay:
     )
 
 
+@strawberry.type(description="What triage made of a complaint, weighed once more from what its act recorded.")
+class ComplaintReplay:
+    """As in integrity.replay_complaints.ReplayedComplaint."""
+
+    id: strawberry.ID = strawberry.field(description="The complaint.")
+    run_id: strawberry.ID | None = strawberry.field(description="The run that it rests on; null before any.")
+    same: bool = strawberry.field(description="Whether triage says the same, to the byte.")
+    recorded: str = strawberry.field(description="Fingerprint of what it said then.")
+    again: str = strawberry.field(description="Fingerprint of what it says of the same now.")
+    forgotten: int = strawberry.field(description="How often somebody was forgotten since: then records tell less.")
+
+
 @strawberry.type
 class ReplayQuery:
     """Root fields about replays."""
+
+    @resolver(
+        "What triage made of a complaint that was filed here, once more from the load, run, rules and acts of then. "
+        "One is under way at a time."
+    )
+    async def replay_complaint(
+        self,
+        info: Info,
+        id_: Annotated[strawberry.ID, strawberry.argument(name="id", description="The complaint.")],
+    ) -> ComplaintReplay:
+        """A replay, off the event loop."""
+        state, id_ = info.context.state, strawberry.ID(check_id(id_, "a complaint's id"))
+        info.context.saw("complaint", id_)
+        found = await asyncio.to_thread(lambda: _alone(state, lambda: replay_complaint(state.store, id_)))
+        return ComplaintReplay(
+            id=id_,
+            run_id=None if found.run_id is None else strawberry.ID(found.run_id),
+            same=found.same,
+            recorded=found.recorded,
+            again=found.again,
+            forgotten=found.forgotten,
+        )
 
     @resolver(
         "A decision once more, from the inputs, policy and version that its run recorded. It takes as long as a run, "
@@ -65,7 +103,10 @@ class ReplayQuery:
                 check_id(id_, what)
         if account_id is not None:
             context.saw("account", account_id)
-        found = await asyncio.to_thread(lambda: _alone(context.state, run_id, account_id))
+        store = context.state.store
+        found = await asyncio.to_thread(
+            lambda: _alone(context.state, lambda: replay(store, run_id, buyer_id=account_id))
+        )
         return DecisionReplay(
             run_id=strawberry.ID(found.run_id),
             version=found.version,
@@ -79,10 +120,10 @@ class ReplayQuery:
         )
 
 
-def _alone(state: State, run_id: str | None, account_id: str | None) -> Replayed:
+def _alone(state: State, work: Callable[[], T]) -> T:
     if not state.working.acquire(blocking=False):
         raise ApiError(ErrorCode.STORE_UNAVAILABLE, "another replay or trial is under way; ask again when it has ended")
     try:
-        return replay(state.store, run_id, buyer_id=account_id)
+        return work()
     finally:
         state.working.release()

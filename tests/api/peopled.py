@@ -158,6 +158,7 @@ def people(api: Asked, home: Path) -> Peopled:
         "caseBundle": [f'(id: "{case}")'],
         "assessClaim": [f'(refundId: "{claim["id"]}")'],
         "replayClaim": [f'(reference: "{reference["assessClaim"]["reference"]}")'],
+        "replayComplaint": [f'(id: "{filed}")'],
         "replayDecision": [f'(accountId: "{members[0]}")'],
         "policy": [f'(version: "{version}")' for version in ("first", "second")],
         "checkPolicy": [f"(text: {json.dumps(odd)})"],

@@ -159,6 +159,7 @@ QUESTIONS = {
     "Mutation.decideCase": 'mutation { decideCase(id: "case-0", decision: HONEST, reason: "so") { id } }',
     "Mutation.closeCase": 'mutation { closeCase(id: "case-0", reason: "so") { id } }',
     "Query.assessClaim": '{ assessClaim(refundId: "r-0") { policy } }',
+    "Query.replayComplaint": '{ replayComplaint(id: "rc-none") { same } }',
     "Query.replayClaim": '{ replayClaim(reference: "claim:r-0:-:1:0:0:p:v:s") { same } }',
     "Query.replayDecision": '{ replayDecision(accountId: "b-01") { same } }',
     "Query.policy": "{ policy { version } }",

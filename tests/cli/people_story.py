@@ -157,8 +157,10 @@ def _afterwards(tell: Teller) -> None:
     assessed = tell(OK, "assess", "r-actor-2", at=at)
     assert tell(OK, "replay", "--claim", assessed["reference"])["same"]
     tell(TAMPERED, "replay", "--claim", assessed["reference"].replace("r-actor-2", "r-lone-1"))
+    (first, *_) = tell(OK, "complaint", "list")
+    assert tell(OK, "replay", "--complaint", first["complaint_id"])["same"]
+    tell(UNKNOWN, "replay", "--complaint", "rc-none")
     for words in (
-        ("complaint", "list"),
         ("complaint", "counts"),
         ("complaint", "accords"),
         ("judge", "list"),

@@ -47,8 +47,8 @@ class Healed:
 @dataclass(frozen=True)
 class Appeal:
     """An appeal as it stands: `state` is open, upheld, rejected or withdrawn; `status_then` the account's status when
-    it was opened, by run `run_id`; `judgement_ids` what upholding it brought; `healed` everybody it helped, once
-    everything downstream was decided anew by run `healed_by`."""
+    it was opened, by run `run_id`; `judgement_ids` what upholding it brought, when readers saw run `before`; `healed`
+    everybody it helped, once everything downstream was decided anew by run `healed_by`."""
 
     appeal_id: str
     buyer_id: str
@@ -65,6 +65,7 @@ class Appeal:
     judgement_ids: tuple[str, ...] = ()
     healed_by: str | None = None
     healed: tuple[Healed, ...] = ()
+    before: str | None = None
 
     def overdue(self, now: int) -> bool:
         """Open beyond its deadline."""
@@ -101,6 +102,7 @@ class AppealFold:
                 decided_by=act.by,
                 reason=act.body["reason"],
                 judgement_ids=tuple(brought),
+                before=act.body.get("before"),
             )
         elif act.kind == HEALED:
             healed = tuple(Healed(**told) for told in act.body["healed"])
@@ -184,8 +186,8 @@ class AppealDesk:
     ) -> Appeal:
         """Uphold: `wrong` is what was wrong, at least one thing. `recompute` then decides everything downstream anew.
 
-        Where the process dies in between, the judgements stand, the next run heeds them, and the same call again (or
-        `heal`) brings the list of who was healed. Raises `NotFound`, `Forbidden`, `BadInput` for an appeal that is not
+        Where the process dies in between, the judgements stand, the next run heeds them, and upholding the same again
+        brings the list of who was healed. Raises `NotFound`, `Forbidden`, `BadInput` for an appeal that is not
         open or a judgement that would contradict one that stands."""
         _allowed(by)
         if not wrong:
@@ -198,10 +200,12 @@ class AppealDesk:
                 raise BadInput("one thing is named twice", where=appeal_id, do="name it once")
             if any(one["needs_second"] for one in told):
                 raise BadInput("an appeal limits nobody", where=appeal_id, do="judge that account by itself")
-            return Draft(UPHELD_APPEAL, appeal_id, {"judgements": told, "reason": _reason(reason, appeal_id)})
+            said = {"reason": _reason(reason, appeal_id), "before": self._store.head().run}
+            return Draft(UPHELD_APPEAL, appeal_id, {"judgements": told, **said})
 
         asked = [appeal_id, [one.to_json() for one in wrong], reason]
-        self._book.append(draft, by=by, now=now, request=Request(key, asked))
+        if key or not self._cut_short(appeal_id, wrong):
+            self._book.append(draft, by=by, now=now, request=Request(key, asked))
         return self.heal(appeal_id, by=by, now=now, recompute=recompute)
 
     def heal(self, appeal_id: str, *, by: Actor, now: int, recompute: Recompute) -> Appeal:
@@ -211,7 +215,8 @@ class AppealDesk:
             raise BadInput(f"is {appeal.state}", where=appeal_id, do="only an upheld appeal heals")
         if appeal.healed_by is not None:
             return appeal
-        before = self._store.head().run
+        known = {run.run_id for run in self._store.runs()}
+        before = appeal.before if appeal.before in known else self._store.head().run
         after = recompute()
         body = {"run_id": after, "before": before, "healed": [vars(one) for one in healed(self._store, before, after)]}
 
@@ -241,6 +246,13 @@ class AppealDesk:
 
         self._book.append(draft, by=by, now=now, request=Request(key, [kind, appeal_id, reason]))
         return self._fold.all[appeal_id]
+
+    def _cut_short(self, appeal_id: str, wrong: Sequence[About]) -> bool:
+        """Whether the same was upheld before, and whoever did so came to no list of who was healed."""
+        self._book.refresh()
+        known = self._one(appeal_id)
+        unlisted = known.state == "upheld" and known.healed_by is None
+        return unlisted and self._judgements.about(known.judgement_ids) == list(wrong)
 
     def _one(self, appeal_id: str) -> Appeal:
         known = self._fold.all.get(appeal_id)

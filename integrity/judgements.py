@@ -249,6 +249,10 @@ class JudgementDesk:
         done = self._book.append(draft, by=by, now=now, request=Request(key, [about.to_json(), reason]))
         return self._fold.all[f"j-{done.act.n}"]
 
+    def about(self, judgement_ids: Sequence[str]) -> list[About]:
+        """What these judgements are about, and say of it."""
+        return [self._fold.all[id_].about for id_ in judgement_ids]
+
     def told(self, about: About, reason: str) -> dict[str, Any]:
         """The body of the act that would judge; raises as `make` does."""
         if about.said not in SAYABLE[about.target]:

@@ -243,18 +243,28 @@ def test_upholding_judges_decides_anew_and_lists_who_was_healed(affairs: Affairs
     assert again == done
 
 
-def test_an_uphold_cut_short_is_healed_by_asking_again(affairs: Affairs) -> None:
-    store = affairs.book.store
+@pytest.mark.parametrize("decided", [False, True])
+def test_an_uphold_cut_short_is_healed_by_asking_again(affairs: Affairs, decided: bool) -> None:
+    """Whether the process died before everything was decided anew, or after."""
+    store, desk = affairs.book.store, affairs.appeal_desk
     appeal = opened(affairs)
 
     def cut() -> str:
+        if decided:
+            run(store)
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        affairs.appeal_desk.uphold(appeal.appeal_id, [HONEST], "so", by=BEN, now=NOW, recompute=cut)
+        desk.uphold(appeal.appeal_id, [HONEST], "so", by=BEN, now=NOW, recompute=cut)
     assert affairs.appeals.all[appeal.appeal_id].state == "upheld"
-    done = affairs.appeal_desk.heal(appeal.appeal_id, by=BEN, now=NOW, recompute=lambda: run(store))
+    other = About(Target.ACCOUNT, "lone", Said.HONEST)
+    with pytest.raises(BadInput, match="was upheld by ben"):
+        desk.uphold(appeal.appeal_id, [other], "so", by=BEN, now=NOW, recompute=lambda: run(store))
+    done = desk.uphold(appeal.appeal_id, [HONEST], "so", by=BEN, now=NOW, recompute=lambda: run(store))
     assert [one.buyer_id for one in done.healed] == ["actor"]
+    assert len(done.judgement_ids) == 1
+    with pytest.raises(BadInput, match="was upheld by ben"):
+        desk.uphold(appeal.appeal_id, [HONEST], "so", by=BEN, now=NOW, recompute=lambda: run(store))
 
 
 @pytest.mark.parametrize(

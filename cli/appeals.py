@@ -13,6 +13,7 @@ from cli.acting import By, Key, Now, Reason, Senior, acting, instant, person
 from cli.common import AsJson, Namespace, PolicyFile, StoreUrl, answer, holder, now_us, read_text, table
 from cli.judgements import about_in
 from cli.language import In, Speaks
+from cli.looking import looked
 from graph.errors import BadInput
 
 if TYPE_CHECKING:
@@ -123,6 +124,7 @@ def list_appeals(
 
     with acting(store, namespace, None) as affairs:
         found = [one for one in affairs.appeals.all.values() if state is None or one.state == state.value]
+    looked(store, namespace, "appeal list", [("account", one.buyer_id) for one in found])
     at = instant(now)
     rows = [
         (one.appeal_id, one.buyer_id, one.state + (", overdue" if one.overdue(at) else ""), to_iso(one.deadline))

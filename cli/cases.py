@@ -13,6 +13,7 @@ import typer
 from cli.acting import By, Key, Now, Reason, Senior, acting, instant, person
 from cli.common import AsJson, Namespace, PolicyFile, StoreUrl, answer, table
 from cli.language import In, Speaks
+from cli.looking import looked
 from graph.errors import BadInput
 
 if TYPE_CHECKING:
@@ -57,6 +58,8 @@ def show_queue(
     with acting(store, namespace, policy) as affairs:
         found = _candidates(affairs.book.store, affairs.policy())
         found = found if everything else waiting(found, affairs.cases)
+    alone = [("account", one.target_id) for one in found if one.target == "account"]
+    looked(store, namespace, "case queue", alone)
     told = [
         {
             "target": one.target,
@@ -185,6 +188,7 @@ def list_cases(
         found = [
             one for one in affairs.cases.all.values() if state in ("", one.state) and assignee in ("", one.assignee)
         ]
+    looked(store, namespace, "case list", [pair for one in found for pair in _of_case(one)])
     rows = [(one.case_id, one.state, one.assignee, one.target, one.target_id, one.decision) for one in found]
     answer(
         [one.to_json() for one in found],
@@ -206,6 +210,7 @@ def brief_case(
 
     with acting(store, namespace, None) as affairs:
         told = brief(affairs.book.store, affairs.case_desk.one(case_id), affairs, language.value)
+    looked(store, namespace, "case brief", _of_case(told.case))
     answer(told.to_json(), as_json, lambda: typer.echo(brief_text(told).rstrip("\n")))
 
 
@@ -223,6 +228,7 @@ def case_notes(
 
     with acting(store, namespace, None) as affairs:
         told = affairs.case_desk.texts(case_id, by=person(by, senior))
+    looked(store, namespace, "case notes", [("case", case_id)], by=by)
     data = [{"at": to_iso(note.at), "by": note.by, "text": text} for note, text in told]
     answer(data, as_json, lambda: table("at", "by", "text", rows=[tuple(one.values()) for one in data]))
 
@@ -250,6 +256,7 @@ def draw_case(
         tables = [at.run_rows(told.run.run_id, f"run_{name}") for name in ("rings", "members", "evidence")]
         kind: Literal["svg", "png"] = "svg" if file.suffix == ".svg" else "png"
         data = draw_ring(tables[0], tables[1], tables[2], told.case.target_id, kind)
+    looked(store, namespace, "case draw", _of_case(told.case))
     replace_file(file, data)
     answer({"file": str(file), "bytes": len(data)}, as_json, lambda: typer.echo(f"{file}: {len(data):,} bytes"))
 
@@ -290,6 +297,11 @@ def export_case(
     answer(
         told, as_json, lambda: typer.echo(f"{file}: {len(data):,} bytes, SHA-256 {digest}\nhead of the acts: {head}")
     )
+
+
+def _of_case(case: Case) -> list[tuple[str, str]]:
+    """A case and its accounts, for the audit journal."""
+    return [("case", case.case_id), *(("account", buyer) for buyer in case.buyer_ids)]
 
 
 def _candidates(store: Store, policy: Policy) -> list[Candidate]:

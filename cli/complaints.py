@@ -13,6 +13,7 @@ import typer
 from cli.acting import By, Key, Now, Reason, Senior, acting, instant, person
 from cli.common import AsJson, Namespace, PolicyFile, StoreUrl, answer, json_lines, read_text, table
 from cli.language import In, Speaks
+from cli.looking import looked
 from graph.errors import BadInput
 
 if TYPE_CHECKING:
@@ -142,6 +143,8 @@ def list_complaints(
             for one in affairs.complaints.filed.values()
             if store_id in (None, one.store_id) and (not pending or one.outcome == "pending")
         ]
+    seen = [pair for one in found for pair in (("refund", one["refund_id"]), ("account", one["buyer_id"]))]
+    looked(store, namespace, "complaint list", seen)
     columns = ("complaint_id", "type", "refund_id", "store_id", "outcome", "probability", "why")
     rows = [tuple(round(one[name], 3) if name == "probability" else one[name] for name in columns) for one in found]
     names = ("complaint", "type", "refund", "store", "outcome", "probability", "why a person")
@@ -171,6 +174,7 @@ def list_accords(store: StoreUrl = "", namespace: Namespace = "", as_json: AsJso
 
     with acting(store, namespace, None) as affairs:
         found = affairs.complaint_desk.accords()
+    looked(store, namespace, "complaint accords", [("account", one.buyer_id) for one in found])
     told = [asdict(one) | {"first_at": to_iso(one.first_at), "last_at": to_iso(one.last_at)} for one in found]
     rows = [(one.buyer_id, ", ".join(one.store_ids), to_iso(one.last_at), one.before) for one in found]
     answer(told, as_json, lambda: table("account", "stores", "last report", "did so before", rows=list(rows)))

@@ -20,6 +20,7 @@ from cli.common import (
     now_us,
     table,
 )
+from cli.looking import looked
 from graph.errors import BadInput
 
 if TYPE_CHECKING:
@@ -141,6 +142,7 @@ def list_judgements(
 
     with acting(store, namespace, None) as affairs:
         found = listed(affairs.judgements, state=state.value if state else "", target=target.value if target else "")
+    looked(store, namespace, "judge list", [("judgement", one.judgement_id) for one in found])
     rows = [
         (one.judgement_id, one.state, one.about.target.value, one.about.id, one.about.said.value, one.by, one.reason)
         for one in found

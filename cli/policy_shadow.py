@@ -10,6 +10,7 @@ import typer
 
 from cli.acting import Now, instant
 from cli.common import AsJson, Namespace, StoreUrl, answer, opened, table
+from cli.looking import looked
 from cli.policies import policy
 from cli.settings import AUDIT_KEY
 from graph.errors import BadInput
@@ -42,6 +43,8 @@ def shadow(
     with opened(store, namespace, readonly=report) as at:
         if report:
             found = shadow_report(at, digest=digest)
+            named = {buyer for run in found.runs for buyer, *_ in run.differ}
+            looked(store, namespace, "policy shadow", [("account", buyer) for buyer in sorted(named)], by=by)
             answer(found.to_json(), as_json, lambda: _print_report(found))
         elif stop:
             ended = stop_shadow(at, **said)

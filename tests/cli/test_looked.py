@@ -87,3 +87,28 @@ def test_a_store_that_can_only_be_read_is_shown_and_that_it_is_not_on_record_is_
     monkeypatch.setattr("integrity.looked.note_looked", refused)
     ran = ready("explain", "account", "actor")
     assert (ran.code, "not noted in the audit journal" in ran.err) == (0, True)
+
+
+def test_lists_of_complaints_judgements_appeals_and_cases_are_on_record(
+    ready: Command, store: Store, home: Path
+) -> None:
+    (home / "letter.txt").write_text("not me")
+    now = ("--now", "2025-01-01")
+    filed = ready("complaint", "file", "r-actor-1", "abnormal_refund_only", "--store-id", "s1", *now)
+    judged = ready("judge", "make", "account", "shopper", "honest", "--reason", "so", *now, "--json").json
+    appealed = ready("appeal", "open", "lone", "letter.txt", *now)
+    case = ready("case", "open", "ring", "ring-a", *now, "--json").json["case_id"]
+    assert (filed.code, appealed.code) == (0, 0)
+    of_case = {("case", case), ("account", "actor"), ("account", "mother")}
+    for words, seen in (
+        (("complaint", "list"), {("refund", "r-actor-1"), ("account", "actor")}),
+        (("judge", "list"), {("judgement", judged["judgement_id"])}),
+        (("appeal", "list"), {("account", "lone")}),
+        (("case", "queue"), {("account", "lone")}),
+        (("case", "list"), of_case),
+        (("case", "brief", case), of_case),
+        (("case", "notes", case), {("case", case)}),
+        (("export", "accounts", "accounts.csv"), {("export", f"accounts of {store.head().run}")}),
+    ):
+        assert ready(*words).code == 0
+        assert {line[2:] for line in lines(store) if line[1] == " ".join(words[:2]).removesuffix(" accounts")} == seen

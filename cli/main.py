@@ -168,6 +168,8 @@ def run(arguments: Sequence[str]) -> int:
         app(args=list(arguments), prog_name="ringfence", standalone_mode=True)
     except SystemExit as ended:
         return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+    except KeyboardInterrupt as stopped:  # before the command began: nothing was done
+        return TERMINATED if isinstance(stopped, _Terminated) else INTERRUPTED
     except Exception as error:  # noqa: BLE001  whatever escapes is a defect, and told as one
         if os.environ.get(DEBUG):
             traceback.print_exc()

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+import cli.main
 from cli.reference import EXIT_CODES
 from graph.store import Store
 from tests.cli.conftest import Command
@@ -171,6 +172,18 @@ def test_a_command_that_is_stopped_lets_go_of_what_it_holds(
     assert process.returncode == code
     assert "interrupted" in err
     assert ringfence("detect").code == 0
+
+
+@pytest.mark.parametrize(("stopped", "code"), [(KeyboardInterrupt, 130), (cli.main._Terminated, 143)])
+def test_a_command_that_is_stopped_before_it_began_says_nothing(
+    ringfence: Command, monkeypatch: pytest.MonkeyPatch, stopped: type[BaseException], code: int
+) -> None:
+    def stop(_: str) -> None:
+        raise stopped
+
+    monkeypatch.setattr("cli.main.application", stop)
+    ran = ringfence("detect")
+    assert (ran.code, ran.out, ran.err) == (code, "", "")
 
 
 def test_a_schedule_ends_cleanly_on_sigterm(ringfence: Command, export: Path, store: Store) -> None:

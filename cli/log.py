@@ -1,6 +1,7 @@
 """Log lines, set up once at the edge: JSON for machines, lines for people, always on standard error.
 
-What is logged never holds a raw identifier: those are keyed before they reach any code that logs.
+What is logged never holds a raw identifier: those are keyed before they reach any code that logs. Nor does a traceback
+show what variables held: keys, and what people wrote, would be among it.
 """
 
 from __future__ import annotations
@@ -36,7 +37,9 @@ def configure_log(env: Mapping[str, str]) -> None:
     renderer: structlog.typing.Processor = (
         structlog.processors.JSONRenderer(ensure_ascii=False)
         if form == "json"
-        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+        else structlog.dev.ConsoleRenderer(
+            colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+        )
     )
     structlog.configure(
         processors=[

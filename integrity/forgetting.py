@@ -70,11 +70,19 @@ def forget_buyer(
     wanted = [one for one in found if not (one.shared and keep_shared)]
     before = len(book.acts)
     gone = _erase(book, wanted, buyer_id, by=by, now=now)
-    if len(book.acts) == before and any(records.values()):  # nobody wrote anything: the book says who forgot whom
+    # nobody wrote anything: the book says who forgot whom, also where an earlier call was cut short before it could
+    if len(book.acts) == before and (any(records.values()) or _unsaid(book, buyer_id)):
         book.append(lambda: Draft(ERASED, buyer_id, {"texts": [], "acts": {}}), by=by, now=now)
     _drop_loose(store, book.acts, now)
     store.scrub()
     return Forgotten(dict(records), gone, len({one.key for one in kept}))
+
+
+def _unsaid(book: Book, buyer_id: str) -> bool:
+    """Whether there is such a buyer, and no act says that it was forgotten."""
+    if any(act.kind == ERASED and act.subject == buyer_id for act in book.acts):
+        return False
+    return book.store.find("orders", "buyer_id", [buyer_id], columns=("order_id",), limit=1).num_rows > 0
 
 
 def forgot_since(store: Store, acts: int) -> bool:

@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 
 import cli.main
+from cli.log import configure_log
 from cli.reference import EXIT_CODES
 from graph.store import Store
 from tests.cli.conftest import Command
@@ -184,6 +186,24 @@ def test_a_command_that_is_stopped_before_it_began_says_nothing(
     monkeypatch.setattr("cli.main.application", stop)
     ran = ringfence("detect")
     assert (ran.code, ran.out, ran.err) == (code, "", "")
+
+
+@pytest.mark.parametrize("form", ["lines", "json"])
+def test_a_traceback_shows_nothing_that_variables_held(
+    home: Path, capsys: pytest.CaptureFixture[str], form: str
+) -> None:
+    def fail(told: str) -> None:
+        raise ValueError(len(told))
+
+    configure_log({"RINGFENCE_LOG": form})
+    letter = " ".join(["that", "was", "not", "me"])
+    try:
+        fail(letter)
+    except ValueError:
+        structlog.get_logger("test").exception("refresh failed")
+    said = capsys.readouterr().err
+    assert "ValueError: 15" in said
+    assert letter not in said
 
 
 def test_a_schedule_ends_cleanly_on_sigterm(ringfence: Command, export: Path, store: Store) -> None:

@@ -280,6 +280,23 @@ def test_a_forgetting_cut_short_is_told_and_ended_by_the_next(store: Store, monk
     assert (found.unfinished, found.erased) == (0, len(OF_ACTOR))
 
 
+def test_a_forgetting_cut_short_before_its_act_is_said_by_the_next(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: Any, **__: Any) -> None:
+        raise StoreProblem("the disk is full")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Book, "append", fails)
+        with pytest.raises(StoreProblem, match="disk is full"):
+            forget(store)
+    assert verify(store).acts == 0
+    assert not any(forget(store).records.values()), "they were erased by the first"
+    assert verify(store).acts == 1
+    forget(store)
+    assert verify(store).acts == 1
+
+
 def test_a_clients_key_still_repeats_after_the_words_of_its_request_were_erased(store: Store) -> None:
     affairs = people_write(store)
     with pytest.raises(BadInput, match="used for another request"):

@@ -17,7 +17,9 @@ from cli.looking import looked
 from graph.errors import BadInput
 
 if TYPE_CHECKING:
+    from integrity.affairs import Affairs
     from integrity.judgements import About
+    from integrity.words import Words
 
 appeal = typer.Typer(help="Appeals of buyers: open, uphold, reject, list.", no_args_is_help=True)
 
@@ -115,24 +117,39 @@ class State(Enum):
 def list_appeals(
     state: Annotated[State | None, typer.Option(help="Only those in this state.")] = None,
     now: Now = None,
+    language: In = Speaks.EN,
     store: StoreUrl = "",
     namespace: Namespace = "",
     as_json: AsJson = False,
 ) -> None:
-    """List appeals, the latest last. What buyers wrote is not shown."""
+    """List appeals, the latest last, with what each buyer may see (--json). What buyers wrote is not shown."""
+    from integrity.appeals import may_see
     from integrity.instants import to_iso
 
     with acting(store, namespace, None) as affairs:
         found = [one for one in affairs.appeals.all.values() if state is None or one.state == state.value]
+        words = _told(affairs, [one.buyer_id for one in found], instant(now))
     looked(store, namespace, "appeal list", [("account", one.buyer_id) for one in found])
     at = instant(now)
     rows = [
         (one.appeal_id, one.buyer_id, one.state + (", overdue" if one.overdue(at) else ""), to_iso(one.deadline))
         for one in found
     ]
-    answer(
-        [asdict(one) for one in found], as_json, lambda: table("appeal", "buyer", "state", "deadline", rows=list(rows))
-    )
+    told = [
+        asdict(one) | {"may_see": may_see(one, words[one.buyer_id], now=at, language=language.value)} for one in found
+    ]
+    answer(told, as_json, lambda: table("appeal", "buyer", "state", "deadline", rows=list(rows)))
+
+
+def _told(affairs: Affairs, buyers: list[str], now: int) -> dict[str, list[Words]]:
+    """What these buyers are told of their accounts, by the published run."""
+    from integrity.assess import told_to_buyers
+    from integrity.checkout_view import published_run
+
+    at, policy = affairs.book.store, affairs.policy()
+    run = at.head().run
+    published = None if run is None else published_run(at, run, policy)
+    return told_to_buyers(published, buyers, policy, abusive=affairs.acted().abusive, now=now)
 
 
 def _wrong(text: str) -> About:

@@ -19,10 +19,10 @@ from graph.store import Store
 from integrity.acts import Act, Actor, Book, Draft, Request, fingerprint
 from integrity.checkout import Status
 from integrity.columns import texts
-from integrity.instants import DAY
+from integrity.instants import DAY, to_iso
 from integrity.judgements import PEOPLE, UPHELD_APPEAL, About, JudgementDesk
 from integrity.texts import ERASED, forgotten, texts_of, words_key
-from integrity.words import Fact, Language, fact, text_of
+from integrity.words import Fact, Language, Words, fact, text_of
 
 OPENED, REJECTED, WITHDRAWN, HEALED = "appeal.opened", "appeal.rejected", "appeal.withdrawn", "appeal.healed"
 MAX_TEXT: Final = 10_000
@@ -291,6 +291,17 @@ def healed(store: Store, before: str | None, after: str) -> list[Healed]:
         for buyer, status in sorted(new.items())
         if buyer in old and ORDER[status] < ORDER[old[buyer]]
     ]
+
+
+def may_see(appeal: Appeal, words: Sequence[Words], *, now: int, language: Language) -> list[str]:
+    """What the buyer may see: how the appeal stands and by when it is decided, that the account is healed, and what is
+    done about it now (`words`, as `integrity.assess.told_to_buyers` gives them). No evidence, no reason of a person, no
+    other account."""
+    state = "overdue" if appeal.overdue(now) else appeal.state
+    span = {"until": to_iso(appeal.deadline)} if appeal.state == "open" else {}
+    healed_ = [one.told(language) for one in appeal.healed if one.buyer_id == appeal.buyer_id]
+    stands = text_of(fact(f"appeal_told_{state}", at=to_iso(appeal.opened_at), **span), language)
+    return [stands, *healed_, *(one.text(language) for one in words)]
 
 
 def _words(before: str, after: str) -> Fact:

@@ -22,12 +22,15 @@ from integrity.remedies import (
     Basis,
     Remedy,
     account_facts,
+    account_remedies,
     claim_facts,
     claim_remedies,
     entitled,
     for_store,
+    warning,
 )
 from integrity.version import ringfence_version
+from integrity.words import Words
 
 
 @dataclass(frozen=True)
@@ -111,6 +114,26 @@ def read_accounts(
             decision, finding, members.get((ring_id, buyer)), rings.get(ring_id), policy, judged=buyer in abusive
         )
     return found
+
+
+def told_to_buyers(
+    published: PublishedRun | None,
+    buyer_ids: Sequence[str],
+    policy: Policy,
+    *,
+    abusive: Collection[str] = (),
+    now: int,
+) -> dict[str, list[Words]]:
+    """What buyers are told of what is done about their accounts at `now`, or that they are warned; by buyer, nothing
+    where nothing is done."""
+    told: dict[str, list[Words]] = {buyer: [] for buyer in buyer_ids}
+    if published is not None:
+        basis = basis_of(published, policy)
+        for buyer, facts in read_accounts(published, sorted(told), policy, abusive=abusive).items():
+            warned = warning(facts)
+            told[buyer] = [one.buyer for one in account_remedies(facts, policy, basis, now=now)]
+            told[buyer] += [] if warned is None else [warned]
+    return told
 
 
 def assess_claim(

@@ -149,6 +149,24 @@ SENTENCES: Final[Mapping[str, Pair]] = {
         "A review found that part of what was held against your account was wrong. Its limits were eased.",
         "经复核，此前对您账户的认定部分有误，现已放宽限制。",
     ),
+    # what a buyer who appealed may see of it
+    "appeal_told_open": (
+        "The appeal of {at} is being looked at. It will be decided by {until}.",
+        "{at} 提出的申诉正在处理，将于 {until} 前作出决定。",
+    ),
+    "appeal_told_overdue": (
+        "The appeal of {at} was to be decided by {until}, and is still being looked at.",
+        "{at} 提出的申诉原定于 {until} 前作出决定，目前仍在处理。",
+    ),
+    "appeal_told_upheld": (
+        "The appeal of {at} was right. What was wrong has been corrected.",
+        "{at} 提出的申诉成立，有误之处已更正。",
+    ),
+    "appeal_told_rejected": (
+        "The appeal of {at} was looked at by a person and rejected.",
+        "{at} 提出的申诉已由专人复核，未予支持。",
+    ),
+    "appeal_told_withdrawn": ("The appeal of {at} was taken back.", "{at} 提出的申诉已撤回。"),
     # why a run is held, or a policy was refused
     "held_share": (
         "would limit {limited} of {accounts} accounts ({share:.2%}), the policy allows {most:.2%}",

@@ -13,11 +13,13 @@ from api.describe import choice, mutation, resolver
 from api.domains.account import AccountStatus
 from api.domains.common import After, First, In, Language, check_id, page_rows, speaks
 from api.domains.complaint import Key
+from api.domains.remedy import judged_abusive
 from api.pages import DEFAULT_PAGE, Connection, Direction, Page
 from api.scalars import Instant, instant
 from integrity.anew import decide_anew
 from integrity.appeals import Appeal as Appealed
-from integrity.appeals import Healed
+from integrity.appeals import Healed, may_see
+from integrity.assess import told_to_buyers
 from integrity.judgements import About, Said, Target, listed
 from integrity.judgements import Judgement as Judged
 from integrity.run_book import decided_anew
@@ -139,6 +141,20 @@ class Appeal:
     healed_by: strawberry.ID | None = strawberry.field(description="The run that decided everything downstream anew.")
     healed: list[HealedAccount] = strawberry.field(description="Everybody who stands better by it, in order of id.")
 
+    known: strawberry.Private[Appealed]
+
+    @resolver(
+        "What the buyer may see: how the appeal stands, by when it is decided, and what is done about the account now. "
+        "No evidence, no reason of a person, no other account."
+    )
+    def may_see(self, info: Info, language: In = Language.EN) -> list[str]:
+        """Sentences, in the buyer's language."""
+        context, now = info.context, info.context.state.now()
+        told = told_to_buyers(
+            context.view.published, [self.buyer_id], context.policy, abusive=judged_abusive(context), now=now
+        )
+        return may_see(self.known, told[self.buyer_id], now=now, language=speaks(language))
+
     @resolver("What the buyer wrote. It is shown here and nowhere else.")
     def text(self, info: Info) -> str:
         """The private text; for those who decide."""
@@ -188,6 +204,7 @@ def appeal_of(context: Context, one: Appealed) -> Appeal:
         decided_by=one.decided_by or None,
         reason=one.reason or None,
         judgement_ids=[strawberry.ID(id_) for id_ in one.judgement_ids],
+        known=one,
         healed_by=strawberry.ID(one.healed_by) if one.healed_by else None,
         healed=[
             HealedAccount(

@@ -16,14 +16,18 @@ from graph.texts import TEXTS
 from integrity.acts import Actor
 from integrity.affairs import Affairs
 from integrity.anew import decide_anew
-from integrity.appeals import ORDER
+from integrity.appeals import ORDER, may_see
+from integrity.assess import basis_of, read_accounts, told_to_buyers
+from integrity.checkout_view import published_run
 from integrity.forgetting import forget_buyer
 from integrity.healing import reopen
 from integrity.judgements import About, Said, Target
 from integrity.policy import Policy, default_policy
 from integrity.policy_journal import read_journal
+from integrity.remedies import Remedy, account_remedies
 from integrity.replay import replay
 from integrity.runs import run_detection
+from integrity.words import Language
 from loaders.keying import Keyer
 from loaders.load import load_folder
 from simulator.market import simulate
@@ -198,6 +202,35 @@ def test_an_appeal_has_a_deadline_and_a_status(affairs: Affairs) -> None:
         affairs.appeal_desk.withdraw(appeal.appeal_id, "no", by=BEN, now=NOW)
     late = affairs.appeal_desk.open("actor", TEXT, by=ANNA, now=NOW - 40 * DAY)
     assert (late.opened_at, late.deadline) == (NOW + DAY, NOW + 8 * DAY), "a clock that goes back costs nobody days"
+
+
+def test_what_the_buyer_may_see_of_an_appeal(affairs: Affairs) -> None:
+    desk, store = affairs.appeal_desk, affairs.book.store
+    appeal = opened(affairs)
+
+    def seen(now: int, language: Language = "en") -> list[str]:
+        found = affairs.appeals.all[appeal.appeal_id]
+        published = published_run(store, store.head().run or "", ROOMY)
+        return may_see(found, told_to_buyers(published, ["actor"], ROOMY, now=now)["actor"], now=now, language=language)
+
+    (stands, *done) = seen(NOW)
+    assert stands.startswith("The appeal of 2024-12-31T12:00:00Z is being looked at. It will be decided by ")
+    assert done == [one.buyer.en for one in _remedies(store)]
+    assert "still being looked at" in seen(appeal.deadline + 1)[0]
+    assert seen(NOW, "zh")[0].startswith("2024-12-31T12:00:00Z 提出的申诉正在处理")
+    desk.uphold(appeal.appeal_id, [HONEST], "his sister rang", by=BEN, now=NOW, recompute=lambda: run(store))
+    told = seen(NOW)
+    assert told == [
+        "The appeal of 2024-12-31T12:00:00Z was right. What was wrong has been corrected.",
+        "A review found that what was held against your account was wrong. Nothing limits it any more.",
+    ]
+    assert "sister" not in repr(told), "what a person wrote is not the buyer's to see"
+
+
+def _remedies(store: Store) -> list[Remedy]:
+    published = published_run(store, store.head().run or "", ROOMY)
+    facts = read_accounts(published, ["actor"], ROOMY)["actor"]
+    return account_remedies(facts, ROOMY, basis_of(published, ROOMY), now=NOW)
 
 
 def test_no_appeal_against_what_was_lifted_or_of_nobody(affairs: Affairs) -> None:

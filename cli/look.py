@@ -105,9 +105,9 @@ def export_file(
     if ring is not None and not graph:
         raise BadInput("one ring alone is a graph", where="--ring", do="export rings to a .graphml or .json file")
     with opened(store, namespace, readonly=True) as at:
-        of = find_run(at, run).run_id
-        looked(store, namespace, "export", [("export", f"{kind} of {of}" if ring is None else f"ring {ring} of {of}")])
         rows = export_ring_graphs(at, file, ring_id=ring, run_id=run) if graph else export(at, kind, file, run_id=run)
+        of = find_run(at, run).run_id
+    looked(store, namespace, "export", [("export", f"{kind} of {of}" if ring is None else f"ring {ring} of {of}")])
     answer({"file": str(file), "rows": rows}, as_json, lambda: typer.echo(f"{file}: {rows:,} {kind}"))
 
 

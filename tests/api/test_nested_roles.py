@@ -220,8 +220,10 @@ UNSEEN: dict[str, str] = {
 """Fields that nothing in the market answers, and why."""
 
 
-HEAVY = ("Account.flip", "Account.weighed")
-"""Fields that judge a run again: asked of the root field `account` alone."""
+HEAVY = {
+    "Account.flip": "account", "Account.weighed": "account", "Store.rates": "store", "Identifier.users": "identifier",
+}  # fmt: skip
+"""Fields that judge a run again or read much, and the root field that alone they are asked of."""
 
 
 PAGES = {"facts": "(first: 40)", "claims": "(first: 40)", "rates": "(days: 365)"}
@@ -281,7 +283,7 @@ def seen_by(role: Role, known: Peopled) -> set[str]:
         assert name in known.ask or not required(field), f"no way to ask {root}"
         for given in known.ask.get(name, [""]):
             done: set[str] = set()
-            skip = () if name == "account" else HEAVY
+            skip = [heavy for heavy, alone in HEAVY.items() if alone != name]
             ways = [
                 flat(after, role) if narrow else whole(after, role, done, skip) for narrow, after in nexts(field.type)
             ]

@@ -91,11 +91,12 @@ def test_a_limit_of_transaction_memory_is_told_and_leaves_nothing(
 KEYS = ("device", "ip", "payment", "phone", "recipient", "address")
 
 
+@pytest.mark.soak  # the next test fills a disk in every run
 @pytest.mark.parametrize(
     "mount",
     [
         pytest.param(True, id="small file system"),  # or the other, where none may be mounted
-        pytest.param(False, id="file size limit", marks=pytest.mark.soak),
+        pytest.param(False, id="file size limit"),
     ],
 )
 def test_a_disk_that_fills_up_while_the_first_store_is_made_is_told_in_time_and_the_next_open_makes_it_whole(

@@ -13,7 +13,7 @@ import pytest
 from graph.open import open_store
 from simulator.market import simulate
 from tests.faults.support import Desk, rows_of
-from tests.neo4j.support import ServerDesk
+from tests.neo4j.support import ServerDesk, sample
 from tests.require import require_data
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -61,7 +61,7 @@ def pieces(market: Path, out: Path) -> list[Path]:
     return folders
 
 
-@pytest.mark.parametrize("seed", [11, 12])
+@pytest.mark.parametrize("seed", sample([11, 12, 13], kept=(11,)))
 def test_a_market_gives_the_same_bytes(desks: tuple[Namespaced, ServerDesk], tmp_path: Path, seed: int) -> None:
     embedded, server = desks
     market = simulate(tmp_path / "export", buyers=BUYERS, seed=seed).folder

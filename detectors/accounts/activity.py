@@ -3,7 +3,8 @@
 The other detectors of conduct ask what an account did given its orders, and say nothing of how many it placed. Yet who
 abuses refunds in earnest has orders to claim on, while most accounts of a market ordered once or twice: a first order
 that goes wrong is a bad start and no habit. What each class of counts says is learned from the market at hand, around a
-zero default: where abusers throw accounts away after one order, one order speaks against an account.
+zero default. It may clear an account and never accuses one: to order a lot is no sign of abuse, and the suspects of a
+market are found among those who order a lot before others are.
 Source: bins as in `detectors.numerics.learned_bins`.
 """
 
@@ -24,17 +25,17 @@ STRENGTH: Final = 30.0
 
 
 def run(ctx: Context) -> Evidence:
-    """One row each account that placed an order, on the account itself."""
-    orders = ctx.snapshot.orders
-    if not ctx.measures.knows("activity.orders", len(orders.ids) > 0):
+    """One row each account for which the number of its orders speaks, on the account itself."""
+    if not ctx.measures.knows("activity.orders", len(ctx.snapshot.orders.ids) > 0):
         return nothing(DETECTOR.name)
-    who = np.flatnonzero(np.bincount(orders.buyer, minlength=ctx.n)).astype(np.int32)
-    nats = ctx.once(weigh_activity)[who]
-    return evidence(DETECTOR.name, buyer=who, nats=nats, table=BUYERS, row=who)
+    nats = ctx.once(weigh_activity)
+    who = np.flatnonzero(nats).astype(np.int32)
+    return evidence(DETECTOR.name, buyer=who, nats=nats[who], table=BUYERS, row=who)
 
 
 def weigh_activity(ctx: Context) -> Floats:
-    """(n,) log-likelihood ratio of the number of orders that each account placed; 0 for those without."""
+    """(n,) log-likelihood ratio of the number of orders that each account placed, where it speaks for the account; else
+    0."""
     made = np.bincount(ctx.snapshot.orders.buyer, minlength=ctx.n)
     active = np.flatnonzero(made)
     bins = np.searchsorted(ORDERS, made, side="right").astype(np.int32)
@@ -46,7 +47,7 @@ def weigh_activity(ctx: Context) -> Floats:
 
     nats = np.zeros(ctx.n)
     if ctx.measures.knows("activity.orders", len(active) > 0):
-        nats[active] = ctx.measures.of("activity.orders", law)[bins[active]]
+        nats[active] = np.minimum(ctx.measures.of("activity.orders", law)[bins[active]], 0.0)
     return nats
 
 
@@ -62,8 +63,8 @@ DETECTOR = Detector(
     title="orders placed",
     source="Likelihood ratio of a count's class, learned from the market",
     doc=(
-        "Compares how many orders an account placed with how many the market's probable abusers did. It says nothing "
-        "until they show that they differ in it."
+        "Compares how many orders an account placed with how many the market's probable abusers did. It may clear an "
+        "account, never accuses one, and says nothing until they show that they differ in it."
     ),
     family=Family.ACCOUNT,
     run=run,

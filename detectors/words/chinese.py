@@ -118,7 +118,6 @@ def _ring_links(v: Values) -> str:
 SAYS: Final[Mapping[str, Callable[[Values], str]]] = {
     "link": _link,
     "links": _links,
-    "activity_alike": lambda v: f"下单 {v['orders']} 笔，与滥用退款的账户相近",
     "activity_unlike": lambda v: f"下单 {v['orders']} 笔，滥用退款的账户很少下这个数量的订单",
     "claim_excess": lambda v: (
         f"在 {v['orders']} 笔订单中发起 {v['claims']} 笔售后，按其购物情况预期为 {v['expected']:.1f} 笔"

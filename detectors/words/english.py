@@ -104,7 +104,6 @@ def _hub(v: Values) -> str:
 SAYS: Final[Mapping[str, Callable[[Values], str]]] = {
     "link": lambda v: f"shares {TITLES[v['kind']]} with {_crowd(v)}",
     "links": lambda v: f"shares {v['keys']} {_noun(v)} with {_crowd(v)}",
-    "activity_alike": lambda v: f"it placed {_orders(v['orders'])}, as accounts that abuse refunds do",
     "activity_unlike": lambda v: f"it placed {_orders(v['orders'])}; few accounts that abuse refunds place that many",
     "claim_excess": lambda v: (
         f"filed {_claims(v['claims'])} on {v['orders']} orders where its baskets predict {v['expected']:.1f}"

@@ -40,11 +40,12 @@ def test_a_case_fires_or_keeps_silent_as_it_says(case: dict[str, Any]) -> None:
     ctx = context(case["market"], case.get("suspected"))
     nats = nats_by_account(ctx, by_name(case["detector"]).run(ctx))
     assert {buyer: nats[buyer] for buyer in case.get("fires", []) if nats[buyer] <= FIRES} == {}
+    assert {buyer: nats[buyer] for buyer in case.get("clears", []) if nats[buyer] >= -FIRES} == {}
     most = case.get("at_most", FIRES)
     assert {buyer: nats[buyer] for buyer in case.get("silent", []) if nats[buyer] > most} == {}
 
 
-def test_every_detector_has_a_case_that_fires_and_one_that_must_not() -> None:
-    fires = {case["detector"] for case in CASES if case.get("fires")}
+def test_every_detector_has_a_case_in_which_it_speaks_and_one_in_which_it_must_not() -> None:
+    fires = {case["detector"] for case in CASES if case.get("fires") or case.get("clears")}
     silent = {case["detector"] for case in CASES if case.get("silent")}
     assert fires == silent == {detector.name for detector in ALL}

@@ -19,7 +19,7 @@ from tests.detectors.market import snapshot
 from tests.detectors.test_cases import CASES, context, nats_by_account
 
 each = pytest.mark.parametrize("detector", ALL, ids=lambda detector: detector.name)
-FIRING = {case["detector"]: case for case in CASES if case.get("fires")}
+FIRING = {case["detector"]: case for case in CASES if case.get("fires") or case.get("clears")}
 
 
 def rows(found: Evidence) -> list[tuple[Any, ...]]:

@@ -19,7 +19,6 @@ NUMBERS: dict[str, Any] = {"accounts": 13, "claims": 17, "expected": 2.34, "keys
 SAMPLES: dict[str, dict[str, Any]] = {
     "link": NUMBERS,
     "links": NUMBERS,
-    "activity_alike": {"orders": 7},
     "activity_unlike": {"orders": 2},
     "claim_excess": NUMBERS,
     "refund_only": NUMBERS | {"only": 11},

@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 
-from detectors.accounts.activity import own_nats, weigh_activity
+from detectors.accounts.activity import own_nats, placed_nats
 from detectors.accounts.claim_excess import weigh_counts
 from detectors.communities import bystanders, gather, joined
 from detectors.context.expectation import Strata, expect, find_claims, stratify
@@ -218,7 +218,8 @@ def weigh(
             ctx = replace(ctx, expectation=expectation, suspicion=suspicion)
         start = taught(ctx.measures, web, beliefs, settings)
         accounts = _run(ACCOUNTS, ctx)
-        conduct = Conduct(linked + own_nats(accounts, ctx.n), ctx.once(weigh_counts)[1], ctx.once(weigh_activity))
+        own, placed = own_nats(accounts, ctx.n), placed_nats(accounts, ctx.n)
+        conduct = Conduct(linked + own, ctx.once(weigh_counts)[1], placed)
         beliefs = believe(web, conduct, settings, start)
         if ctx.measures.given:
             break

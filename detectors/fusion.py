@@ -66,8 +66,8 @@ MOST_PRIOR: Final = 0.5
 @dataclass(frozen=True)
 class Conduct:
     """What is known of each account by itself, in nats (n,): `own`, what it did; `claimant`, the part of that which is
-    no news among accounts met by their claims; `activity`, what the number of its orders says: by it an account is
-    likelier to act or less, and it is no sign that it did."""
+    no news among accounts met by their claims; `activity`, what the number of its orders says, at most 0: it is no
+    sign that the account acted."""
 
     own: Floats
     claimant: Floats

@@ -295,8 +295,8 @@ def healed(store: Store, before: str | None, after: str) -> list[Healed]:
 
 def may_see(appeal: Appeal, words: Sequence[Words], *, now: int, language: Language) -> list[str]:
     """What the buyer may see: how the appeal stands and by when it is decided, that the account is healed, and what is
-    done about it now (`words`, as `integrity.assess.told_to_buyers` gives them). No evidence, no reason of a person, no
-    other account."""
+    done about it now (`words`, as `remedies.told_to_buyer` gives them). No evidence, no reason of a person, no other
+    account."""
     state = "overdue" if appeal.overdue(now) else appeal.state
     span = {"until": to_iso(appeal.deadline)} if appeal.state == "open" else {}
     healed_ = [one.told(language) for one in appeal.healed if one.buyer_id == appeal.buyer_id]

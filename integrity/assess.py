@@ -22,12 +22,11 @@ from integrity.remedies import (
     Basis,
     Remedy,
     account_facts,
-    account_remedies,
     claim_facts,
     claim_remedies,
     entitled,
     for_store,
-    warning,
+    told_to_buyer,
 )
 from integrity.version import ringfence_version
 from integrity.words import Words
@@ -124,15 +123,12 @@ def told_to_buyers(
     abusive: Collection[str] = (),
     now: int,
 ) -> dict[str, list[Words]]:
-    """What buyers are told of what is done about their accounts at `now`, or that they are warned; by buyer, nothing
-    where nothing is done."""
+    """What buyers are told, as `told_to_buyer`; by buyer, nothing for those that the published run did not judge."""
     told: dict[str, list[Words]] = {buyer: [] for buyer in buyer_ids}
     if published is not None:
         basis = basis_of(published, policy)
         for buyer, facts in read_accounts(published, sorted(told), policy, abusive=abusive).items():
-            warned = warning(facts)
-            told[buyer] = [one.buyer for one in account_remedies(facts, policy, basis, now=now)]
-            told[buyer] += [] if warned is None else [warned]
+            told[buyer] = told_to_buyer(facts, policy, basis, now=now)
     return told
 
 

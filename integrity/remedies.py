@@ -179,6 +179,14 @@ def warning(account: AccountFacts) -> Words | None:
     return WARNING if account.status is Status.WATCH and not account.stands_by and account.claims else None
 
 
+def told_to_buyer(account: AccountFacts, policy: Policy, basis: Basis, *, now: int) -> list[Words]:
+    """What a buyer is told of what is done about the account at `now`, or that it is warned; nothing where nothing is
+    done."""
+    warned = warning(account)
+    done = [one.buyer for one in account_remedies(account, policy, basis, now=now)]
+    return done if warned is None else [*done, warned]
+
+
 def account_remedies(account: AccountFacts, policy: Policy, basis: Basis, *, now: int) -> list[Remedy]:
     """Remedies that hold for an account at `now`, in the order of `RemedyKind`; none for one that only stands by."""
     if account.stands_by or not is_limited(account, now):

@@ -15,7 +15,7 @@ from scripts.neo4j_server import Server, Unavailable
 
 KEPT_PLANS: Final = {"dbms.cypher.min_replan_interval": "1d"}
 """Setting of a server whose database fills up while it is tested: a plan is made once. Each statement of ours names its
-index, so that a plan made over an empty database is the one that is made later; making it anew is most of the work."""
+index, so that a plan made over an empty database is the one that is made later."""
 
 
 def require_data(name: str) -> Path:

@@ -13,13 +13,12 @@ from api.describe import choice, mutation, resolver
 from api.domains.account import AccountStatus
 from api.domains.common import After, First, In, Language, check_id, page_rows, speaks
 from api.domains.complaint import Key
-from api.domains.remedy import judged_abusive
+from api.domains.remedy import told_to_buyer
 from api.pages import DEFAULT_PAGE, Connection, Direction, Page
 from api.scalars import Instant, instant
 from integrity.anew import decide_anew
 from integrity.appeals import Appeal as Appealed
 from integrity.appeals import Healed, may_see
-from integrity.assess import told_to_buyers
 from integrity.judgements import About, Said, Target, listed
 from integrity.judgements import Judgement as Judged
 from integrity.run_book import decided_anew
@@ -149,11 +148,8 @@ class Appeal:
     )
     def may_see(self, info: Info, language: In = Language.EN) -> list[str]:
         """Sentences, in the buyer's language."""
-        context, now = info.context, info.context.state.now()
-        told = told_to_buyers(
-            context.view.published, [self.buyer_id], context.policy, abusive=judged_abusive(context), now=now
-        )
-        return may_see(self.known, told[self.buyer_id], now=now, language=speaks(language))
+        words = told_to_buyer(info.context, self.buyer_id)
+        return may_see(self.known, words, now=info.context.state.now(), language=speaks(language))
 
     @resolver("What the buyer wrote. It is shown here and nowhere else.")
     def text(self, info: Info) -> str:

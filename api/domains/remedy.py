@@ -175,6 +175,15 @@ def warning_of_account(context: Context, buyer_id: str) -> Words | None:
     return None if told is None else words_of(told)
 
 
+def told_to_buyer(context: Context, buyer_id: str) -> list[Text]:
+    """What a buyer is told of what is done about the account now."""
+    facts = facts_of_account(context, buyer_id)
+    if facts is None:
+        return []
+    policy = context.policy
+    return rules.told_to_buyer(facts, policy, basis_of(context.view.published, policy), now=context.state.now())
+
+
 def assessed(context: Context, refund_id: str) -> Assessment | None:
     """A claim assessed at this head; None where there is none, or its order is not known."""
     view = context.view

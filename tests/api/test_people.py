@@ -123,6 +123,14 @@ def test_an_upheld_appeal_heals_at_once_and_its_text_stays(api: Asked, store: St
     asked = "{ appeals { edges { node { text overdue } } } }"
     assert api.data(asked)["appeals"]["edges"][0]["node"] == {"text": text, "overdue": False}
     assert api.code(asked, role="auditor") == "FORBIDDEN"
+    see = "{ appeals { edges { node { maySee zh: maySee(language: ZH) } } } }"
+    account = api.data('{ account(id: "%s") { remedies { buyer { en zh } } warning { en } } }' % buyer)["account"]
+    assert account["warning"] is None
+    assert account["remedies"]
+    before = api.data(see)["appeals"]["edges"][0]["node"]
+    assert before["maySee"][0].endswith(f"is being looked at. It will be decided by {opened['deadline']}.")
+    assert before["maySee"][1:] == [one["buyer"]["en"] for one in account["remedies"]]
+    assert before["zh"][1:] == [one["buyer"]["zh"] for one in account["remedies"]]
     done = api.data(
         """mutation U($id: ID!, $wrong: [JudgementInput!]!) { upholdAppeal(id: $id, wrong: $wrong, reason: "true") {
              state healedBy judgementIds healed { buyerId before after words zh: words(language: ZH) } } }""",
@@ -133,6 +141,9 @@ def test_an_upheld_appeal_heals_at_once_and_its_text_stays(api: Asked, store: St
     healed = {one["buyerId"]: one["after"] for one in done["healed"]}
     assert healed[buyer] == "CLEAR"
     assert done["healed"][0]["zh"] == "经复核，此前对您账户的认定有误，现已解除全部限制。"
+    right, told = api.data(see)["appeals"]["edges"][0]["node"]["maySee"]
+    assert right.endswith("was right. What was wrong has been corrected.")
+    assert told == next(one["words"] for one in done["healed"] if one["buyerId"] == buyer)
     # at once: the next question of this server is answered by the new run
     account = api.data('{ account(id: "%s") { status } run { id } }' % buyer)
     assert account == {"account": {"status": "CLEAR"}, "run": {"id": done["healedBy"]}}

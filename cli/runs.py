@@ -86,8 +86,11 @@ def detect(
         ),
     ] = None,
     noted: Annotated[
-        bool, typer.Option("--noted", help="Whoever starts this has written the act already, as a server does.")
-    ] = False,
+        str | None,
+        typer.Option(
+            "--noted", metavar="REFERENCE", help="Of the act that says who started this, as a server writes it first."
+        ),
+    ] = None,
     store: StoreUrl = "",
     namespace: Namespace = "",
     wait: Wait = 0.0,
@@ -108,7 +111,7 @@ def detect(
         name = holder("ringfence detect")
         start = run_book.Start(
             at,
-            f"process {os.getpid()}",
+            noted or run_book.reference(),
             Actor(by, "operator"),
             now_us(),
             None if now is None else instant(now),
@@ -117,9 +120,7 @@ def detect(
             known_by,
             pause,
         )
-        started = _said_already if noted else start
-        if not noted:
-            start.check()
+        start.check()
         if pause is not None:
             from integrity.schedule import WallClock, run_schedule
 
@@ -135,7 +136,7 @@ def detect(
                     publish=not no_publish,
                     after_events=after_events,
                     look=seconds(look, where="--look"),
-                    started=started,
+                    started=start,
                 )
             answer(
                 asdict(turns), as_json, lambda: typer.echo(f"stopped after {turns.good} good, {turns.failed} failed")
@@ -156,7 +157,7 @@ def detect(
             wait=wait,
             on_wait=waiting,
             step=say if not as_json else None,
-            started=started,
+            started=start,
         )
     data = outcome.to_json() | {
         "run": _record(outcome.run, outcome.run.run_id if outcome.state == "published" else None)
@@ -254,10 +255,6 @@ def diff(
 
 def _chosen(by: str, reason: str, now: str | None) -> run_book.Chosen:
     return run_book.Chosen(Actor(by, "operator"), instant(now), reason, os.environ.get(AUDIT_KEY, ""))
-
-
-def _said_already(_looked_at: int) -> None:
-    """The act of a run that a server started is the server's."""
 
 
 def _inbox(folder: Path, namespace: str, mapping: Path | None) -> Inbox:

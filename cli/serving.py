@@ -33,6 +33,7 @@ from cli.duration import seconds
 from cli.settings import AUDIT_KEY, KEY, METRICS_TOKEN, NAMESPACE, STORE
 from graph.errors import BadInput
 from graph.open import default_url
+from integrity import run_book
 from integrity.instants import from_iso, to_iso
 from loaders.keying import ADDRESS_LEVELS, Keyer
 
@@ -82,15 +83,16 @@ class Starter:
         with self._lock:
             if self._process is not None and self._process.poll() is None:
                 return None
+            reference = run_book.reference()
             moment = [] if as_of is None else ["--as-of", to_iso(as_of)]
             # the store's URL goes by the environment: it may hold a password, and arguments are seen by everybody
             self._process = subprocess.Popen(
-                [sys.executable, "-c", RUN_COMMAND, "detect", "--json", "--noted", *moment, *self._policy],
+                [sys.executable, "-c", RUN_COMMAND, "detect", "--json", "--noted", reference, *moment, *self._policy],
                 env=self._environment,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
             )
-            return f"process {self._process.pid}"
+            return reference
 
     def stop(self) -> None:
         """End a run that is still going on; what it wrote stays invisible."""

@@ -7,6 +7,7 @@ own record and no act.
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -52,6 +53,11 @@ def rollback(store: Store, chosen: Chosen, *, holder: str, to: str | None = None
         return _switch(store, lease, _earlier(store, to), ROLLED_BACK, chosen)
 
 
+def reference() -> str:
+    """What to call the work that somebody starts: no other is ever called so, as processes are by their number."""
+    return f"start {secrets.token_hex(8)}"
+
+
 def started(
     book: Book,
     reference: str,
@@ -75,7 +81,8 @@ def decided_anew(book: Book, run_id: str, by: Actor, now: int) -> None:
 
 @dataclass
 class Start:
-    """Says once in the book that a run or a schedule was started: `run_detection` calls it when the run has begun.
+    """Says once in the book that a run or a schedule was started, unless an act of this `reference` says so already, as
+    a server's does: `run_detection` calls it when the run has begun.
 
     `now` is the instant of the act; None is the clock's, or the instant looked at where the data ends long before: an
     act of today would have all later ones, and the complaints among them, lie after what old data tells."""
@@ -101,11 +108,15 @@ class Start:
         """`looked_at` is the instant that the run looks at. Raises as `started`."""
         if self._said:
             return
+        self._said = True
+        book = self._book()
+        book.refresh()
+        if any(act.kind == STARTED and act.subject == self.reference for act in book.acts):
+            return
         fresh = self.clock - looked_at <= OLD
         at = self.now if self.now is not None else self.clock if fresh else looked_at
         asked = {"as_of": self.as_of, "known_by": self.known_by}
-        started(self._book(), self.reference, self.by, at, every=self.every, **asked)
-        self._said = True
+        started(book, self.reference, self.by, at, every=self.every, **asked)
 
     def _book(self) -> Book:
         return Book(self.store, signing_key=self.signing_key, words=False)

@@ -8,9 +8,9 @@ import pytest
 
 from cli.common import now_us
 from graph.store import Store
-from integrity.acts import Actor
+from integrity.acts import Actor, Book
 from integrity.instants import DAY, from_iso
-from integrity.run_book import OLD, Start
+from integrity.run_book import OLD, Start, started
 from integrity.runs import run_detection
 from integrity.schedule import run_schedule
 from tests.cli.conftest import Command
@@ -36,12 +36,24 @@ def test_who_started_a_run_by_command_stands_in_the_book(loaded: Command) -> Non
     assert (act["kind"], act["by"], act["role"]) == ("run.started", "olga", "operator")
     assert act["body"] == {"as_of": "2024-12-31T00:00:00Z", "known_by": None, "every": None}
     assert act["at"] == from_iso("2025-01-02", where="test")
-    assert act["subject"].startswith("process ")
 
 
-def test_one_that_a_server_started_is_the_servers_act(loaded: Command) -> None:
-    assert loaded("detect", "--noted").code == 0
-    assert acts(loaded) == []
+def test_one_that_a_server_started_is_the_servers_act(loaded: Command, store: Store) -> None:
+    started(Book(store), "start 1", Actor("olga", "scheduler"), NOW)
+    assert loaded("detect", "--noted", "start 1").code == 0
+    assert [act["by"] for act in acts(loaded)] == ["olga"]
+
+
+def test_a_run_whose_act_nobody_wrote_writes_it(loaded: Command, store: Store) -> None:
+    started(Book(store), "start 1", Actor("olga", "scheduler"), NOW)
+    assert loaded("detect", "--noted", "start 2").code == 0
+    assert [(act["subject"], act["by"]) for act in acts(loaded)] == [("start 1", "olga"), ("start 2", "command line")]
+
+
+def test_each_start_has_a_name_of_its_own(loaded: Command) -> None:
+    assert [loaded("detect").code for _ in range(2)] == [0, 0]
+    one, two = acts(loaded)
+    assert one["subject"] != two["subject"]
 
 
 def test_a_run_that_does_not_begin_is_no_act(loaded: Command, store: Store) -> None:

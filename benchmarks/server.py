@@ -3,6 +3,8 @@
 The server is this machine's own (`scripts.neo4j_server`) and shares its cores. Commands are processes of their own, as
 in `benchmarks.speed`, whose floor stands beside them; look-ups and counters are timed in this process. `--bulk` times
 the offline first load instead, into a server that was never started, until its constraints and indexes are there.
+`--by-hand` puts a script's ways of loading, reading and publishing (`benchmarks.by_hand`) beside ours, on a server of
+its own before it.
 Where others use the machine too, the processor seconds of server and client say more than the clock.
 """
 
@@ -15,13 +17,14 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import reservations
+from benchmarks import by_hand, reservations
 from benchmarks.speed import KEY, SIMULATE, floor_of, run
 from graph.leases import held
 from graph.open import open_store
@@ -119,6 +122,20 @@ def _bulk(ringfence: str, folder: str, env: dict[str, str]) -> dict[str, tuple[f
     return {"bulk load, server start included": spent, **{f"of it: {name}": took for name, took in parts.items()}}
 
 
+def _by_hand(folder: Path) -> Iterator[tuple[str, float, float, float]]:
+    """Seconds, and processor seconds of the server and of this process, of each step by hand."""
+    with Server(heap=HEAP, settings=MEMORY) as server, server.driver() as driver:
+        steps: dict[str, Callable[[], int]] = {
+            "load": lambda: by_hand.load(driver, folder),
+            "snapshot": lambda: by_hand.read(driver),
+            "write and publish decisions": lambda: by_hand.publish(driver),
+        }
+        for name, step in steps.items():
+            before, start, own = _spent(server), time.perf_counter(), time.process_time()
+            step()
+            yield name, time.perf_counter() - start, _spent(server) - before, time.process_time() - own
+
+
 def _reservations() -> None:
     """The table of reservations alone, on an empty server."""
     table = Table(title="Reservations on Neo4j")
@@ -137,6 +154,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--reservations", action="store_true", help="time reservations only")
     parser.add_argument("--bulk", action="store_true", help="time the offline first load instead")
+    parser.add_argument("--by-hand", action="store_true", help="time what one would write by hand as well")
     parser.add_argument("--buyers", type=int, default=60_000)
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
@@ -163,6 +181,9 @@ def main() -> None:
             row(work, seconds, *cpu)
         Console(width=120).print(table)
         return
+    if args.by_hand:
+        for work, seconds, *cpu in _by_hand(Path(folder)):
+            row(f"by hand: {work}", seconds, *cpu)
     with Server(heap=HEAP, settings=MEMORY) as server:
         env["RINGFENCE_STORE"] = server.url
 

@@ -59,6 +59,8 @@ MOST_FACTOR: Final = 3.0
 """A class's learned share differs from the stated one at most by this factor: what is learned rests on beliefs."""
 ACTS: Final = 0.5
 """Risk from which an account counts as acting, and guilt from which a key joins."""
+SLACK: Final = 1e-6
+"""Nats by which sums may be off for the order in which they were added."""
 MOST_PRIOR: Final = 0.5
 """No key is more likely abusive than not before its accounts have been looked at."""
 
@@ -190,7 +192,8 @@ def propagate(
     """Messages (m,) from keys to accounts in nats beyond the `usual` (m,) ones and by the weight of their detector,
     and the guilt (k,) of each key;
     `scarce` nats are added to the stated log odds of all keys, `learned` (k,) to each. With `only_guilty` messages are
-    right for accounts on a key that is guilty (`ACTS`), and left out (zero) for all others."""
+    right for accounts on a key that is guilty (`ACTS`), and left out (zero) for all others; so is the guilt of keys that
+    are not guilty."""
     m = len(web.key)
     message = np.zeros(m)
     guilt = np.zeros(web.keys)
@@ -221,20 +224,34 @@ def propagate(
     # what an account tells keys of conduct does not hang on what it hears: their answer stands
     message[first.rows] = 0.0
     message[joint] = beyond(joint, answer[together])
+    told = conduct.own + shared
     second = web.others
-    heard = _Heard.of((conduct.own + shared)[second.buyer], abusers)
-    sums = _sums(second, heard, log_prior)
-    guilt[second.keys] = sums.guilt
     at = np.arange(len(second.rows))
     if only_guilty:
+        suspect = second.of_keys(_may_be_guilty(second, told, abusers, log_prior))
+        guilt[suspect.keys] = _sums(suspect, _Heard.of(told[suspect.buyer], abusers), log_prior).guilt
         near = np.zeros(web.n, bool)
         near[web.buyer[(guilt >= ACTS)[web.key]]] = True
-        at = np.flatnonzero(near[web.buyer[second.rows]])
         message[joint] = np.where(near[web.buyer[joint]], message[joint], 0.0)
+        theirs = np.zeros(len(second.keys), bool)
+        theirs[second.key[near[second.buyer]]] = True
+        second = second.of_keys(theirs)
+        at = np.flatnonzero(near[second.buyer])
+    heard = _Heard.of(told[second.buyer], abusers)
+    sums = _sums(second, heard, log_prior)
+    guilt[second.keys] = sums.guilt
     rows = second.rows[at]
     message[rows] = beyond(rows, _reply(second, sums, heard.at(at), abusers, at))
     message = _borne_out(web, conduct.own, message)
     return np.where(message > 0, message * web.weight[web.key], message), guilt
+
+
+def _may_be_guilty(part: Part, told: Floats, abusers: float, log_prior: Floats) -> Bools:
+    """(p,) false for keys that are not guilty (`ACTS`), whatever share of their accounts acts: how likely what any two
+    and more of them told, `told` (n,), is where these act is at most how likely it is where all did who told of it."""
+    most = tally(part.key, np.maximum(told, 0.0)[part.buyer], len(part.keys)) - part.size * np.log1p(-abusers)
+    may: Bools = log_prior[part.keys] + most >= logit(ACTS) - SLACK
+    return may
 
 
 def _crowds(part: Part, heard: _Heard) -> Bools:

@@ -32,7 +32,7 @@ class Statuses(_Section):
 
     watch_risk: Share = Field(default=0.3, description="Accounts of at least this risk (a probability) are watched.")
     store_limited_risk: Share = Field(
-        default=0.75, description="Accounts of at least this risk are limited at the stores where they claimed."
+        default=0.65, description="Accounts of at least this risk are limited at the stores where they claimed."
     )
     platform_limited_risk: Share = Field(
         default=0.9,
@@ -40,7 +40,7 @@ class Statuses(_Section):
         "stores only.",
     )
     alone_limited_risk: Share = Field(
-        default=0.9,
+        default=0.97,
         description="An account outside rings is limited from this risk on, if it is higher: nobody else's conduct "
         "bears out its own, and bad luck looks alike.",
     )

@@ -27,6 +27,7 @@ def parser() -> argparse.ArgumentParser:
     part.add_argument("--unseen", action="store_true", help="rings of kinds that no detector was written for")
     part.add_argument("--ablation", action="store_true", help="each detector alone and left out")
     part.add_argument("--weights", action="store_true", help="what each detector's word is worth, on tuning seeds")
+    part.add_argument("--ceiling", action="store_true", help="what could be reached if told the truth of other markets")
     part.add_argument("--real", action="store_true", help="real data: RINGFENCE_DATA names the folder")
     part.add_argument("--explain", type=int, nargs="+", metavar="SEED", help="row by row what went wrong, tuning seeds")
     options.add_argument("--buyers", type=int, help="accounts a market (default 60,000; 6,000 with --many)")
@@ -77,6 +78,8 @@ def main(given: Sequence[str] | None = None) -> None:
         parts.ablation(asked, say)
     elif args.weights:
         parts.weights(asked, say)
+    elif args.ceiling:
+        parts.ceiling(asked, say)
     elif args.real:
         parts.real(asked, say)
     else:

@@ -10,7 +10,7 @@ from typing import Any
 
 from benchmarks.quality import unknown
 from benchmarks.quality.ablation import ablation_sheet, methods
-from benchmarks.quality.markets import ROOT, case_of
+from benchmarks.quality.markets import ROOT, Market, case_of
 from benchmarks.quality.mixtures import POOLED, REPORT, TUNING, Mixture
 from benchmarks.quality.ours import ringfence
 from benchmarks.quality.page import publish
@@ -145,6 +145,22 @@ def weights(asked: Asked, say: Say) -> None:
     say(weights_sheet([case_of(market) for market in (*large, *small)]).rich())
 
 
+def ceiling(asked: Asked, say: Say) -> None:
+    """What more could be reached in the report's markets by whoever is told the truth of others."""
+    # scikit-learn comes with the extra `bench` only
+    from benchmarks.quality.ceiling import TAUGHT, ceiling_sheets
+
+    buyers = asked.buyers or 60_000
+    judged = markets_of(buyers, asked.seeds or REPORT[:12], asked.mixture, None)
+    sheets = ceiling_sheets(markets_of(buyers, TAUGHT, None, None), judged)
+    for sheet in sheets.values():
+        say(sheet.rich())
+    if asked.publish:
+        shown = {name: sheet.markdown() for name, sheet in sheets.items()}
+        shown["ceiling_kinds"] += f"\n{about(judged)} Told of seeds {TAUGHT[0]} to {TAUGHT[-1]}.\n"
+        publish(shown, {})
+
+
 def real(asked: Asked, say: Say) -> None:
     """Real data: planted rings in a retailer's background, and a payment platform's labels."""
     from benchmarks.quality.peers.registry import PEERS
@@ -207,9 +223,14 @@ def _finish(
 
 def facts(results: Sequence[Result]) -> str:
     """What the numbers rest on: sizes, seeds, version and machine."""
+    return about([result.market for result in results])
+
+
+def about(markets: Sequence[Market]) -> str:
+    """The same, of markets."""
     made = made_by()
-    sizes = sorted({result.market.buyers for result in results})
-    seeds = sorted({result.market.seed for result in results})
+    sizes = sorted({market.buyers for market in markets})
+    seeds = sorted({market.seed for market in markets})
     machine = made["machine"]
     return (
         f"{' and '.join(f'{size:,}' for size in sizes[:2])} accounts a market, seeds {seeds[0]} to {seeds[-1]} "

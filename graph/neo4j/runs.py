@@ -15,7 +15,7 @@ from graph.errors import StoreProblem
 from graph.neo4j import ledger, run_edges
 from graph.neo4j.connection import Connection
 from graph.neo4j.model import assigned, label_of
-from graph.neo4j.rows import BATCH, SWEPT, columns_of, repeat
+from graph.neo4j.rows import BATCH, SWEPT, both, columns_of, repeat
 from graph.schema import RUN_TABLES, Table
 from graph.store import Lease, RunRecord
 
@@ -43,29 +43,37 @@ def begin(connection: Connection, ns: str, lease: Lease, run: RunRecord) -> None
     ledger.leased(connection, ns, lease, lambda tx: ledger.put_run(tx, ns, opened))
 
 
-def write(connection: Connection, ns: str, lease: Lease, run_id: str, table: Table, rows: pa.Table) -> None:
-    """Add rows to a building run, in short transactions."""
+def write(
+    connection: Connection, ns: str, lease: Lease, run_id: str, table: Table, rows: pa.Table, *, fresh: bool
+) -> None:
+    """Add rows to a building run, in short transactions, two beside each other. `fresh` says that none of these ids is
+    there yet: then none is looked for."""
     rows = ordered(conform(rows, arrow_schema(table), where=table.name), table)
+    # a new node has its key already: it would be written twice
+    key = f"(n:{label_of(table)} {{ns: $ns, run_id: $run_id, {table.id}: ${table.id}[i]}})"
+    put = f"UNWIND range(0, size(${table.id}) - 1) AS i {'CREATE' if fresh else 'MERGE'} {key} SET n += "
 
     def part(at: int) -> None:
         piece = rows.slice(at, BATCH)
+        # an all-empty column says nothing
+        told = piece.select([name for name in piece.column_names if piece.column(name).null_count < piece.num_rows])
+        held = assigned([name for name in told.column_names if name != table.id])
 
         def work(tx: Any) -> None:
-            _building(tx, ns, run_id)
-            tx.run(
-                f"UNWIND range(0, size(${table.id}) - 1) AS i "
-                f"MERGE (n:{label_of(table)} {{ns: $ns, run_id: $run_id, {table.id}: ${table.id}[i]}}) "
-                # a new node has its key already: it would be written twice
-                f"SET n += {assigned([name for name in piece.column_names if name != table.id])}",
-                ns=ns,
-                run_id=run_id,
-                **columns_of(table, piece),
-            ).consume()
+            try:
+                _building(tx, ns, run_id)
+            except StoreProblem:
+                # dropped by whoever took the lease over: that is what there is to tell
+                ledger.check(tx, ns, lease)
+                raise
+            if piece.num_rows:
+                tx.run(put + held, ns=ns, run_id=run_id, **columns_of(table, told)).consume()
+            # last, since it locks the lease until the commit: two transactions can write beside each other
+            ledger.check(tx, ns, lease)
 
-        ledger.leased(connection, ns, lease, work)
+        connection.write(work)
 
-    for at in range(0, max(rows.num_rows, 1), BATCH):
-        part(at)
+    both(part, range(0, max(rows.num_rows, 1), BATCH))
 
 
 def finish(

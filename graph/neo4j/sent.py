@@ -1,7 +1,7 @@
-"""What this process wrote in a first load, so that the server need not be asked about ids that nobody wrote.
+"""What this process wrote in a first load or a run, so that the server need not be asked about ids that nobody wrote.
 
-A load is written by whoever holds the lease, and before a first load is finished readers see nothing: only ids that
-the same load wrote before can be known. Their hashes, 8 bytes an id, tell which to ask about.
+Both are written by whoever holds the lease, and before they are finished readers see nothing of them: only ids that
+the same load or run wrote before can be known. Their hashes, 8 bytes an id, tell which to ask about.
 """
 
 from __future__ import annotations
@@ -35,3 +35,9 @@ class Sent:
         asked = hashes(pa.array(ids, pa.string()))
         found = known[np.minimum(np.searchsorted(known, asked), len(known) - 1)] == asked
         return [id_ for id_, may in zip(ids, found.tolist(), strict=True) if may]
+
+    def fresh(self, table: str, ids: Sequence[str]) -> bool:
+        """Whether none of the ids was sent before and none comes twice; remembers them as sent."""
+        fresh = not self.met(table, ids) and len(set(ids)) == len(ids)
+        self.add(table, ids)
+        return fresh

@@ -18,6 +18,7 @@ from graph.neo4j.first import First
 from graph.neo4j.forget import forget
 from graph.neo4j.migrations import bring_up
 from graph.neo4j.model import constraints, given
+from graph.neo4j.sent import Sent
 from graph.reserving import Act, Outcome
 from graph.schema import BY_NAME, SCHEMA_VERSION, Type, run_table, versioned
 from graph.store import Check, Head, Lease, LoadRecord, RunRecord, Store, Take
@@ -48,6 +49,8 @@ class Neo4jStore(Store):
         if patience is not None:
             self._connection.patience = patience
         self._first: First | None = None
+        self._building = "", Sent()
+        """The run that was begun here, and the ids of its rows that were sent."""
         self._owing = False
         try:
             self._open(create=create and not readonly)
@@ -336,9 +339,14 @@ class Neo4jStore(Store):
 
     def begin_run(self, lease: Lease, run: RunRecord) -> None:
         runs.begin(self._connection, self.namespace, lease, run)
+        self._building = run.run_id, Sent()
 
     def write_run(self, lease: Lease, run_id: str, table: str, rows_: pa.Table) -> None:
-        runs.write(self._connection, self.namespace, lease, run_id, run_table(table), rows_)
+        declared, fresh = run_table(table), False
+        building, sent = self._building
+        if building == run_id:
+            fresh = sent.fresh(table, given(rows_.column(declared.id), Type.TEXT))
+        runs.write(self._connection, self.namespace, lease, run_id, declared, rows_, fresh=fresh)
 
     def finish_run(
         self,

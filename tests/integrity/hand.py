@@ -224,7 +224,7 @@ def market_findings(**changed: Any) -> HandFindings:
     """What a run might find in `load_market`."""
     accounts = {
         "actor": Account("actor", 0.98, 3, "ring-a", reasons=("filed 3 claims; 0.4 expected", "shares a device")),
-        "lone": Account("lone", 0.95, 4, reasons=("filed 4 claims",)),
+        "lone": Account("lone", 0.97, 4, reasons=("filed 4 claims",)),
         "mother": Account("mother", 0.93, 0, "ring-a", role="bystander", probability=0.1),
         "shopper": Account("shopper", 0.02),
     } | changed

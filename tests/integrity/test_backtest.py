@@ -138,8 +138,8 @@ def test_a_simulation_counts_costs_on_records_and_in_money(market: Store, run_id
     assert before.honest == Tally(1, {"CNY": 1000})
     assert before.let_through == Tally(1, {"CNY": 50_000})  # nobody limits the shopper
     assert before.by_verdict == {"none": Tally(2, {"CNY": 20_500}), "abusive": Tally(2, {"CNY": 7000})}
-    # by risk: actor 0.98, lone 0.95, the newcomer has none
-    abusive = round(7000 * 0.98 + 19_500 * 0.95)
+    # by risk: actor 0.98, lone 0.97, the newcomer has none
+    abusive = round(7000 * 0.98 + 19_500 * 0.97)
     assert before.by_risk == {
         "abusive": {"CNY": abusive},
         "honest": {"CNY": 26_500 - abusive},

@@ -75,7 +75,7 @@ def test_rings_and_accounts_limited_alone_wait_by_money_at_risk(affairs: Affairs
     assert (ring.target, ring.target_id, ring.amount, ring.confidence) == ("ring", "ring-a", 123_456, 0.97)
     assert ring.at_risk == round(123_456 * 0.97)
     assert (lone.target, lone.target_id, lone.buyer_ids, lone.amount) == ("account", "lone", ("lone",), 1_000)
-    assert lone.at_risk == 950
+    assert lone.at_risk == 970
     assert lone.last_at == NOW - 4 * DAY
 
 

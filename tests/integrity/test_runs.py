@@ -200,7 +200,7 @@ def test_the_last_good_run_is_the_latest_whole_one_published_or_not(market: Stor
 
 def test_a_policy_can_be_tried_on_an_earlier_run_without_writing(market: Store) -> None:
     detect(market)
-    milder = policy(statuses={"platform_limited_risk": 0.99, "store_limited_risk": 0.97})
+    milder = policy(statuses={"platform_limited_risk": 0.99, "store_limited_risk": 0.975})
     trial = try_policy(market, milder)
     assert {(one.buyer_id, one.before, one.after) for one in trial.changes} == {
         ("actor", "PLATFORM_LIMITED", "STORE_LIMITED"),

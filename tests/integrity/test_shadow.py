@@ -19,7 +19,7 @@ from integrity.shadow import shadow_of, shadow_report, start_shadow, stop_shadow
 from tests.integrity.hand import NOW, POLICY_TEXT, Account, findings, load, market_findings, order, policy, refund
 
 ANNA = Actor("anna", "operator")
-MILD = POLICY_TEXT.replace('"t1"', '"mild"') + "[statuses]\nplatform_limited_risk = 0.99\nstore_limited_risk = 0.96\n"
+MILD = POLICY_TEXT.replace('"t1"', '"mild"') + "[statuses]\nplatform_limited_risk = 0.99\nstore_limited_risk = 0.975\n"
 
 
 def run(store: Store, *, at: int = NOW, chosen: Policy | None = None, **more: Any) -> RunOutcome:

@@ -1,0 +1,153 @@
+"""`python -m benchmarks.quality --ceiling`: what could be reached by whoever is told the truth of other markets.
+
+Gradient boosting learns from all of the truth of twelve tuning markets, one of each mixture, and judges those of the
+report: by our own findings (every detector's nats, what links said, whom they join, rings and risk), by the peers'
+columns, and by both. No platform has such labels: right, complete, and of the same kinds of abuse. So it is no peer but
+a ceiling: what lies between it and us is in the data for somebody who need not guess, what lies above it is not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import Any, Final
+
+import numpy as np
+from sklearn.ensemble import HistGradientBoostingClassifier
+
+from benchmarks.metrics import Bools, Floats, Truth, average_precision
+from benchmarks.quality.markets import Case, Market, case_of
+from benchmarks.quality.ours import outcome_of
+from benchmarks.quality.peers.features import linked
+from benchmarks.quality.tables import Sheet, number
+from detectors.frozen import Measures
+from detectors.numerics import tally
+from detectors.pipeline import Found, find, tell
+from detectors.registry import LINKS
+from detectors.web import FAMILIES
+from integrity.heard import heard
+from integrity.policy import default_policy
+
+TAUGHT: Final = range(301, 313)
+"""Tuning seeds whose truth is told."""
+WAYS: Final = ("our findings", "peers' columns", "both")
+HONEST: Final = 1.0
+"""Honest accounts per 10,000 that a line for limits may cost, see the targets."""
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is known of the accounts of one market: `columns` (n, c) by way of judging; our `risk` (n,) and who is
+    `limited` (n,) by the default policy; and the `truth`."""
+
+    columns: dict[str, Floats]
+    risk: Floats
+    limited: Bools
+    truth: Truth
+
+
+def known(case: Case) -> Known:
+    """Of one market, by a detection of what a run hears."""
+    policy = default_policy()
+    found = find(heard(case.snapshot), policy.detection, Measures())
+    limited = outcome_of(case.snapshot, tell(found), policy, None).limited
+    ours, theirs = findings(found), linked(case.snapshot)[0]
+    columns = dict(zip(WAYS, (ours, theirs, np.column_stack([ours, theirs])), strict=True))
+    return Known({way: one.astype(np.float32) for way, one in columns.items()}, found.risk, limited, case.truth)
+
+
+def findings(found: Found) -> Floats:
+    """(n, columns) all that detection says of an account: risk before and after rings were judged, in log odds; nats of
+    conduct, by detector and added up; of links the loudest word by family and detector, the guiltiest key, and of each
+    detector the keys and the risk of others on them; and the ring it is in."""
+    web, beliefs, n = found.web, found.beliefs, found.ctx.n
+    columns = [_log_odds(found.risk), _log_odds(beliefs.risk)]
+    columns += [beliefs.conduct.own, beliefs.conduct.claimant, beliefs.conduct.activity]
+    columns += [item.account_nats(n) for item in found.accounts]
+    rows = np.arange(len(web.key))
+
+    def most(chosen: Any, values: Floats) -> Floats:
+        best = np.zeros(n)
+        np.maximum.at(best, web.buyer[chosen], values[chosen])
+        return best
+
+    columns += [most(rows[web.family[web.key] == one], beliefs.message) for one in range(FAMILIES)]
+    columns.append(most(rows, beliefs.guilt[web.key]))
+    others = tally(web.key, beliefs.risk[web.buyer], web.keys)[web.key] - beliefs.risk[web.buyer]
+    mean = others / np.maximum(web.size[web.key] - 1.0, 1.0)
+    for detector in range(len(LINKS)):
+        mine = rows[web.detector[web.key] == detector]
+        columns += [most(mine, values) for values in (beliefs.message, others, mean)]
+        columns.append(np.bincount(web.buyer[mine], minlength=n).astype(float))
+    ring = np.zeros((n, 3))
+    for one in found.rings:
+        ring[one.members] = one.confidence, len(one.members), found.risk[one.members].mean()
+    return np.column_stack([*columns, ring])
+
+
+def ceiling_sheets(taught: Sequence[Market], judged: Sequence[Market]) -> dict[str, Sheet]:
+    """The ceilings as tables: of rankings, and of each kind of abuse."""
+    told = [known(case_of(market)) for market in taught]
+    abuser = np.concatenate([one.truth.abuser for one in told])
+    models = {way: _learner().fit(np.concatenate([one.columns[way] for one in told]), abuser) for way in WAYS}
+    del told
+    seen: list[tuple[Known, dict[str, Floats]]] = []
+    for market in judged:
+        one = known(case_of(market))
+        scores = {"ringfence": one.risk}
+        scores |= {f"told of others: {way}": models[way].decision_function(one.columns[way]) for way in WAYS}
+        # their columns are not needed any more
+        seen.append((Known({}, one.risk, one.limited, one.truth), scores))
+    limited = [float(one.limited[one.truth.abuser].mean()) for one, _ in seen]
+    rows = [["limited by the default policy", "", "", "", number(min(limited)), number(median(limited))]]
+    for name in seen[0][1]:
+        precision = [average_precision(one.truth.abuser, scores[name]) for one, scores in seen]
+        lone = [_lone(one.truth, scores[name]) for one, scores in seen]
+        recall = [float(above(one.truth.abuser, scores[name])[one.truth.abuser].mean()) for one, scores in seen]
+        told_ = (min(precision), median(precision), median(lone), min(recall), median(recall))
+        rows.append([name, *map(number, told_)])
+    columns = ("ranked by", "AP, worst", "AP, median", "AP lone, median", "reached, worst", "reached, median")
+    return {
+        "ceiling": Sheet(f"What could be reached, {len(seen)} markets", columns, rows),
+        "ceiling_kinds": _kinds(seen),
+    }
+
+
+def above(abuser: Bools, score: Floats) -> Bools:
+    """(n,) the accounts that score highest, down to where `HONEST` per 10,000 of the honest are among them."""
+    order = np.argsort(-score, kind="stable")
+    wrong = np.cumsum(~abuser[order])
+    chosen = np.zeros(len(abuser), np.bool_)
+    chosen[order[wrong <= HONEST * np.count_nonzero(~abuser) / 10_000]] = True
+    return chosen
+
+
+def _kinds(seen: Sequence[tuple[Known, dict[str, Floats]]]) -> Sheet:
+    kinds = np.concatenate([one.truth.kind[one.truth.abuser] for one, _ in seen])
+    flags = [np.concatenate([one.limited[one.truth.abuser] for one, _ in seen])]
+    flags += [
+        np.concatenate([above(one.truth.abuser, scores[name])[one.truth.abuser] for one, scores in seen])
+        for name in seen[0][1]
+    ]
+    rows = [
+        [kind, f"{np.count_nonzero(kinds == kind):,}", *(number(float(flag[kinds == kind].mean())) for flag in flags)]
+        for kind in sorted(set(kinds.tolist()))
+    ]
+    return Sheet("What could be reached, by kind", ("kind", "accounts", "limited", *seen[0][1]), rows)
+
+
+def _learner() -> Any:
+    return HistGradientBoostingClassifier(
+        max_iter=250, learning_rate=0.05, max_leaf_nodes=15, min_samples_leaf=40, l2_regularization=5.0, random_state=1
+    )
+
+
+def _lone(truth: Truth, score: Floats) -> float:
+    among = (truth.kind == "lone") | ~truth.abuser
+    return average_precision(truth.abuser[among], score[among])
+
+
+def _log_odds(risk: Floats) -> Floats:
+    sure: Floats = np.clip(risk, 1e-12, 1.0 - 1e-12)
+    return np.log(sure) - np.log1p(-sure)

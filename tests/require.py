@@ -17,6 +17,10 @@ KEPT_PLANS: Final = {"dbms.cypher.min_replan_interval": "1d"}
 """Setting of a server whose database fills up while it is tested: a plan is made once. Each statement of ours names its
 index, so that a plan made over an empty database is the one that is made later."""
 
+QUICK: Final = ("-XX:TieredStopAtLevel=1",)
+"""Java's quick compiler alone: a server starts in half the time and works at half the speed, but two cores that tests
+share with it are not kept busy by its own compiling."""
+
 
 def require_data(name: str) -> Path:
     """The folder of a real data set below `RINGFENCE_DATA`; skips the test where it is not there."""
@@ -34,7 +38,7 @@ def neo4j_server(
     home: Path | None = None, *, settings: Mapping[str, str] | None = None, **more: Any
 ) -> Iterator[Server]:
     """A running Neo4j server of the test's own; skips the test where it can't be had here."""
-    server = Server(home, settings=settings, **more)
+    server = Server(home, settings=settings, jvm=QUICK, **more)
     require_running(server)
     try:
         yield server
@@ -44,7 +48,7 @@ def neo4j_server(
 
 def shared_neo4j(folder: Path, owner: int) -> Server:
     """The server of the whole test run: whoever needs it first starts it, and it ends with the process `owner`."""
-    server = Server(folder, owner=owner, settings=KEPT_PLANS)
+    server = Server(folder, owner=owner, settings=KEPT_PLANS, jvm=QUICK)
     with alone(f"tests-{owner}"):
         if server.pid is None:
             require_running(server)

@@ -10,6 +10,7 @@ import pytest
 
 from benchmarks.metrics import Truth
 from benchmarks.quality import elsewhere
+from benchmarks.quality.ceiling import HONEST, WAYS, above, ceiling_sheets
 from benchmarks.quality.markets import Case, case_of, market_of
 from benchmarks.quality.peers.common import Claims, Shared, components, ranked, surprise
 from benchmarks.quality.peers.fraudar import densest
@@ -136,3 +137,31 @@ def test_a_learner_from_another_market_ranks_this_one(
     finally:
         elsewhere.model.cache_clear()
     assert got.average_precision > 0.3
+
+
+def test_a_line_lets_no_more_honest_people_above_it_than_told() -> None:
+    rng = np.random.default_rng(4)
+    abuser = rng.random(30_000) < 0.01
+    score_ = rng.normal(size=30_000) + 3.0 * abuser
+    chosen = above(abuser, score_)
+    wrong = np.count_nonzero(chosen & ~abuser)
+    assert wrong == int(HONEST * np.count_nonzero(~abuser) / 10_000)
+    assert score_[chosen].min() >= score_[~chosen].max()
+    # one place lower down the next honest one would be among them, or another abuser could
+    assert np.count_nonzero(above(abuser, abuser.astype(float)) & abuser) == np.count_nonzero(abuser)
+
+
+def test_what_others_truth_teaches_ranks_a_market_better_than_chance(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    sheets = ceiling_sheets([market_of(2_000, seed) for seed in (301, 302)], [market_of(2_000, 303)])
+    rows = {row[0]: row[1:] for row in sheets["ceiling"].rows}
+    assert set(rows) == {
+        "limited by the default policy", "ringfence", *(f"told of others: {way}" for way in WAYS)
+    }  # fmt: skip
+    truth = case_of(market_of(2_000, 303)).truth
+    chance = float(truth.abuser.mean())
+    assert all(float(rows[f"told of others: {way}"][0]) > 5 * chance for way in WAYS)
+    kinds = {row[0]: int(row[1]) for row in sheets["ceiling_kinds"].rows}
+    assert kinds == {kind: int(np.count_nonzero(truth.kind == kind)) for kind in set(truth.kind[truth.abuser])}

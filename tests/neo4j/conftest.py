@@ -15,7 +15,7 @@ from scripts.neo4j_jars import Unavailable
 from scripts.neo4j_server import Server, prepare
 from simulator.market import simulate
 from tests.faults.support import Desk
-from tests.neo4j.support import HARMED, QUICK, ServerDesk, as_set_up, wipe
+from tests.neo4j.support import HARMED, ServerDesk, as_set_up, wipe
 from tests.require import neo4j_server
 
 BUYERS, SEED = 80, 3
@@ -44,7 +44,7 @@ def harmed() -> Iterator[Server]:
         prepare()
     except Unavailable as missing:
         pytest.skip(f"no Neo4j server: {missing}")
-    with neo4j_server(settings=HARMED, jvm=QUICK) as started:
+    with neo4j_server(settings=HARMED) as started:
         yield started
 
 

@@ -32,8 +32,6 @@ HARMED: Final = {
     "internal.dbms.tx_log.fail_on_corrupted_log_files": "false",
 }
 """Settings of the server that may be harmed."""
-QUICK: Final = ("-XX:TieredStopAtLevel=1",)
-"""Java's quick compiler alone: a server starts in half the time, and works at half the speed."""
 
 
 @dataclass(frozen=True)

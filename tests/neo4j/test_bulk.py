@@ -25,6 +25,7 @@ from simulator.market import simulate
 from tests.faults.support import Desk, Ran, ended, until
 from tests.neo4j.support import ServerDesk
 from tests.neo4j.test_same_bytes import Namespaced, visible
+from tests.require import QUICK
 
 BUYERS, SEED = 300, 11
 PROBLEM, USAGE = 6, 2
@@ -98,7 +99,7 @@ def filled(neo4j_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     namespace = f"bulk {os.getpid()}"
     market = simulate(root / "market" / "export", buyers=BUYERS, seed=SEED, abuse="high").folder
     troublesome(market)
-    server = Server(root / "home")
+    server = Server(root / "home", jvm=QUICK)
     try:
         server.furnish()
     except Unavailable as missing:

@@ -28,7 +28,7 @@ from tests.conformance.support import key, load, order, table
 from tests.faults.support import EXPORTS, ended, serving, small_disk
 from tests.faults.support import Server as Api
 from tests.neo4j.killing import HELD, PROBLEM, same
-from tests.neo4j.support import HARMED, QUICK, Proxy, ServerDesk, end_leases, soon
+from tests.neo4j.support import HARMED, Proxy, ServerDesk, end_leases, soon
 from tests.require import neo4j_server
 
 pytestmark = pytest.mark.timeout(600)
@@ -108,7 +108,7 @@ def test_a_disk_that_fills_up_while_the_first_store_is_made_is_told_in_time_and_
     disk.mkdir()
     with (
         small_disk(disk, 65_536) if mount else contextlib.nullcontext(False) as mounted,
-        neo4j_server(disk / "neo", settings=HARMED, jvm=QUICK) as server,
+        neo4j_server(disk / "neo", settings=HARMED) as server,
     ):
         if mounted:
             (disk / "ballast").write_bytes(bytes(shutil.disk_usage(disk).free - 50_000))

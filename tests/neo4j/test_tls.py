@@ -14,8 +14,8 @@ import pytest
 from graph.open import CA_VARIABLE, open_store
 from scripts.neo4j_server import Server
 from tests.faults.support import Ran
-from tests.neo4j.support import QUICK, Proxy, ServerDesk
-from tests.require import require_running
+from tests.neo4j.support import Proxy, ServerDesk
+from tests.require import QUICK, require_running
 
 PROBLEM = 6
 TLS_HANDSHAKE = b"\x16\x03"

@@ -23,7 +23,6 @@ from cli.settings import SETTINGS
 from graph.open import open_store
 from integrity.policy import default_policy
 from tests.conftest import Neo4j
-from tests.neo4j.support import QUICK
 from tests.require import neo4j_server as started_neo4j
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -159,7 +158,7 @@ def test_every_setting_of_neo4j_exists_and_a_server_starts_with_them(neo4j_serve
     compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text("utf-8"))
     settings = _neo4j_settings(compose["services"]["neo4j"]["environment"])
     assert len(settings) >= 5
-    with started_neo4j(settings=settings, jvm=QUICK) as server, server.driver() as driver:
+    with started_neo4j(settings=settings) as server, server.driver() as driver:
         records, _, _ = driver.execute_query("SHOW SETTINGS YIELD name, isExplicitlySet WHERE isExplicitlySet")
         assert set(settings) <= {record["name"] for record in records}
 

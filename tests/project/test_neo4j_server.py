@@ -14,12 +14,11 @@ import pytest
 from scripts.neo4j_jars import Unavailable, distribution
 from scripts.neo4j_server import Server
 from scripts.neo4j_watch import alive
-from tests.neo4j.support import QUICK
 from tests.require import neo4j_server
 
 
 def test_a_server_keeps_what_was_committed_before_a_power_cut(tmp_path: Path) -> None:
-    with neo4j_server(tmp_path / "neo", jvm=QUICK) as server:
+    with neo4j_server(tmp_path / "neo") as server:
         with server.driver() as driver:
             driver.execute_query("CREATE (:Kept {n: 7})")
         server.kill()

@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 
 from graph.columns import arrow_schema, conform, ordered
-from graph.errors import StoreProblem
+from graph.errors import NotFound, StoreProblem
 from graph.neo4j import ledger, run_edges
 from graph.neo4j.connection import Connection
 from graph.neo4j.model import assigned, label_of
@@ -62,7 +62,7 @@ def write(
         def work(tx: Any) -> None:
             try:
                 _building(tx, ns, run_id)
-            except StoreProblem:
+            except (NotFound, StoreProblem):
                 # dropped by whoever took the lease over: that is what there is to tell
                 ledger.check(tx, ns, lease)
                 raise

@@ -35,7 +35,7 @@ from detectors.settings import DetectionSettings
 from detectors.web import FAMILIES, Part, Web
 from graph.snapshot import Bools, Floats, Longs
 
-ACTING: Final = np.array([[0.9, 0.5, 0.2], [0.9, 0.5, 0.2], [0.95, 0.9, 0.6]])
+ACTING: Final = np.array([[0.9, 0.5, 0.2], [0.9, 0.5, 0.2], [0.9, 0.75, 0.6]])
 """Grid of the share of an abusive key's accounts that act, by family. Who shares a place with a ring may be anybody;
 who files a ring's picture or parcel mostly belongs to it."""
 KEYS_BELIEVED: Final = 15.0

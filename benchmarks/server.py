@@ -122,8 +122,19 @@ def _bulk(ringfence: str, folder: str, env: dict[str, str]) -> dict[str, tuple[f
     return {"bulk load, server start included": spent, **{f"of it: {name}": took for name, took in parts.items()}}
 
 
-def _by_hand(folder: Path) -> Iterator[tuple[str, float, float, float]]:
-    """Seconds, and processor seconds of the server and of this process, of each step by hand."""
+def _drawn(server: Server) -> str:
+    """How many nodes and relationships stand in the database."""
+    with server.driver() as driver:
+        counts = [
+            driver.execute_query(query, database_="neo4j").records[0][0]
+            for query in ("MATCH (n) RETURN count(n)", "MATCH ()-[r]->() RETURN count(r)")
+        ]
+    return " + ".join(f"{count:,}" for count in counts)
+
+
+def _by_hand(folder: Path) -> Iterator[tuple[str, str, float, float, float]]:
+    """Each step by hand: what stands in the database then, seconds, and processor seconds of the server and of this
+    process."""
     with Server(heap=HEAP, settings=MEMORY) as server, server.driver() as driver:
         steps: dict[str, Callable[[], int]] = {
             "load": lambda: by_hand.load(driver, folder),
@@ -133,7 +144,8 @@ def _by_hand(folder: Path) -> Iterator[tuple[str, float, float, float]]:
         for name, step in steps.items():
             before, start, own = _spent(server), time.perf_counter(), time.process_time()
             step()
-            yield name, time.perf_counter() - start, _spent(server) - before, time.process_time() - own
+            took = time.perf_counter() - start, _spent(server) - before, time.process_time() - own
+            yield name, _drawn(server), *took
 
 
 def _reservations() -> None:
@@ -154,6 +166,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--reservations", action="store_true", help="time reservations only")
     parser.add_argument("--bulk", action="store_true", help="time the offline first load instead")
+    parser.add_argument("--no-reservations", action="store_true", help="leave reservations out")
     parser.add_argument("--by-hand", action="store_true", help="time what one would write by hand as well")
     parser.add_argument("--buyers", type=int, default=60_000)
     parser.add_argument("--seed", type=int, default=1)
@@ -182,8 +195,9 @@ def main() -> None:
         Console(width=120).print(table)
         return
     if args.by_hand:
-        for work, seconds, *cpu in _by_hand(Path(folder)):
+        for work, drawn, seconds, *cpu in _by_hand(Path(folder)):
             row(f"by hand: {work}", seconds, *cpu)
+            table.add_row("  nodes + relationships then", drawn)
     with Server(heap=HEAP, settings=MEMORY) as server:
         env["RINGFENCE_STORE"] = server.url
 
@@ -193,6 +207,7 @@ def main() -> None:
             row(work, took.wall, _spent(server) - before, took.cpu)
 
         command("load", "load", folder)
+        table.add_row("  nodes + relationships then", _drawn(server))
         command("load again", "load", folder)
         store = open_store(server.url)
         before, start, own = _spent(server), time.perf_counter(), time.process_time()
@@ -212,7 +227,7 @@ def main() -> None:
             "",
             "",
         )
-        for work, measured in reservations.rows(store):
+        for work, measured in () if args.no_reservations else reservations.rows(store):
             table.add_row(f"reservations, {work}", measured, "", "")
         store.close()
     Console(width=120).print(table)

@@ -48,14 +48,16 @@ class Peopled:
 
 
 def staged() -> Policy:
-    """A policy whose bands have a beginning and an end; the highest gives one thing more than the others."""
+    """A policy whose bands have a beginning and an end; the highest gives one thing more than the others. It limits
+    outside rings, too: in a market of 600 hardly anybody is as sure to abuse alone as the default policy asks."""
     chosen = quick()
     span: dict[str, Any] = {"since": date(2024, 1, 1), "until": date(2030, 1, 1)}
     bands = (
         Band(at_least=4.99, entitlements=ENTITLEMENTS, **span),  # type: ignore[arg-type]  # the same names, as text
         Band(at_least=0.0, entitlements=ENTITLEMENTS[:-1], **span),  # type: ignore[arg-type]
     )
-    return chosen.model_copy(update={"stages": Stages(bands=bands)})
+    rules = chosen.statuses.model_copy(update={"alone_limited_risk": 0.9})
+    return chosen.model_copy(update={"stages": Stages(bands=bands), "statuses": rules})
 
 
 def shadowed(name: str) -> Policy:
@@ -211,6 +213,7 @@ def _policy_text(version: str) -> str:
     edits = {
         'version = "2025.1"': f'version = "{version}"',
         "at_least = 4.8": "at_least = 4.99",
+        "alone_limited_risk = 0.97": "alone_limited_risk = 0.9",
         "two_for_policies = false": "two_for_policies = true",
         "max_limited_share = 0.03": "max_limited_share = 0.0",
     }

@@ -48,7 +48,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What a server is needed for comes first: it takes longest, and at the end no worker waits for one that is at it."""
+    """What a server is needed for comes first: it takes longest, and at the end no worker waits for another."""
     items.sort(key=lambda item: "neo4j" not in item.nodeid)
 
 

@@ -190,10 +190,10 @@ def propagate(
     only_guilty: bool = False,
 ) -> tuple[Floats, Floats]:
     """Messages (m,) from keys to accounts in nats beyond the `usual` (m,) ones and by the weight of their detector,
-    and the guilt (k,) of each key;
-    `scarce` nats are added to the stated log odds of all keys, `learned` (k,) to each. With `only_guilty` messages are
-    right for accounts on a key that is guilty (`ACTS`), and left out (zero) for all others; so is the guilt of keys that
-    are not guilty."""
+    and the guilt (k,) of each key; `scarce` nats are added to the stated log odds of all keys, `learned` (k,) to each.
+
+    With `only_guilty` messages are right for accounts on a key that is guilty (`ACTS`), and left out (zero) for all
+    others; so is the guilt of keys that are not guilty."""
     m = len(web.key)
     message = np.zeros(m)
     guilt = np.zeros(web.keys)

@@ -193,7 +193,7 @@ def propagate(
     and the guilt (k,) of each key; `scarce` nats are added to the stated log odds of all keys, `learned` (k,) to each.
 
     With `only_guilty` messages are right for accounts on a key that is guilty (`ACTS`), and left out (zero) for all
-    others; so is the guilt of keys that are not guilty."""
+    others; the guilt of keys that are not guilty may be left out."""
     m = len(web.key)
     message = np.zeros(m)
     guilt = np.zeros(web.keys)

@@ -212,7 +212,7 @@ def _decision(
         where: dict[str, Any] = {"stores": len(stores)} if len(stores) != 1 else {}
         calm: dict[str, Any] = {"days": days} if steps else {}
         say = ("stores" if where else "store") + milder
-        why = because(say, risk=risk, bound=rules.store_limited_risk, **where, **calm)
+        why = because(say, risk=risk, bound=limited_from, **where, **calm)
         status, limits = Status.STORE_LIMITED, policy.limits.store
     lift = fact("lift_limit", until=to_iso(expires_at), bound=limited_from, needed=needed, days=rules.good_conduct_days)
     return {

@@ -202,7 +202,10 @@ def test_a_ring_of_little_confidence_limits_nobody_by_membership(snapshot: Snaps
 def test_an_account_outside_rings_needs_more_risk_before_it_is_limited(snapshot: Snapshot) -> None:
     found = market_findings(lone=Account("lone", 0.85, 6))
     assert decided(snapshot, found)["lone"]["status"] == "WATCH"
-    assert decided(snapshot, found, statuses={"alone_limited_risk": 0.8})["lone"]["status"] == "STORE_LIMITED"
+    row = decided(snapshot, found, statuses={"alone_limited_risk": 0.8})["lone"]
+    assert row["status"] == "STORE_LIMITED"
+    # what it is told is the bound that was held against it, not the lower one of rings
+    assert row["reasons"][0].startswith("risk 0.85 is at least 0.8")
 
 
 def test_limits_end_so_many_days_after_as_of_and_say_what_would_lift_them(snapshot: Snapshot) -> None:

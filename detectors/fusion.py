@@ -228,14 +228,14 @@ def propagate(
     second = web.others
     at = np.arange(len(second.rows))
     if only_guilty:
-        suspect = second.of_keys(_may_be_guilty(second, told, abusers, log_prior))
+        suspect = Part.of(web, _may_be_guilty(second, told, abusers, log_prior))
         guilt[suspect.keys] = _sums(suspect, _Heard.of(told[suspect.buyer], abusers), log_prior).guilt
         near = np.zeros(web.n, bool)
         near[web.buyer[(guilt >= ACTS)[web.key]]] = True
         message[joint] = np.where(near[web.buyer[joint]], message[joint], 0.0)
-        theirs = np.zeros(len(second.keys), bool)
-        theirs[second.key[near[second.buyer]]] = True
-        second = second.of_keys(theirs)
+        theirs = np.zeros(web.keys, bool)
+        theirs[second.keys[second.key[near[second.buyer]]]] = True
+        second = Part.of(web, theirs)
         at = np.flatnonzero(near[second.buyer])
     heard = _Heard.of(told[second.buyer], abusers)
     sums = _sums(second, heard, log_prior)
@@ -247,10 +247,12 @@ def propagate(
 
 
 def _may_be_guilty(part: Part, told: Floats, abusers: float, log_prior: Floats) -> Bools:
-    """(p,) false for keys that are not guilty (`ACTS`), whatever share of their accounts acts: how likely what any two
-    and more of them told, `told` (n,), is where these act is at most how likely it is where all did who told of it."""
+    """(k,) true for keys of the part but those that are not guilty (`ACTS`), whatever share of their accounts acts: how
+    likely what any two and more of them told, `told` (n,), is where these act is at most how likely it is where all
+    did who told of it."""
     most = tally(part.key, np.maximum(told, 0.0)[part.buyer], len(part.keys)) - part.size * np.log1p(-abusers)
-    may: Bools = log_prior[part.keys] + most >= logit(ACTS) - SLACK
+    may = np.zeros(len(log_prior), bool)
+    may[part.keys] = log_prior[part.keys] + most >= logit(ACTS) - SLACK
     return may
 
 

@@ -107,19 +107,6 @@ class Part:
     family: Ints
     size: Floats
 
-    def of_keys(self, chosen: Bools) -> Part:
-        """The part of its `chosen` (p,) keys."""
-        rows = np.flatnonzero(chosen[self.key])
-        number = np.cumsum(chosen) - 1
-        return Part(
-            self.keys[chosen],
-            self.rows[rows],
-            number[self.key[rows]],
-            self.buyer[rows],
-            self.family[chosen],
-            self.size[chosen],
-        )
-
     @staticmethod
     def of(web: Web, chosen: Bools) -> Part:
         """The part of the `chosen` (k,) keys."""

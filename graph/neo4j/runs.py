@@ -55,9 +55,9 @@ def write(
 
     def part(at: int) -> None:
         piece = rows.slice(at, BATCH)
-        # an all-empty column says nothing
-        told = piece.select([name for name in piece.column_names if piece.column(name).null_count < piece.num_rows])
-        held = assigned([name for name in told.column_names if name != table.id])
+        # an all-empty column says nothing of new nodes
+        names = [name for name in piece.column_names if not fresh or piece.column(name).null_count < piece.num_rows]
+        told, held = piece.select(names), assigned([name for name in names if name != table.id])
 
         def work(tx: Any) -> None:
             try:

@@ -99,6 +99,17 @@ def test_beginning_the_same_run_again_replaces_it_unless_it_was_published(store)
     assert store.run_rows("r1", "run_accounts").column("buyer_id").to_pylist() == ["b3"]
 
 
+def test_rows_that_are_sent_again_stand_once_as_they_came_last(store):
+    with leased(store, "run") as lease:
+        store.begin_run(lease, run("r1"))
+        for sent in ([account("b1", 0.1), account("b2", 0.2)], [account("b2", 0.3), account("b3", 0.4)]):
+            store.write_run(lease, "r1", "run_accounts", table("run_accounts", sent))
+        store.finish_run(lease, "r1", state="complete", at=20)
+    found = store.run_rows("r1", "run_accounts")
+    assert found.column("buyer_id").to_pylist() == ["b1", "b2", "b3"]
+    assert found.column("risk").to_pylist() == [0.1, 0.3, 0.4]
+
+
 def test_a_finished_run_takes_no_more_rows(store):
     whole_run(store, "r1")
     with leased(store, "run") as lease:

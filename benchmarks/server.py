@@ -4,7 +4,9 @@ The server is this machine's own (`scripts.neo4j_server`) and shares its cores. 
 in `benchmarks.speed`, whose floor stands beside them; look-ups and counters are timed in this process. `--bulk` times
 the offline first load instead, into a server that was never started, until its constraints and indexes are there.
 `--by-hand` puts a script's ways of loading, reading and publishing (`benchmarks.by_hand`) beside ours, on a server of
-its own before it.
+its own before it. `--repeats N` loads N times more, each time into the database emptied of every node, constraint and
+index, and reads and publishes as often: a server that was just started spends a third of a load on compiling itself,
+one that runs does not. Medians of the repeats stand beside the first.
 Where others use the machine too, the processor seconds of server and client say more than the clock.
 """
 
@@ -19,6 +21,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -49,6 +52,15 @@ def _children() -> float:
     return used.children_user + used.children_system
 
 
+def _emptied(server: Server) -> None:
+    """Take everything out of the database: nodes, relationships, constraints and indexes."""
+    with server.driver() as driver, driver.session(database="neo4j") as session:
+        session.run("MATCH (n) CALL (n) { DETACH DELETE n } IN TRANSACTIONS OF 20000 ROWS").consume()
+        for kind in ("CONSTRAINT", "INDEX"):
+            for name in session.run(f"SHOW {kind} YIELD name WHERE name STARTS WITH 'ringfence_'").value():
+                session.run(f"DROP {kind} {name}").consume()
+
+
 def _look_ups(store: Store, ids: list[str]) -> list[float]:
     taken = []
     for id_ in ids:
@@ -69,17 +81,15 @@ def _switches(store: Store, run_id: str) -> float:
     return statistics.median(taken)
 
 
-def _publication(store: Store, run_id: str) -> float:
-    """Seconds of writing the decisions of a run once more, as those of another, drawing and publishing it."""
+def _publication(store: Store, run_id: str, name: str) -> None:
+    """Write the decisions of a run once more, as those of a run `name`, draw and publish it."""
     decisions = store.run_rows(run_id, "run_decisions")
     (known,) = (one for one in store.runs() if one.run_id == run_id)
-    start = time.perf_counter()
     with held(store, "run", "benchmark") as lease:
-        store.begin_run(lease, replace(known, run_id="benchmark"))
-        store.write_run(lease, "benchmark", "run_decisions", decisions)
-        store.finish_run(lease, "benchmark", state="complete", at=1)
-        store.publish(lease, "benchmark", at=1)
-    return time.perf_counter() - start
+        store.begin_run(lease, replace(known, run_id=name))
+        store.write_run(lease, name, "run_decisions", decisions)
+        store.finish_run(lease, name, state="complete", at=1)
+        store.publish(lease, name, at=1)
 
 
 def _bulk(ringfence: str, folder: str, env: dict[str, str]) -> dict[str, tuple[float, ...]]:
@@ -168,6 +178,7 @@ def main() -> None:
     parser.add_argument("--bulk", action="store_true", help="time the offline first load instead")
     parser.add_argument("--no-reservations", action="store_true", help="leave reservations out")
     parser.add_argument("--by-hand", action="store_true", help="time what one would write by hand as well")
+    parser.add_argument("--repeats", type=int, default=0, help="load, read and publish so many times more")
     parser.add_argument("--buyers", type=int, default=60_000)
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
@@ -201,26 +212,45 @@ def main() -> None:
     with Server(heap=HEAP, settings=MEMORY) as server:
         env["RINGFENCE_STORE"] = server.url
 
-        def command(work: str, *words: str) -> None:
+        def timed(work: Callable[[], object]) -> tuple[float, ...]:
+            before, start, own = _spent(server), time.perf_counter(), time.process_time()
+            work()
+            return time.perf_counter() - start, _spent(server) - before, time.process_time() - own
+
+        def command(*words: str) -> tuple[float, ...]:
             before = _spent(server)
             took = run([ringfence, *words], env)[0]
-            row(work, took.wall, _spent(server) - before, took.cpu)
+            return took.wall, _spent(server) - before, took.cpu
 
-        command("load", "load", folder)
+        def often(work: str, first: tuple[float, ...], again: Callable[[int], tuple[float, ...]]) -> None:
+            row(work, *first)
+            repeats = [again(number) for number in range(args.repeats)]
+            if repeats:
+                row(f"  median of {args.repeats} more", *map(statistics.median, zip(*repeats, strict=True)))
+                table.add_row("  each", ", ".join(f"{seconds:.1f}" for seconds, *_ in repeats))
+
+        def load_again(_number: int) -> tuple[float, ...]:
+            _emptied(server)
+            return command("load", folder)
+
+        often("load", command("load", folder), load_again)
         table.add_row("  nodes + relationships then", _drawn(server))
-        command("load again", "load", folder)
+        row("load again", *command("load", folder))
         store = open_store(server.url)
-        before, start, own = _spent(server), time.perf_counter(), time.process_time()
-        snapshot = take_snapshot(store)
-        row("snapshot", time.perf_counter() - start, _spent(server) - before, time.process_time() - own)
-        command("detect, decide, write, publish", "detect")
+        reading = partial(take_snapshot, store)
+        often("snapshot", timed(reading), lambda _: timed(reading))
+        row("detect, decide, write, publish", *command("detect"))
         head = store.head().run
         assert head is not None
-        before, own = _spent(server), time.process_time()
-        seconds = _publication(store, head)
-        row("write, draw and publish decisions", seconds, _spent(server) - before, time.process_time() - own)
+        publishing = partial(_publication, store, head)
+        often(
+            "write, draw and publish decisions",
+            timed(partial(publishing, "benchmark")),
+            lambda number: timed(partial(publishing, f"benchmark {number}")),
+        )
         table.add_row("switch to a run that is drawn", f"{_switches(store, head):.0f} ms", "", "")
-        taken = sorted(_look_ups(store, snapshot.orders.ids[:: max(1, orders // LOOK_UPS)].tolist()))
+        ids = take_snapshot(store).orders.ids
+        taken = sorted(_look_ups(store, ids[:: max(1, orders // LOOK_UPS)].tolist()))
         table.add_row(
             "look-up of an order",
             f"p50 {taken[len(taken) // 2]:,.0f} µs, p99 {taken[-len(taken) // 100]:,.0f} µs",

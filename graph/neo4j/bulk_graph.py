@@ -22,6 +22,7 @@ from graph.errors import StoreProblem
 from graph.neo4j.bulk_files import ImportFiles
 from graph.neo4j.bulk_schema import OWED
 from graph.neo4j.edges import USED
+from graph.neo4j.ledger import LANES, lane_of
 from graph.neo4j.model import ENTITIES, KIND_LABELS, label_of
 from graph.neo4j.outline import Outline
 from graph.schema import BY_NAME, SCHEMA_VERSION, SOURCE_TABLES, Table
@@ -120,11 +121,11 @@ class _Writer:
             whole=("connected",),
         )
         self._all("Head", "SELECT load FROM head WHERE namespace = ?")
-        self._all(
-            "Lease",
-            "SELECT name, fence, expires_at, 1 AS locked FROM leases WHERE namespace = ? ORDER BY name",
-            whole=("locked",),
-        )
+        leases = "SELECT name, fence, expires_at, 1 AS locked FROM leases WHERE namespace = ? ORDER BY name"
+        self._all("Lease", leases, whole=("locked",))
+        taken = self._source.execute("SELECT name FROM leases WHERE namespace = ? ORDER BY name", (ns,)).fetchall()
+        lanes = [lane_of(name, lane) for (name,) in taken for lane in range(1, LANES)]
+        self._files.node(("Lease",), pl.DataFrame({"ns": ns, "name": lanes, "locked": True}))
         self._all("StoreMeta", "SELECT key, value FROM meta WHERE namespace = ? AND key <> 'schema_version'")
         self._all(
             "Quarantined",

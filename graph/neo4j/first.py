@@ -11,6 +11,7 @@ are not by `stale`.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any, Final
@@ -25,13 +26,11 @@ from graph.neo4j.model import ENTITIES, signposts
 from graph.neo4j.outline import Outline
 from graph.neo4j.rows import both
 from graph.neo4j.sent import Sent
-from graph.schema import BY_NAME, Table
+from graph.schema import Table
 from graph.store import Lease
 
 ROWS: Final = 5_000
 """Rows a transaction."""
-_LABELLED: Final = ("order_items", "uses", "refunds", "complaints", "past_decisions")
-"""Tables whose rows get their label alone; orders get theirs with their relationships."""
 
 Parameters = dict[str, Any]
 Task = tuple[str, Parameters]
@@ -69,12 +68,16 @@ class First:
         for label in ENTITIES:
             found = outline.entities(label)
             outline.found(label, found[ENTITIES[label][1]], write.entities(label, found))
-        # what stands beside each other touches no node in common, and so never waits for the other or deadlocks with it
-        both(write.all, [_placed(outline), _alone(outline)])
-        used = {relationship: outline.used(column) for column, relationship in USED.items()}
-        claimed = _linked("REFUNDED_BY", outline.refunded())
-        both(write.all, [_used(used, upper=False), chain(claimed, _used(used, upper=True))])
-        write.all(_linked("ABOUT", outline.decided()))
+        # what stands beside each other touches no node in common, and so never waits for it or deadlocks with it;
+        # beside the orders of one half of the accounts that is what the other half used
+        placed = outline.placed()
+        middle = pl.lit(placed["Buyer"].median() or 0)
+        used: dict[str, pl.DataFrame] = {}
+        lower, upper = (_used(used, half) for half in (pl.col("begin") <= middle, pl.col("begin") > middle))
+        write.meanwhile(_placed(placed.filter(pl.col("Buyer") <= middle)), _alone(outline, used), upper)
+        write.meanwhile(_placed(placed.filter(pl.col("Buyer") > middle)), (), lower)
+        both(write.all, enumerate([chain(_linked("REFUNDED_BY", outline.refunded()), lower), upper]))
+        write.all((0, _linked("ABOUT", outline.decided())))
         connection.alone(each(STALE, "REMOVE b.stale", "b"), ns=ns)
         connection.schema(signposts())
         drawn(connection, ns, self.load)
@@ -87,10 +90,27 @@ class _Write:
     def __init__(self, connection: Connection, ns: str, lease: Lease) -> None:
         self._connection, self._ns, self._lease = connection, ns, lease
 
-    def all(self, tasks: Iterable[Task]) -> None:
-        """One after the other."""
+    def all(self, numbered: tuple[int, Iterable[Task]]) -> None:
+        """The tasks of a lane, one after the other."""
+        lane, tasks = numbered
         for query, given in tasks:
-            self._leased(query, given)
+            self._leased(query, given, lane)
+
+    def meanwhile(self, tasks: Iterable[Task], own: Iterable[Task], spare: Iterator[Task]) -> None:
+        """All of `tasks`; beside them all of `own`, and then of `spare` what there is time for."""
+        ended = threading.Event()
+
+        def first() -> None:
+            try:
+                self.all((0, tasks))
+            finally:
+                ended.set()
+
+        def more() -> Iterator[Task]:
+            while not ended.is_set() and (task := next(spare, None)):
+                yield task
+
+        both(lambda lane: lane(), [first, lambda: self.all((1, chain(own, more())))])
 
     def entities(self, label: str, rows: pl.DataFrame) -> list[int]:
         """Make accounts or stores where they are not there yet; their nodes."""
@@ -101,16 +121,14 @@ class _Write:
             f"UNWIND range(0, size(${id_}) - 1) AS i MERGE (n:{label} {{ns: $ns, {id_}: ${id_}[i]}}) "
             f"SET {', '.join(f'n.{name} = ${name}[i]' for name in names)}{stale} RETURN collect(id(n))"
         )
-        found: list[int] = []
-        for given in _slices(rows):
-            found += self._leased(query, given)[0]
-        return found
+        parts = both(lambda numbered: self._leased(query, numbered[1], numbered[0])[0], enumerate(_slices(rows)))
+        return [node for part in parts for node in part]
 
-    def _leased(self, query: str, given: Parameters) -> Any:
+    def _leased(self, query: str, given: Parameters, lane: int = 0) -> Any:
         def work(tx: Any) -> Any:
             record = tx.run(query, given, ns=self._ns).single()
-            # last, since it locks the lease until the commit: two transactions can write beside each other
-            ledger.check(tx, self._ns, self._lease)
+            # last, so that no lane is locked for longer than it takes
+            ledger.check(tx, self._ns, self._lease, lane=lane)
             return record
 
         return self._connection.write(work)
@@ -122,30 +140,27 @@ def _slices(rows: pl.DataFrame) -> Iterator[Parameters]:
         yield {column.name: column.to_list() for column in rows.slice(at, ROWS)}
 
 
-def _placed(outline: Outline) -> Iterator[Task]:
+def _placed(orders: pl.DataFrame) -> Iterator[Task]:
     query = (
         "UNWIND range(0, size($node) - 1) AS i MATCH (n) WHERE id(n) = $node[i] MATCH (b) WHERE id(b) = $Buyer[i] "
         "MATCH (s) WHERE id(s) = $Store[i] SET n:Order CREATE (b)-[:PLACED]->(n)-[:AT]->(s)"
     )
-    return ((query, given) for given in _slices(outline.placed()))
+    return ((query, given) for given in _slices(orders))
 
 
-def _alone(outline: Outline) -> Iterator[Task]:
-    """What touches neither accounts nor stores nor orders."""
+def _alone(outline: Outline, used: dict[str, pl.DataFrame]) -> Iterator[Task]:
+    """What touches neither accounts nor stores nor orders. At its end it counts what accounts `used`."""
     yield from _linked("IN", outline.within())
-    for name in _LABELLED:
-        query = f"UNWIND $node AS node MATCH (n) WHERE id(n) = node SET n:{BY_NAME[name].label}"
-        yield from ((query, given) for given in _slices(outline.nodes(name).to_frame()))
     yield from _linked("RETURNED_IN", outline.returned())
     yield from _linked("ABOUT", outline.complained())
+    used |= {relationship: outline.used(column) for column, relationship in USED.items()}
 
 
-def _used(used: Mapping[str, pl.DataFrame], *, upper: bool) -> Iterator[Task]:
-    """What accounts used, by relationship: of one half of the accounts, so that two can be drawn beside each other.
-    Each transaction goes through the identifiers in order, so that neither waits for what the other holds."""
+def _used(used: Mapping[str, pl.DataFrame], half: pl.Expr) -> Iterator[Task]:
+    """What half of the accounts used, by relationship. Each transaction goes through the identifiers in order, so that
+    two beside each other don't each wait for what the other holds."""
     for relationship, pairs in used.items():
-        above = pl.col("begin") > pl.lit(pairs["begin"].median())
-        yield from _linked(relationship, pairs.filter(above if upper else ~above), ordered=True)
+        yield from _linked(relationship, pairs.filter(half), ordered=True)
 
 
 def _linked(name: str, pairs: pl.DataFrame, *, ordered: bool = False) -> Iterator[Task]:

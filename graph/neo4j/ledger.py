@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from graph.errors import LeaseHeld, LeaseLost, NotFound, StoreProblem
 from graph.neo4j.connection import Connection
@@ -25,19 +25,20 @@ def head(tx: Any, ns: str) -> Head:
 
 # -- leases ------------------------------------------------------------------------------------------------------------
 
+LANES: Final = 2
+"""How many transactions of one holder can commit beside each other. Each lane is a node to lock: the first is the lease
+itself, and whoever takes the lease locks them all, so waits for whatever is about to be committed under it."""
 
-def _lease(tx: Any, ns: str, name: str) -> tuple[str | None, int, int] | None:
-    record = tx.run(
-        "MATCH (l:Lease {ns: $ns, name: $name}) SET l.locked = true RETURN l.holder, l.fence, l.expires_at",
-        ns=ns,
-        name=name,
-    ).single()
-    return None if record is None else (record[0], record[1] or 0, record[2] or 0)
+
+def lane_of(name: str, lane: int) -> str:
+    """The name of the node that a lane of a lease locks."""
+    return f"{name} lane {lane + 1}" if lane else name
 
 
 def acquire(tx: Any, ns: str, name: str, holder: str, nonce: str, *, now: int, ttl: int) -> Lease:
     """Take the lease where it is free or expired; `nonce` tells a repeat of this very call."""
-    tx.run("MERGE (l:Lease {ns: $ns, name: $name}) SET l.locked = true", ns=ns, name=name).consume()
+    lock = "UNWIND $names AS name MERGE (l:Lease {ns: $ns, name: name}) SET l.locked = true"
+    tx.run(lock, ns=ns, names=[lane_of(name, lane) for lane in range(LANES)]).consume()
     record = tx.run(
         "MATCH (l:Lease {ns: $ns, name: $name}) RETURN l.holder, l.fence, l.expires_at, l.nonce", ns=ns, name=name
     ).single()
@@ -64,9 +65,13 @@ def acquire(tx: Any, ns: str, name: str, holder: str, nonce: str, *, now: int, t
     return lease
 
 
-def check(tx: Any, ns: str, lease: Lease) -> None:
-    """Raise `LeaseLost` unless the lease's fencing number is still the newest and it was not given back."""
-    found = _lease(tx, ns, lease.name)
+def check(tx: Any, ns: str, lease: Lease, *, lane: int = 0) -> None:
+    """Raise `LeaseLost` unless the lease's fencing number is still the newest and it was not given back. Until the
+    commit nobody else takes the lease, and no other transaction of the same `lane` commits."""
+    lock = "MATCH (l:Lease {ns: $ns, name: $name}) SET l.locked = true RETURN count(*)"
+    there = tx.run(lock, ns=ns, name=lane_of(lease.name, lane % LANES)).single()[0]
+    record = tx.run("MATCH (l:Lease {ns: $ns, name: $name}) RETURN l.holder, l.fence", ns=ns, name=lease.name).single()
+    found = (record[0], record[1] or 0) if record and there else None
     if found is None or found[1] != lease.fence or found[0] is None:
         now_held = f"{found[0]} holds it now" if found and found[0] else "it was given back"
         raise LeaseLost(f"{lease.holder} lost the {lease.name} lease: {now_held}", do="start the work again")

@@ -52,6 +52,10 @@ INTERNAL: Final = {
 ENTITIES: Final = {"Buyer": ("ns", "buyer_id"), "Store": ("ns", "store_id")}
 """Accounts and stores themselves: known from a row of their own, or from orders only."""
 
+AT_ONCE: Final = ("order_items", "uses", "refunds", "complaints", "past_decisions")
+"""Tables whose rows have the label that people ask for from the start in the first load of a namespace: drawing them
+changes nothing else of them. An order's says that its relationships are there."""
+
 _UNKNOWN: Final = {"Item", "Use", "PastDecision"}
 """Labels of rows whose ids are made up here: people come to them from an order or an account."""
 

@@ -28,7 +28,6 @@ _COLUMNS: Final = {
     "refunds": ("refund_id", "order_id", "parcel"),
     "complaints": ("refund_id",),
     "past_decisions": ("buyer_id",),
-    "order_items": (),
 }
 _NAMING: Final = {"Buyer": ("buyers", ("orders", "uses", "past_decisions")), "Store": ("stores", ("orders",))}
 _ENDS: Final = {"begin": pl.Int64, "end": pl.Int64}
@@ -44,7 +43,9 @@ class Outline:
 
     def add(self, table: Table, rows: pa.Table, nodes: Iterable[int]) -> None:
         """Keep what is needed of rows in the table's stored columns, whose nodes are `nodes`. A row of a node that was
-        added before takes its place."""
+        added before takes its place; tables that nothing is drawn from are left out."""
+        if table.name not in _COLUMNS:
+            return
         columns: dict[str, Any] = {"node": pl.Series(nodes, dtype=pl.Int64)}
         for name in _COLUMNS[table.name]:
             column = rows.column(name)
@@ -62,10 +63,6 @@ class Outline:
         return not self._rows("identifiers")["key"].is_duplicated().any()
 
     # -- nodes ---------------------------------------------------------------------------------------------------------
-
-    def nodes(self, name: str) -> pl.Series:
-        """The nodes of a table's rows."""
-        return self._rows(name)["node"]
 
     def entities(self, label: str) -> pl.DataFrame:
         """The accounts (`Buyer`) or stores (`Store`) themselves, known from rows of their own or from others only: a

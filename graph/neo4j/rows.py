@@ -14,6 +14,7 @@ from graph.errors import StoreProblem
 from graph.neo4j import ledger
 from graph.neo4j.connection import Connection
 from graph.neo4j.model import (
+    AT_ONCE,
     KIND_LABELS,
     assigned,
     by_id,
@@ -53,12 +54,13 @@ def write_load(
     told: Callable[[pa.Table, list[int]], None] | None = None,
     fresh: bool = False,
 ) -> None:
-    """Write one batch in short transactions, each of which checks the lease and the load. `told`, where given, is told
-    rows that were written, and their nodes. `fresh` says that no row of these ids is there yet, of this or any other
-    load: then none is looked for."""
+    """Write one batch in short transactions, each of which checks the lease and the load. `told`, which the first load
+    of a namespace gives, is told rows that were written and their nodes. `fresh` says that no row of these ids is there
+    yet, of this or any other load: then none is looked for."""
     rows = ordered(conform(rows, stored_schema(table), where=table.name), table)
 
-    def part(at: int) -> None:
+    def part(numbered: tuple[int, int]) -> None:
+        lane, at = numbered
         piece = rows.slice(at, BATCH)
         marked = list(conflicts) if at + BATCH >= rows.num_rows else []
 
@@ -72,21 +74,21 @@ def write_load(
                 raise
             if piece.num_rows:
                 tx.run("MERGE (:Touched {ns: $ns, load: $load, name: $name})", ns=ns, load=load, name=table.name)
-                put = _put_places if table.kind is Kind.PLACE else _put
-                written = put(tx, ns, load, table, piece, fresh)
+                if table.kind is Kind.PLACE:
+                    written = _put_places(tx, ns, load, table, piece, fresh=fresh)
+                else:
+                    written = _put(tx, ns, load, table, piece, fresh=fresh, first=told is not None)
             if marked:
                 _mark(tx, ns, load, table, marked)
-            # last, since it locks the lease until the commit: two transactions can write beside each other
-            ledger.check(tx, ns, lease)
+            # last, so that no lane is locked for longer than it takes
+            ledger.check(tx, ns, lease, lane=lane)
             return written
 
         for written, nodes in connection.write(work):
             if told is not None:
                 told(written, nodes)
 
-    starts = range(0, max(rows.num_rows, 1), BATCH)
-    part(starts[0])
-    both(part, starts[1:])
+    both(part, enumerate(range(0, max(rows.num_rows, 1), BATCH)))
 
 
 def both(work: Callable[[Any], Result], values: Iterable[Any]) -> list[Result]:
@@ -108,17 +110,20 @@ def columns_of(table: Table, rows: pa.Table) -> dict[str, list[Any]]:
     return {name: given(rows.column(name), type_of(table, name)) for name in rows.column_names}
 
 
-def _put(tx: Any, ns: str, load: int, table: Table, rows: pa.Table, fresh: bool) -> list[tuple[pa.Table, list[int]]]:
+def _put(
+    tx: Any, ns: str, load: int, table: Table, rows: pa.Table, *, fresh: bool, first: bool
+) -> list[tuple[pa.Table, list[int]]]:
     """Put versions of this load, and end the versions that readers see when the load is finished."""
+    shown = f":{table.label}" if first and table.name in AT_ONCE else ""
     # an all-empty column says nothing: `SET n =` leaves it out anyway
     told = rows.select([name for name in rows.column_names if rows.column(name).null_count < rows.num_rows])
     names = told.column_names
     put = (
-        f"CREATE (n:{label_of(table)} {assigned(names, ns='$ns', since='$load')})"
+        f"CREATE (n:{label_of(table)}{shown} {assigned(names, ns='$ns', since='$load')})"
         if fresh
         else f"MERGE (n:{label_of(table)} {{ns: $ns, {table.id}: ${table.id}[i], since: $load}}) "
         # a new node takes its key once: `SET n =` writes it twice, half as long again
-        f"ON CREATE SET n += {assigned([name for name in names if name != table.id])} "
+        f"ON CREATE SET {f'n{shown}, ' if shown else ''}n += {assigned([one for one in names if one != table.id])} "
         f"ON MATCH SET n = {assigned(names, ns='$ns', since='$load')}"
     )
     record = tx.run(
@@ -139,7 +144,7 @@ def _put(tx: Any, ns: str, load: int, table: Table, rows: pa.Table, fresh: bool)
 
 
 def _put_places(
-    tx: Any, ns: str, load: int, table: Table, rows: pa.Table, fresh: bool
+    tx: Any, ns: str, load: int, table: Table, rows: pa.Table, *, fresh: bool
 ) -> list[tuple[pa.Table, list[int]]]:
     found = []
     for kind in sorted(map(str, rows.column("kind").unique().to_pylist())):
@@ -234,6 +239,7 @@ def settle(tx: Any, ns: str, load: int) -> list[int]:
                 f"UNWIND $ids AS id MATCH (n:{label_of(table)}) {by_id(table)} "
                 f"WHERE n.ns = $ns AND n.{table.id} = id AND n.since <= $load "
                 "SET n.until = CASE WHEN n.since = $load THEN $load WHEN n.until = $load THEN null ELSE n.until END "
+                f"FOREACH (_ IN CASE WHEN n.since = $load THEN [1] ELSE [] END | REMOVE n:{table.label}) "
                 "RETURN collect(id(n))",
                 ns=ns,
                 load=load,

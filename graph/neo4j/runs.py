@@ -53,7 +53,8 @@ def write(
     key = f"(n:{label_of(table)} {{ns: $ns, run_id: $run_id, {table.id}: ${table.id}[i]}})"
     put = f"UNWIND range(0, size(${table.id}) - 1) AS i {'CREATE' if fresh else 'MERGE'} {key} SET n += "
 
-    def part(at: int) -> None:
+    def part(numbered: tuple[int, int]) -> None:
+        lane, at = numbered
         piece = rows.slice(at, BATCH)
         # an all-empty column says nothing of new nodes
         names = [name for name in piece.column_names if not fresh or piece.column(name).null_count < piece.num_rows]
@@ -68,12 +69,12 @@ def write(
                 raise
             if piece.num_rows:
                 tx.run(put + held, ns=ns, run_id=run_id, **columns_of(table, told)).consume()
-            # last, since it locks the lease until the commit: two transactions can write beside each other
-            ledger.check(tx, ns, lease)
+            # last, so that no lane is locked for longer than it takes
+            ledger.check(tx, ns, lease, lane=lane)
 
         connection.write(work)
 
-    both(part, range(0, max(rows.num_rows, 1), BATCH))
+    both(part, enumerate(range(0, max(rows.num_rows, 1), BATCH)))
 
 
 def finish(

@@ -28,8 +28,9 @@ $(PAGES): $(READY) api/graphiql_assets.py
 demo: setup ## simulate a market, find its rings, ask the API; ends by itself
 	@$(BIN)/ringfence demo
 
+# three at a time on two cores: while one waits for a server that starts or ends, two go on
 test: setup ## the tests
-	$(BIN)/python -m pytest -q -n 2 --dist worksteal -m "not soak"
+	$(BIN)/python -m pytest -q -n 3 --dist worksteal -m "not soak"
 
 neo4j: $(READY) ## start a Neo4j server to try, with its Browser, until Ctrl-C (needs Java 17 and Maven)
 	$(BIN)/python -m scripts.neo4j_server start --foreground --browser

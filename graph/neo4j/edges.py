@@ -4,7 +4,7 @@ Records are stored as nodes without relationships and without the label that peo
 invisible to whoever walks the graph until it is finished. Then it is drawn here, on the server and in short
 transactions: a record that readers see gets its label (`Order`, `Refund` …) and its relationships, one that was
 replaced loses both. All of it can be repeated, and what a killed process left undone is done by the next load
-(`Load.connected`).
+(`Load.connected`). What the first load of a namespace is drawn by stands in `graph.neo4j.first`.
 
 `Buyer` and `Store` nodes stand for the account and the store themselves, known from a row of their own or only from
 orders and uses. What a buyer used is one relationship a buyer and identifier, with `first`, `last`, `orders` and, seen

@@ -3,8 +3,9 @@
 A row of a SOURCE table is a record: a node of label `OrderRecord`, `RefundRecord` … that carries, besides its declared
 columns, the namespace `ns`, `since` and `until` (see ADR 2), `digest`, `updated_at`, `file` and `line`. Records are the
 store's. Those that readers see have the table's own label too (`Order`, `Refund` …), which is for people: replaced rows
-and rows of unfinished loads have not (but see `AT_ONCE`). One of a RUN table carries `ns` and `run_id`. Identifiers have the label of their
-kind too. Keys stand as hex text, as people copy them, which Neo4j keeps as compactly as bytes. See ADR 6.
+and rows of unfinished loads have not (but see `AT_ONCE`). One of a RUN table carries `ns` and `run_id`. Identifiers
+have the label of their kind too. Keys stand as hex text, as people copy them, which Neo4j keeps as compactly as bytes.
+See ADR 6.
 """
 
 from __future__ import annotations

@@ -86,7 +86,7 @@ class _Writer:
         )
 
     def entities(self) -> None:
-        """Accounts and stores themselves."""
+        """Accounts, stores and pictures themselves."""
         for label, key in ENTITIES.items():
             found = self._outline.entities(label)
             numbers = self._files.node((label,), found.with_columns(ns=pl.lit(self._namespace)))
@@ -105,6 +105,7 @@ class _Writer:
         files.relationship("IN", outline.within())
         files.relationship("REFUNDED_BY", outline.refunded())
         files.relationship("RETURNED_IN", outline.returned())
+        files.relationship("SHOWS", outline.shown())
         files.relationship("ABOUT", outline.complained())
         files.relationship("ABOUT", outline.decided())
 

@@ -53,6 +53,7 @@ EXPORTED: Final = (
     Edge("Ip", "IN", "IpPrefix", "an IP address's prefix"),
     Edge("Order", "REFUNDED_BY", "Refund", "a claim and its order, once that is known"),
     Edge("Refund", "RETURNED_IN", "Parcel", "the parcel that came back"),
+    Edge("Refund", "SHOWS", "Picture", "a picture filed with a claim, by its perceptual hash"),
     Edge("Complaint", "ABOUT", "Refund", "the claim complained of"),
     Edge("PastDecision", "ABOUT", "Buyer", "whom the platform decided about"),
 )

@@ -7,8 +7,9 @@ replaced loses both. All of it can be repeated, and what a killed process left u
 (`Load.connected`). What the first load of a namespace is drawn by stands in `graph.neo4j.first`.
 
 `Buyer` and `Store` nodes stand for the account and the store themselves, known from a row of their own or only from
-orders and uses. What a buyer used is one relationship a buyer and identifier, with `first`, `last`, `orders` and, seen
-outside orders, `uses`: an order's own device or address is found by the key that the order carries.
+orders and uses; a `Picture` for what claims of one perceptual hash show. What a buyer used is one relationship a buyer
+and identifier, with `first`, `last`, `orders` and, seen outside orders, `uses`: an order's own device or address is
+found by the key that the order carries.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ def connect(connection: Connection, ns: str, load: int, *, first: bool) -> None:
     again = [] if first else [each(STALE, f"MATCH (b)-[u:{_ALL_USED}]->(:Identifier) DELETE u", "b")]
     gone = [] if first else [each(STALE, _GONE, "b")]
     used = [*again, _USED, *_SEEN, *gone, each(STALE, "REMOVE b.stale", "b")] if {"orders", "uses"} & names else []
-    rows.both(run, [used, _of(names, *_HUNG, *([] if first else _WAITED))])
+    rows.both(run, [used, _of(names, *_HUNG, *([] if first else (*_WAITED, _UNSEEN)))])
     if first and names:
         connection.schema(signposts())
     drawn(connection, ns, load)
@@ -133,6 +134,18 @@ def _waiting(name: str, of: str, column: str) -> str:
     )
 
 
+SHOWN: Final = "UNWIND n.pictures AS picture MERGE (p:Picture {ns: n.ns, picture: picture}) MERGE (n)-[:SHOWS]->(p)"
+"""The pictures of claim `n`."""
+_UNSEEN: Final = (
+    "refunds",
+    each(
+        "MATCH (p:Picture) USING INDEX p:Picture(ns, picture) WHERE p.ns = $ns AND p.picture >= '' "
+        "AND NOT EXISTS { (p)<-[:SHOWS]-() }",
+        "DELETE p",
+        "p",
+    ),
+)
+"""A picture that no claim shows any more is taken away."""
 _BUYER: Final = "MERGE (b:Buyer {ns: n.ns, buyer_id: n.buyer_id})"
 _ACCOUNTS: Final = (
     ("buyers", each(_new("buyers"), f"{_BUYER} SET b.registered_at = n.registered_at", "n")),
@@ -184,6 +197,7 @@ _HUNG: Final = (
             "n",
         ),
     ),
+    ("refunds", each(_new("refunds", " AND n.pictures IS NOT NULL"), SHOWN, "n")),
     (
         "complaints",
         each(

@@ -113,13 +113,13 @@ class _Write:
         both(lambda lane: lane(), [first, lambda: self.all((1, chain(own, more())))])
 
     def entities(self, label: str, rows: pl.DataFrame) -> list[int]:
-        """Make accounts or stores where they are not there yet; their nodes."""
+        """Make accounts, stores or pictures where they are not there yet; their nodes."""
         id_ = ENTITIES[label][1]
-        stale = ", n.stale = true" if label == "Buyer" else ""
-        names = [name for name in rows.columns if name != id_]
+        put = [f"n.{name} = ${name}[i]" for name in rows.columns if name != id_]
+        put += ["n.stale = true"] * (label == "Buyer")
         query = (
             f"UNWIND range(0, size(${id_}) - 1) AS i MERGE (n:{label} {{ns: $ns, {id_}: ${id_}[i]}}) "
-            f"SET {', '.join(f'n.{name} = ${name}[i]' for name in names)}{stale} RETURN collect(id(n))"
+            f"{'SET ' + ', '.join(put) if put else ''} RETURN collect(id(n))"
         )
         parts = both(lambda numbered: self._leased(query, numbered[1], numbered[0])[0], enumerate(_slices(rows)))
         return [node for part in parts for node in part]
@@ -152,6 +152,7 @@ def _alone(outline: Outline, used: dict[str, pl.DataFrame]) -> Iterator[Task]:
     """What touches neither accounts nor stores nor orders. At its end it counts what accounts `used`."""
     yield from _linked("IN", outline.within())
     yield from _linked("RETURNED_IN", outline.returned())
+    yield from _linked("SHOWS", outline.shown())
     yield from _linked("ABOUT", outline.complained())
     used |= {relationship: outline.used(column) for column, relationship in USED.items()}
 

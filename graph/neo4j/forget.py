@@ -40,6 +40,12 @@ def forget(tx: Any, ns: str, buyer_id: str) -> Mapping[str, int]:
         ns=ns,
         buyer=buyer_id,
     ).consume()
+    tx.run(
+        "MATCH (:Buyer {ns: $ns, buyer_id: $buyer})-[:PLACED]->()-[:REFUNDED_BY]->()-[s:SHOWS]->(p:Picture) DELETE s "
+        "WITH DISTINCT p WHERE NOT EXISTS { (p)<-[:SHOWS]-() } DELETE p",
+        ns=ns,
+        buyer=buyer_id,
+    ).consume()
     keys = {*orders[1], *refunds[1], *record[0]}
     return {
         "orders": orders[0],

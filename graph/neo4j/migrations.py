@@ -13,6 +13,7 @@ from typing import Any
 from graph.errors import StoreProblem
 from graph.neo4j import journals
 from graph.neo4j.connection import Connection
+from graph.neo4j.edges import SHOWN, each
 from graph.neo4j.model import constraints, lookups, no_signposts, signposts
 from graph.schema import SCHEMA_VERSION
 from graph.texts import FORMER, TEXTS, row_digest
@@ -47,7 +48,12 @@ def _texts(connection: Connection) -> None:
         pass
 
 
-MIGRATIONS: tuple[Migration, ...] = (Migration(4, _texts),)
+def _pictures(connection: Connection) -> None:
+    """Pictures stand in the graph; claims that readers see are given theirs."""
+    connection.alone(each("MATCH (n:Refund) WHERE n.pictures IS NOT NULL", SHOWN, "n"))
+
+
+MIGRATIONS: tuple[Migration, ...] = (Migration(4, _texts), Migration(6, _pictures))
 """In order; version 1 is the first."""
 
 

@@ -50,8 +50,8 @@ INTERNAL: Final = {
 }
 """Labels of the store's own nodes, and what identifies one."""
 
-ENTITIES: Final = {"Buyer": ("ns", "buyer_id"), "Store": ("ns", "store_id")}
-"""Accounts and stores themselves: known from a row of their own, or from orders only."""
+ENTITIES: Final = {"Buyer": ("ns", "buyer_id"), "Store": ("ns", "store_id"), "Picture": ("ns", "picture")}
+"""Accounts and stores themselves, known from a row of their own or from orders only; pictures, known from claims."""
 
 AT_ONCE: Final = ("order_items", "uses", "refunds", "complaints", "past_decisions")
 """Tables whose rows have the label that people ask for from the start in the first load of a namespace: drawing them

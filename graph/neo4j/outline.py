@@ -25,7 +25,7 @@ _COLUMNS: Final = {
     "stores": BY_NAME["stores"].names,
     "orders": ("order_id", "buyer_id", "store_id", "placed_at", *USED),
     "uses": ("buyer_id", "kind", "key", "used_at"),
-    "refunds": ("refund_id", "order_id", "parcel"),
+    "refunds": ("refund_id", "order_id", "parcel", "pictures"),
     "complaints": ("refund_id",),
     "past_decisions": ("buyer_id",),
 }
@@ -40,6 +40,7 @@ class Outline:
     def __init__(self) -> None:
         self._added: dict[str, list[pl.DataFrame]] = {name: [] for name in _COLUMNS}
         self._joined: dict[str, pl.DataFrame] = {}
+        self._seen = pl.DataFrame(schema={"picture": pl.String, "end": pl.Int64})
 
     def add(self, table: Table, rows: pa.Table, nodes: Iterable[int]) -> None:
         """Keep what is needed of rows in the table's stored columns, whose nodes are `nodes`. A row of a node that was
@@ -65,8 +66,10 @@ class Outline:
     # -- nodes ---------------------------------------------------------------------------------------------------------
 
     def entities(self, label: str) -> pl.DataFrame:
-        """The accounts (`Buyer`) or stores (`Store`) themselves, known from rows of their own or from others only: a
-        column a property, by id. Their nodes are told by `found`."""
+        """The accounts (`Buyer`) or stores (`Store`) themselves, known from rows of their own or from others only, or
+        the pictures (`Picture`) of claims: a column a property, by id. Their nodes are told by `found`."""
+        if label == "Picture":
+            return self._pictures().select("picture").unique().sort("picture")
         name, others = _NAMING[label]
         id_ = ENTITIES[label][1]
         own = self._rows(name).drop("node")
@@ -74,7 +77,9 @@ class Outline:
         return ids.unique().sort(id_).join(own, on=id_, how="left", maintain_order="left")
 
     def found(self, label: str, ids: pl.Series, nodes: Iterable[int]) -> None:
-        """Say which nodes stand for the accounts or stores of these ids."""
+        """Say which nodes stand for the accounts, stores or pictures of these ids."""
+        if label == "Picture":
+            self._seen = pl.DataFrame({"picture": ids, "end": pl.Series(nodes, dtype=pl.Int64)})
         known = pl.DataFrame({ENTITIES[label][1]: ids, label: pl.Series(nodes, dtype=pl.Int64)})
         for name in ("orders", "uses", "past_decisions"):
             rows = self._rows(name)
@@ -126,6 +131,11 @@ class Outline:
         claims = self._rows("refunds").drop_nulls("parcel").select(pl.col("node").alias("begin"), key="parcel")
         return claims.join(self._identifiers("parcel"), on="key", maintain_order="left").select(*_ENDS)
 
+    def shown(self) -> pl.DataFrame:
+        """Claims and the pictures filed with them."""
+        shown = self._pictures().unique(maintain_order=True).join(self._seen, on="picture", maintain_order="left")
+        return shown.select(*_ENDS)
+
     def complained(self) -> pl.DataFrame:
         """Complaints whose claim is known."""
         known = self._rows("refunds").select("refund_id", pl.col("node").alias("end"))
@@ -148,6 +158,10 @@ class Outline:
             self._joined[name] = rows
         return self._joined[name]
 
+    def _pictures(self) -> pl.DataFrame:
+        claims = self._rows("refunds").select(pl.col("node").alias("begin"), picture="pictures")
+        return claims.explode("picture", empty_as_null=False).drop_nulls("picture")
+
     def _identifiers(self, kind: str = "") -> pl.DataFrame:
         rows = self._rows("identifiers")
         chosen = rows.filter(pl.col("kind") == kind) if kind else rows
@@ -166,6 +180,6 @@ def _hashed(column: pa.ChunkedArray[Any]) -> pl.Series:
 
 def _nothing(name: str) -> pl.DataFrame:
     table = BY_NAME[name]
-    kinds = {"text": pl.String, "real": pl.Float64}
+    kinds: dict[str, Any] = {"text": pl.String, "texts": pl.List(pl.String), "real": pl.Float64}
     columns = {one: kinds.get(table.column(one).type.value, pl.Int64) for one in _COLUMNS[name]}
     return pl.DataFrame(schema={"node": pl.Int64, **columns})

@@ -101,12 +101,12 @@ def _texts(connection: sqlite3.Connection) -> None:
 MIGRATIONS: tuple[Migration, ...] = (
     *(Migration(to, _baseline) for to in (1, 2, 3)),
     Migration(4, _texts),
-    Migration(5, _baseline),
+    *(Migration(to, _baseline) for to in (5, 6)),
 )
 """In order. Version 1 is the baseline; a later version adds a step that also holds for a store made that day. Versions
 2 and 3 have more tables of runs, and columns of them, which read as null in runs of before; version 4 keeps all that
 people wrote in one journal, and finds takes by when they end; version 5 has the facts of decisions, which
-read as null in runs of before."""
+read as null in runs of before; version 6 changes Neo4j alone."""
 assert MIGRATIONS[-1].to == SCHEMA_VERSION
 
 

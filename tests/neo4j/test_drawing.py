@@ -37,7 +37,7 @@ def fill(store: Neo4jStore) -> None:
         {"use_id": column, "buyer_id": "b1", "kind": column, "key": at, "used_at": 5} for column, at in columns.items()
     ]
     claim = {"refund_id": "r1", "order_id": "o1", "requested_at": 2, "kind": "refund_only", "outcome": "pending"}
-    claim |= {"initiated_by": "buyer", "parcel": KEYS["parcel"]}
+    claim |= {"initiated_by": "buyer", "parcel": KEYS["parcel"], "pictures": ["00ff"]}
     complaint = {"complaint_id": "c1", "refund_id": "r1", "filed_at": 3, "type": "fake_evidence", "outcome": "pending"}
     decision = {"decision_id": "d1", "buyer_id": "b1", "decided_at": 4, "decision": "closed", "scope": "platform"}
     item = {"item_id": "i1", "order_id": "o1", "sku": "s", "quantity": 1}

@@ -24,6 +24,7 @@ from tests.neo4j.support import sample
 _NAMES = itertools.count()
 ADDRESSES = {40: "door", 41: "door", 42: "building", 43: "estate"}
 WITHIN = {40: 42, 41: 42, 42: 43}
+PICTURES = (None, [], ["00ff"], ["00ff", "ff00"], ["ff00", "ff00", "0f0f"])
 
 
 class Graph:
@@ -42,7 +43,7 @@ class Graph:
         shown = (
             "CASE WHEN {0}:Buyer THEN {0}.buyer_id WHEN {0}:Store THEN {0}.store_id WHEN {0}:Order THEN {0}.order_id "
             "WHEN {0}:Refund THEN {0}.refund_id WHEN {0}:Complaint THEN {0}.complaint_id "
-            "WHEN {0}:Identifier THEN {0}.id ELSE 'stray' END"
+            "WHEN {0}:Identifier THEN {0}.id WHEN {0}:Picture THEN {0}.picture ELSE 'stray' END"
         )
         found: dict[str, set[Any]] = defaultdict(set)
         query = (
@@ -79,9 +80,12 @@ def identifiers() -> list[dict[str, Any]]:
     return rows
 
 
-def refund(number: str, order_id: str, parcel: int | None, digest: int) -> dict[str, Any]:
+def refund(
+    number: str, order_id: str, parcel: int | None, digest: int, pictures: list[str] | None = None
+) -> dict[str, Any]:
     row = {"refund_id": number, "order_id": order_id, "requested_at": 2, "kind": "refund_only", "initiated_by": "buyer"}
-    return {**row, "parcel": parcel and key(parcel), "outcome": "approved", "amount": 3, "digest": digest}
+    row |= {"parcel": parcel and key(parcel), "pictures": pictures}
+    return {**row, "outcome": "approved", "amount": 3, "digest": digest}
 
 
 def complaint(number: str, refund_id: str, digest: int) -> dict[str, Any]:
@@ -115,6 +119,7 @@ def expected(store: Neo4jStore) -> dict[str, set[Any]]:
     claims = {row["refund_id"]: row for row in scan(store, "refunds")}
     found["REFUNDED_BY"] = {(row["order_id"], name) for name, row in claims.items() if row["order_id"] in orders}
     found["RETURNED_IN"] = {(name, names[row["parcel"]]) for name, row in claims.items() if row["parcel"] in names}
+    found["SHOWS"] = {(name, picture) for name, row in claims.items() for picture in row["pictures"] or ()}
     found["ABOUT"] = {
         (row["complaint_id"], row["refund_id"]) for row in scan(store, "complaints") if row["refund_id"] in claims
     }
@@ -128,6 +133,8 @@ def assert_drawn(graph: Graph) -> None:
         assert graph.ids(name) == [row[BY_NAME[name].id] for row in scan(graph.store, name)], name
     known = {row["buyer_id"] for name in ("orders", "uses", "buyers") for row in scan(graph.store, name)}
     assert set(graph.ids("buyers")) == known
+    pictures = {picture for row in scan(graph.store, "refunds") for picture in row["pictures"] or ()}
+    assert sorted(graph.ask("MATCH (p:Picture {ns: $ns}) RETURN p.picture")) == sorted((one,) for one in pictures)
 
 
 def rows_of(dice: random.Random) -> dict[str, list[Mapping[str, Any]]]:
@@ -148,7 +155,13 @@ def rows_of(dice: random.Random) -> dict[str, list[Mapping[str, Any]]]:
         "identifiers": identifiers(),
         "orders": list({row["order_id"]: row for row in orders}.values()),
         "refunds": [
-            refund(f"r{n}", f"o{dice.randrange(30):02}", dice.choice([None, 2, 5]), dice.getrandbits(60))
+            refund(
+                f"r{n}",
+                f"o{dice.randrange(30):02}",
+                dice.choice([None, 2, 5]),
+                dice.getrandbits(60),
+                dice.choice(PICTURES),
+            )
             for n in dice.sample(range(12), 5)
         ],
         "complaints": [

@@ -20,6 +20,7 @@ from graph.texts import row_digest
 from scripts.neo4j_server import Server
 from tests.conformance.support import ids, key, leased, load, order
 from tests.neo4j.support import ServerDesk
+from tests.neo4j.test_graph import refund
 
 PROBLEM = 6
 Cypher = Callable[..., list[neo4j.Record]]
@@ -62,6 +63,22 @@ def test_an_older_database_is_brought_up_and_keeps_its_rows(desk: ServerDesk, cy
         assert ids(store) == ["o1"]
         assert load(store, orders=[order("o2")]) == 2
         assert ids(store) == ["o1", "o2"]
+
+
+def test_claims_of_a_database_from_before_pictures_stood_in_the_graph_are_given_theirs(
+    desk: ServerDesk, cypher: Cypher
+) -> None:
+    filed = [refund("r1", "o1", None, 1, ["00ff", "ff00"]), refund("r2", "o1", None, 2, ["00ff"])]
+    with contextlib.closing(open_store(desk.url)) as store:
+        load(store, refunds=filed)
+        load(store, refunds=[refund("r2", "o1", None, 3)])
+    made_by(cypher, 5)
+    cypher("MATCH (p:Picture) DETACH DELETE p")
+    cypher("DROP CONSTRAINT ringfence_Picture")
+    with contextlib.closing(open_store(desk.url)) as store:
+        assert schema_is_whole(store)
+    found = cypher("MATCH (f:Refund)-[:SHOWS]->(p:Picture) RETURN f.refund_id, p.picture ORDER BY p.picture")
+    assert [tuple(record.values()) for record in found] == [("r1", "00ff"), ("r1", "ff00")]
 
 
 def test_a_database_whose_keys_are_indexed_with_their_namespace_is_read_and_loaded_into(

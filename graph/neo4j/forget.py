@@ -19,14 +19,18 @@ def forget(tx: Any, ns: str, buyer_id: str) -> Mapping[str, int]:
     hint = _hints(tx)
     mine = f"MATCH (n:OrderRecord {_MINE}) {hint('orders', 'buyer_id')}"
     orders = _erased(tx, mine, ERASED["orders"], ns, buyer_id)
-    refunds = _erased(
-        tx,
+    claims = (
         f"{mine} WITH DISTINCT n.order_id AS id "
-        f"MATCH (n:RefundRecord {{ns: $ns, order_id: id}}) {hint('refunds', 'order_id')}",
-        ERASED["refunds"],
-        ns,
-        buyer_id,
+        f"MATCH (n:RefundRecord {{ns: $ns, order_id: id}}) {hint('refunds', 'order_id')}"
     )
+    refunds = _erased(tx, claims, ERASED["refunds"], ns, buyer_id)
+    # of whoever has the order now: a claim that is erased shows and brings back nothing
+    tx.run(
+        f"{claims} MATCH (n)-[r:RETURNED_IN|SHOWS]->(x) DELETE r "
+        "WITH DISTINCT x WHERE x:Picture AND NOT EXISTS { (x)<-[:SHOWS]-() } DELETE x",
+        ns=ns,
+        buyer=buyer_id,
+    ).consume()
     record = tx.run(
         f"MATCH (n:UseRecord {_MINE}) {hint('uses', 'buyer_id')} "
         "WITH collect(n) AS found, collect(n.key) AS keys FOREACH (n IN found | DETACH DELETE n) RETURN keys",
@@ -35,14 +39,7 @@ def forget(tx: Any, ns: str, buyer_id: str) -> Mapping[str, int]:
     ).single()
     used = "|".join(USED.values())
     tx.run(
-        f"MATCH (b:Buyer {{ns: $ns, buyer_id: $buyer}}) OPTIONAL MATCH (b)-[u:{used}]->() "
-        "OPTIONAL MATCH (b)-[:PLACED]->()-[:REFUNDED_BY]->()-[r:RETURNED_IN]->() DELETE u, r",
-        ns=ns,
-        buyer=buyer_id,
-    ).consume()
-    tx.run(
-        "MATCH (:Buyer {ns: $ns, buyer_id: $buyer})-[:PLACED]->()-[:REFUNDED_BY]->()-[s:SHOWS]->(p:Picture) DELETE s "
-        "WITH DISTINCT p WHERE NOT EXISTS { (p)<-[:SHOWS]-() } DELETE p",
+        f"MATCH (:Buyer {{ns: $ns, buyer_id: $buyer}})-[u:{used}]->() DELETE u",
         ns=ns,
         buyer=buyer_id,
     ).consume()

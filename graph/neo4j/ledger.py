@@ -68,12 +68,16 @@ def acquire(tx: Any, ns: str, name: str, holder: str, nonce: str, *, now: int, t
 def check(tx: Any, ns: str, lease: Lease, *, lane: int = 0) -> None:
     """Raise `LeaseLost` unless the lease's fencing number is still the newest and it was not given back. Until the
     commit nobody else takes the lease, and no other transaction of the same `lane` commits."""
-    lock = "MATCH (l:Lease {ns: $ns, name: $name}) SET l.locked = true RETURN count(*)"
-    there = tx.run(lock, ns=ns, name=lane_of(lease.name, lane % LANES)).single()[0]
-    record = tx.run("MATCH (l:Lease {ns: $ns, name: $name}) RETURN l.holder, l.fence", ns=ns, name=lease.name).single()
-    found = (record[0], record[1] or 0) if record and there else None
-    if found is None or found[1] != lease.fence or found[0] is None:
-        now_held = f"{found[0]} holds it now" if found and found[0] else "it was given back"
+    record = tx.run(
+        "MATCH (k:Lease {ns: $ns, name: $lane}) SET k.locked = true "
+        "WITH k MATCH (l:Lease {ns: $ns, name: $name}) RETURN l.holder, l.fence",
+        ns=ns,
+        lane=lane_of(lease.name, lane % LANES),
+        name=lease.name,
+    ).single()
+    holder, fence = record.values() if record else (None, None)
+    if holder is None or fence != lease.fence:
+        now_held = f"{holder} holds it now" if holder else "it was given back"
         raise LeaseLost(f"{lease.holder} lost the {lease.name} lease: {now_held}", do="start the work again")
 
 

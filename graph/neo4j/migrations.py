@@ -49,8 +49,8 @@ def _texts(connection: Connection) -> None:
 
 
 def _pictures(connection: Connection) -> None:
-    """Pictures stand in the graph; claims that readers see are given theirs."""
-    connection.alone(each("MATCH (n:Refund) WHERE n.pictures IS NOT NULL", SHOWN, "n"))
+    """Pictures stand in the graph; claims that readers see are given theirs, nodes of other teams nothing."""
+    connection.alone(each("MATCH (n:Refund&RefundRecord) WHERE n.pictures IS NOT NULL", SHOWN, "n"))
 
 
 MIGRATIONS: tuple[Migration, ...] = (Migration(4, _texts), Migration(6, _pictures))

@@ -239,6 +239,20 @@ def test_who_is_forgotten_hangs_on_no_identifier_any_more(graph: Graph) -> None:
     assert_drawn(graph)
 
 
+def test_a_claim_on_an_order_that_changed_hands_is_erased_with_its_former_buyer(graph: Graph) -> None:
+    load(
+        graph.store,
+        identifiers=identifiers(),
+        orders=[order("o1", "b1"), order("o2", "b3")],
+        refunds=[refund("r1", "o1", 2, 1, ["00ff", "ff00"]), refund("r2", "o2", 2, 2, ["00ff"])],
+    )
+    load(graph.store, orders=[order("o1", "b2", amount=7)])
+    with leased(graph.store) as lease:
+        graph.store.forget(lease, "b1")
+    assert graph.edges() == expected(graph.store)
+    assert graph.ask("MATCH (p:Picture {ns: $ns}) RETURN p.picture") == [("00ff",)]
+
+
 def test_a_published_run_hangs_on_the_head_and_on_the_accounts(graph: Graph) -> None:
     load(graph.store, orders=[order("o1", "b1"), order("o2", "b2")], identifiers=identifiers())
     members = ["b1", "b2"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotYet
@@ -15,7 +16,7 @@ from graph.neo4j import ledger
 from graph.store import Lease
 from tests.conftest import Neo4j
 
-NS = "lanes"
+NS = f"lanes {os.getpid()}"
 NOW, TTL = 1_000_000, 1_000
 LATER = NOW + 2 * TTL
 
@@ -31,9 +32,7 @@ def driver(neo4j_server: Neo4j) -> Iterator[neo4j.Driver]:
 
 def taken(driver: neo4j.Driver, holder: str, now: int) -> Lease:
     with driver.session() as session:
-        return session.execute_write(
-            lambda tx: ledger.acquire(tx, NS, "load", holder, holder, now=now, ttl=TTL),
-        )
+        return session.execute_write(lambda tx: ledger.acquire(tx, NS, "load", holder, holder, now=now, ttl=TTL))
 
 
 @pytest.mark.parametrize("lane", range(ledger.LANES))
@@ -51,6 +50,24 @@ def test_who_takes_an_expired_lease_waits_for_what_is_about_to_be_committed_unde
         assert taking.result(timeout=30).fence == lease.fence + 1
         with session.begin_transaction() as tx, pytest.raises(LeaseLost, match="second holds it now"):
             ledger.check(tx, NS, lease, lane=lane)
+
+
+@pytest.mark.parametrize("lane", range(ledger.LANES))
+def test_who_waits_for_another_to_take_the_lease_then_knows_that_it_is_lost(driver: neo4j.Driver, lane: int) -> None:
+    lease = taken(driver, "first", NOW)
+
+    def checked() -> None:
+        with driver.session() as session, session.begin_transaction() as tx:
+            ledger.check(tx, NS, lease, lane=lane)
+
+    with ThreadPoolExecutor(1) as other, driver.session() as session, session.begin_transaction() as tx:
+        ledger.acquire(tx, NS, "load", "second", "second", now=LATER, ttl=TTL)
+        checking = other.submit(checked)
+        with pytest.raises(NotYet):
+            checking.result(timeout=0.5)
+        tx.commit()
+        with pytest.raises(LeaseLost, match="second holds it now"):
+            checking.result(timeout=30)
 
 
 def test_lanes_of_one_holder_do_not_wait_for_each_other(driver: neo4j.Driver) -> None:

@@ -230,9 +230,12 @@ class Server:
         """Keep how it is reached, for whoever comes later; the first login is done."""
         self._fresh = False
         path = self.home / "server.json"
-        path.touch(mode=0o600)
+        # whole or not at all: another process may read it at this moment
+        writing = path.with_suffix(".writing")
+        writing.touch(mode=0o600)
         known = {"password": self.password, "port": self.port, "http_port": self.http_port, "version": self.version}
-        path.write_text(json.dumps(known), "utf-8")
+        writing.write_text(json.dumps(known), "utf-8")
+        writing.replace(path)
 
     def _driver(self, password: str) -> neo4j.Driver:
         return neo4j.GraphDatabase.driver(

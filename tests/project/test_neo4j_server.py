@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -30,6 +31,21 @@ def test_a_server_keeps_what_was_committed_before_a_power_cut(tmp_path: Path) ->
             assert driver.execute_query("MATCH (k:Kept) RETURN k.n").records[0][0] == 7
         assert stat.S_IMODE((tmp_path / "neo" / "server.json").stat().st_mode) == 0o600
         assert server.password not in (tmp_path / "neo" / "java.args").read_text("utf-8")
+
+
+def test_how_a_server_is_reached_is_read_whole_while_it_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server, write, met = Server(tmp_path), Path.write_text, []
+
+    def slow(self: Path, *given: Any) -> int:
+        met.append(Server(tmp_path).password)  # as another process of a test run does, at the worst moment
+        return write(self, *given)
+
+    monkeypatch.setattr(Path, "write_text", slow)
+    server._remember()
+    assert met
+    assert Server(tmp_path).password == server.password
 
 
 _OWNER = """

@@ -53,8 +53,8 @@ def _graph() -> Iterator[str]:
     yield (
         f"An identifier has two labels, `Identifier` and that of its kind: {labels}. A row has two as well: its own, "
         "and that of its record (`Order` and `OrderRecord`), which earlier versions and rows of unfinished loads have "
-        "alone. `Buyer` and `Store` stand for the account and the store themselves, known from a row of their own or "
-        "from orders only; `Picture` for all pictures of one hash. "
+        "alone, but for some of a namespace's first load (ADR 6). `Buyer` and `Store` stand for the account and the "
+        "store themselves, known from a row of their own or from orders only; `Picture` for all pictures of one hash. "
         "Everything carries its namespace in `ns`, what a run found its `run_id`. The store's own "
         "nodes: " + ", ".join(f"`{label}`" for label in [*INTERNAL, "Take"]) + "."
     )

@@ -12,7 +12,8 @@ are not by `stale`.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cache
 from itertools import chain
 from typing import Any, Final
 
@@ -24,7 +25,7 @@ from graph.neo4j.connection import Connection
 from graph.neo4j.edges import STALE, USED, drawn, each
 from graph.neo4j.model import ENTITIES, signposts
 from graph.neo4j.outline import Outline
-from graph.neo4j.rows import both
+from graph.neo4j.rows import both, in_lanes
 from graph.neo4j.sent import Sent
 from graph.schema import Table
 from graph.store import Lease
@@ -72,12 +73,12 @@ class First:
         # beside the orders of one half of the accounts that is what the other half used
         placed = outline.placed()
         middle = pl.lit(placed["Buyer"].median() or 0)
-        used: dict[str, pl.DataFrame] = {}
+        used = cache(outline.used)
         lower, upper = (_used(used, half) for half in (pl.col("begin") <= middle, pl.col("begin") > middle))
-        write.meanwhile(_placed(placed.filter(pl.col("Buyer") <= middle)), _alone(outline, used), upper)
+        write.meanwhile(_placed(placed.filter(pl.col("Buyer") <= middle)), _alone(outline), upper)
         write.meanwhile(_placed(placed.filter(pl.col("Buyer") > middle)), (), lower)
-        both(write.all, enumerate([chain(_linked("REFUNDED_BY", outline.refunded()), lower), upper]))
-        write.all((0, _linked("ABOUT", outline.decided())))
+        in_lanes(write.all, [chain(_linked("REFUNDED_BY", outline.refunded()), lower), upper])
+        write.all(0, _linked("ABOUT", outline.decided()))
         connection.alone(each(STALE, "REMOVE b.stale", "b"), ns=ns)
         connection.schema(signposts())
         drawn(connection, ns, self.load)
@@ -90,9 +91,8 @@ class _Write:
     def __init__(self, connection: Connection, ns: str, lease: Lease) -> None:
         self._connection, self._ns, self._lease = connection, ns, lease
 
-    def all(self, numbered: tuple[int, Iterable[Task]]) -> None:
+    def all(self, lane: int, tasks: Iterable[Task]) -> None:
         """The tasks of a lane, one after the other."""
-        lane, tasks = numbered
         for query, given in tasks:
             self._leased(query, given, lane)
 
@@ -102,7 +102,7 @@ class _Write:
 
         def first() -> None:
             try:
-                self.all((0, tasks))
+                self.all(0, tasks)
             finally:
                 ended.set()
 
@@ -110,7 +110,7 @@ class _Write:
             while not ended.is_set() and (task := next(spare, None)):
                 yield task
 
-        both(lambda lane: lane(), [first, lambda: self.all((1, chain(own, more())))])
+        both(lambda lane: lane(), [first, lambda: self.all(1, chain(own, more()))])
 
     def entities(self, label: str, rows: pl.DataFrame) -> list[int]:
         """Make accounts, stores or pictures where they are not there yet; their nodes."""
@@ -121,10 +121,10 @@ class _Write:
             f"UNWIND range(0, size(${id_}) - 1) AS i MERGE (n:{label} {{ns: $ns, {id_}: ${id_}[i]}}) "
             f"{'SET ' + ', '.join(put) if put else ''} RETURN collect(id(n))"
         )
-        parts = both(lambda numbered: self._leased(query, numbered[1], numbered[0])[0], enumerate(_slices(rows)))
+        parts = in_lanes(lambda lane, given: self._leased(query, given, lane)[0], _slices(rows))
         return [node for part in parts for node in part]
 
-    def _leased(self, query: str, given: Parameters, lane: int = 0) -> Any:
+    def _leased(self, query: str, given: Parameters, lane: int) -> Any:
         def work(tx: Any) -> Any:
             record = tx.run(query, given, ns=self._ns).single()
             # last, so that no lane is locked for longer than it takes
@@ -148,20 +148,19 @@ def _placed(orders: pl.DataFrame) -> Iterator[Task]:
     return ((query, given) for given in _slices(orders))
 
 
-def _alone(outline: Outline, used: dict[str, pl.DataFrame]) -> Iterator[Task]:
-    """What touches neither accounts nor stores nor orders. At its end it counts what accounts `used`."""
+def _alone(outline: Outline) -> Iterator[Task]:
+    """What touches neither accounts nor stores nor orders."""
     yield from _linked("IN", outline.within())
     yield from _linked("RETURNED_IN", outline.returned())
     yield from _linked("SHOWS", outline.shown())
     yield from _linked("ABOUT", outline.complained())
-    used |= {relationship: outline.used(column) for column, relationship in USED.items()}
 
 
-def _used(used: Mapping[str, pl.DataFrame], half: pl.Expr) -> Iterator[Task]:
+def _used(used: Callable[[str], pl.DataFrame], half: pl.Expr) -> Iterator[Task]:
     """What half of the accounts used, by relationship. Each transaction goes through the identifiers in order, so that
     two beside each other don't each wait for what the other holds."""
-    for relationship, pairs in used.items():
-        yield from _linked(relationship, pairs.filter(half), ordered=True)
+    for column, relationship in USED.items():
+        yield from _linked(relationship, used(column).filter(half), ordered=True)
 
 
 def _linked(name: str, pairs: pl.DataFrame, *, ordered: bool = False) -> Iterator[Task]:

@@ -29,7 +29,11 @@ _COLUMNS: Final = {
     "complaints": ("refund_id",),
     "past_decisions": ("buyer_id",),
 }
-_NAMING: Final = {"Buyer": ("buyers", ("orders", "uses", "past_decisions")), "Store": ("stores", ("orders",))}
+_NAMING: Final = {
+    "Buyer": ("buyers", ("orders", "uses", "past_decisions")),
+    "Store": ("stores", ("orders",)),
+    "Picture": ("pictures", ()),
+}
 _ENDS: Final = {"begin": pl.Int64, "end": pl.Int64}
 
 
@@ -40,7 +44,6 @@ class Outline:
     def __init__(self) -> None:
         self._added: dict[str, list[pl.DataFrame]] = {name: [] for name in _COLUMNS}
         self._joined: dict[str, pl.DataFrame] = {}
-        self._seen = pl.DataFrame(schema={"picture": pl.String, "end": pl.Int64})
 
     def add(self, table: Table, rows: pa.Table, nodes: Iterable[int]) -> None:
         """Keep what is needed of rows in the table's stored columns, whose nodes are `nodes`. A row of a node that was
@@ -68,20 +71,16 @@ class Outline:
     def entities(self, label: str) -> pl.DataFrame:
         """The accounts (`Buyer`) or stores (`Store`) themselves, known from rows of their own or from others only, or
         the pictures (`Picture`) of claims: a column a property, by id. Their nodes are told by `found`."""
-        if label == "Picture":
-            return self._pictures().select("picture").unique().sort("picture")
         name, others = _NAMING[label]
         id_ = ENTITIES[label][1]
-        own = self._rows(name).drop("node")
+        own = self._rows(name).drop("node").unique(id_)
         ids = pl.concat([own.select(id_), *(self._rows(other).select(id_) for other in others)])
         return ids.unique().sort(id_).join(own, on=id_, how="left", maintain_order="left")
 
     def found(self, label: str, ids: pl.Series, nodes: Iterable[int]) -> None:
         """Say which nodes stand for the accounts, stores or pictures of these ids."""
-        if label == "Picture":
-            self._seen = pl.DataFrame({"picture": ids, "end": pl.Series(nodes, dtype=pl.Int64)})
         known = pl.DataFrame({ENTITIES[label][1]: ids, label: pl.Series(nodes, dtype=pl.Int64)})
-        for name in ("orders", "uses", "past_decisions"):
+        for name in ("orders", "uses", "past_decisions", "pictures"):
             rows = self._rows(name)
             if ENTITIES[label][1] in rows.columns:
                 joined = rows.join(known, on=ENTITIES[label][1], how="left", maintain_order="left")
@@ -133,8 +132,7 @@ class Outline:
 
     def shown(self) -> pl.DataFrame:
         """Claims and the pictures filed with them."""
-        shown = self._pictures().unique(maintain_order=True).join(self._seen, on="picture", maintain_order="left")
-        return shown.select(*_ENDS)
+        return self._rows("pictures").select(pl.col("node").alias("begin"), pl.col("Picture").alias("end"))
 
     def complained(self) -> pl.DataFrame:
         """Complaints whose claim is known."""
@@ -149,7 +147,10 @@ class Outline:
     # -- inside --------------------------------------------------------------------------------------------------------
 
     def _rows(self, name: str) -> pl.DataFrame:
-        """What was added of a table; of a node that was added twice the last."""
+        """What was added of a table; of a node that was added twice the last. `pictures` are those of claims."""
+        if name == "pictures" and name not in self._joined:
+            claims = self._rows("refunds").select("node", picture="pictures")
+            self._joined[name] = claims.explode("picture", empty_as_null=False).drop_nulls().unique(maintain_order=True)
         if name not in self._joined:
             parts, self._added[name] = self._added[name], []
             rows = pl.concat(parts) if parts else _nothing(name)
@@ -157,10 +158,6 @@ class Outline:
                 rows = rows.unique("node", keep="last", maintain_order=True)
             self._joined[name] = rows
         return self._joined[name]
-
-    def _pictures(self) -> pl.DataFrame:
-        claims = self._rows("refunds").select(pl.col("node").alias("begin"), picture="pictures")
-        return claims.explode("picture", empty_as_null=False).drop_nulls("picture")
 
     def _identifiers(self, kind: str = "") -> pl.DataFrame:
         rows = self._rows("identifiers")

@@ -59,8 +59,7 @@ def write_load(
     yet, of this or any other load: then none is looked for."""
     rows = ordered(conform(rows, stored_schema(table), where=table.name), table)
 
-    def part(numbered: tuple[int, int]) -> None:
-        lane, at = numbered
+    def part(lane: int, at: int) -> None:
         piece = rows.slice(at, BATCH)
         marked = list(conflicts) if at + BATCH >= rows.num_rows else []
 
@@ -88,7 +87,7 @@ def write_load(
             if told is not None:
                 told(written, nodes)
 
-    both(part, enumerate(range(0, max(rows.num_rows, 1), BATCH)))
+    in_lanes(part, range(0, max(rows.num_rows, 1), BATCH))
 
 
 def both(work: Callable[[Any], Result], values: Iterable[Any]) -> list[Result]:
@@ -103,6 +102,11 @@ def both(work: Callable[[Any], Result], values: Iterable[Any]) -> list[Result]:
         finally:
             for one in found:
                 one.cancel()
+
+
+def in_lanes(work: Callable[[int, Any], Result], values: Iterable[Any]) -> list[Result]:
+    """The same of work that writes, which is told a lane (`ledger.LANES`) for each value, another than before."""
+    return both(lambda numbered: work(*numbered), enumerate(values))
 
 
 def columns_of(table: Table, rows: pa.Table) -> dict[str, list[Any]]:

@@ -15,7 +15,7 @@ from graph.errors import NotFound, StoreProblem
 from graph.neo4j import ledger, run_edges
 from graph.neo4j.connection import Connection
 from graph.neo4j.model import assigned, label_of
-from graph.neo4j.rows import BATCH, SWEPT, both, columns_of, repeat
+from graph.neo4j.rows import BATCH, SWEPT, columns_of, in_lanes, repeat
 from graph.schema import RUN_TABLES, Table
 from graph.store import Lease, RunRecord
 
@@ -53,8 +53,7 @@ def write(
     key = f"(n:{label_of(table)} {{ns: $ns, run_id: $run_id, {table.id}: ${table.id}[i]}})"
     put = f"UNWIND range(0, size(${table.id}) - 1) AS i {'CREATE' if fresh else 'MERGE'} {key} SET n += "
 
-    def part(numbered: tuple[int, int]) -> None:
-        lane, at = numbered
+    def part(lane: int, at: int) -> None:
         piece = rows.slice(at, BATCH)
         # an all-empty column says nothing of new nodes
         names = [name for name in piece.column_names if not fresh or piece.column(name).null_count < piece.num_rows]
@@ -74,7 +73,7 @@ def write(
 
         connection.write(work)
 
-    both(part, enumerate(range(0, max(rows.num_rows, 1), BATCH)))
+    in_lanes(part, range(0, max(rows.num_rows, 1), BATCH))
 
 
 def finish(

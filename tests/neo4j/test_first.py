@@ -19,7 +19,7 @@ from graph.open import masked_url, open_store
 from scripts.neo4j_server import Server
 from tests.conformance.support import ids, key, leased, load, order, scan, table
 from tests.neo4j.support import end_leases, sample, wipe
-from tests.neo4j.test_graph import Graph, assert_drawn, graph, rows_of
+from tests.neo4j.test_graph import Graph, assert_drawn, graph, refund, rows_of
 from tests.neo4j.test_migration import schema_is_whole
 
 __all__ = ["graph"]
@@ -96,6 +96,25 @@ def test_after_a_first_load_that_was_killed_the_next_process_makes_what_is_owed_
         assert ids(store) == ["o1"]
         assert schema_is_whole(store)
     assert new.edges() == {"PLACED": {("b1", "o1")}, "AT": {("o1", "s1")}}
+
+
+def test_claims_of_a_first_load_have_their_label_unless_they_conflict_and_none_is_left_of_one_that_was_killed(
+    graph: Graph, neo4j_server: Any
+) -> None:
+    def claims(*names: str) -> list[Mapping[str, Any]]:
+        return [refund(name, "o1", None, at, ["00ff"]) for at, name in enumerate(names)]
+
+    lease = graph.store.acquire("load", "killed")
+    begun(graph.store, lease, {"refunds": claims("r9")})
+    assert graph.ids("refunds") == ["r9"]
+    graph.ask("MATCH (l:Lease {ns: $ns}) SET l.expires_at = 0")
+    with leased(graph.store) as lease:
+        number = begun(graph.store, lease, {"orders": [order("o1", "b1")], "refunds": claims("r1", "r2")})
+        # one of them is there: the others of its batch are looked for as well
+        graph.store.write(lease, number, "refunds", table("refunds", claims("r2", "r3", "r4")))
+        graph.store.write(lease, number, "refunds", table("refunds", []), conflicts=["r4"])
+        graph.store.finish_load(lease, number, report="{}", at=2)
+    assert graph.ids("refunds") == [row["refund_id"] for row in scan(graph.store, "refunds")] == ["r1", "r2", "r3"]
 
 
 @pytest.mark.parametrize("when", sample([0, 1, 2, 3, 5, 8, 12, 16], kept=(0, 2, 8)))

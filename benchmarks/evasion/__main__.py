@@ -70,7 +70,7 @@ def attempt(tables: Tables, guilty: set[str], tactic: Tactic, seed: int) -> Trie
     """Plant the rings of a tactic into a market, run detection and policy, and see who is limited."""
     rng = stream(seed, f"evasion {tactic.name} {tactic.effort}")
     stock = templates(tables, guilty, rng)
-    end = time_of(tables["orders"]["placed_at"].max()) + timedelta(hours=1)  # type: ignore[arg-type]  # text
+    end = time_of(tables["orders"].select(pl.col("placed_at").max()).item()) + timedelta(hours=1)
     planted = Planted()
     for _ in range(RINGS):
         add_ring(rng, tactic, stock, end, planted)

@@ -57,7 +57,7 @@ def templates(tables: Mapping[str, pl.DataFrame], guilty: set[str], rng: np.rand
     found: dict[str, list[tuple[dict[str, Any], dict[str, Any]]]] = {"refund_only": [], "return_refund": []}
     for row in both.drop("buyer_id").to_dicts():
         found[row["kind"]].append((by_id[row["order_id"]], row))
-    line = _text(time_of(tables["orders"]["placed_at"].max()) - KNOWN)  # type: ignore[arg-type]  # text
+    line = _text(time_of(tables["orders"].select(pl.col("placed_at").max()).item()) - KNOWN)
     old = both.filter(pl.col("requested_at") < line).group_by("buyer_id", maintain_order=True)
     sent = old.agg(pl.col("return_tracking_no").drop_nulls().first()).drop_nulls()
     often = both.group_by("buyer_id").len().filter(pl.col("len") >= 2).join(sent, on="buyer_id")

@@ -11,7 +11,7 @@ import polars as pl
 
 from benchmarks.metrics import Bools, is_true
 from benchmarks.quality.markets import Case, Market, case_of
-from benchmarks.quality.ours import LIMITED
+from benchmarks.quality.ours import LIMITED, frame_of
 from detectors.pipeline import Findings, detect
 from graph.snapshot import Snapshot
 from integrity.decide import decide
@@ -27,7 +27,7 @@ def explain(market: Market, most: int = 30) -> str:
     case = case_of(market)
     policy = default_policy()
     findings = detect(heard(case.snapshot), policy.detection)
-    status = _frame(decide(case.snapshot, findings, policy))["status"]
+    status = frame_of(decide(case.snapshot, findings, policy))["status"]
     teller = _Teller(case, findings, status.is_in(LIMITED).to_numpy())
     lines = [f"# {market.stem}", "", "## Honest accounts limited", ""]
     wrong = np.flatnonzero(teller.limited & ~case.truth.abuser)
@@ -43,11 +43,11 @@ class _Teller:
     def __init__(self, case: Case, findings: Findings, limited: Bools) -> None:
         self.truth, self.snapshot, self.limited = case.truth, case.snapshot, limited
         self.number = {buyer: at for at, buyer in enumerate(case.snapshot.buyers.ids.tolist())}
-        accounts = _frame(findings.accounts)
+        accounts = frame_of(findings.accounts)
         self.accounts = accounts.to_dicts()
-        self.published = _frame(findings.rings).to_dicts()
-        self.roles = dict(_frame(findings.members).select("buyer_id", "role").iter_rows())
-        rows = _frame(findings.evidence)
+        self.published = frame_of(findings.rings).to_dicts()
+        self.roles = dict(frame_of(findings.members).select("buyer_id", "role").iter_rows())
+        rows = frame_of(findings.evidence)
         per = rows.group_by("buyer_id", "kind").agg(pl.col("nats").sum(), pl.len()).sort("buyer_id", "nats")
         self.evidence: dict[str, list[tuple[str, float]]] = {}
         for buyer, kind, nats, _ in per.iter_rows():
@@ -122,9 +122,3 @@ class _Inner:
         if reported:
             found.append(f"complaints {reported}")
         return ", ".join(found)
-
-
-def _frame(table: object) -> pl.DataFrame:
-    frame = pl.from_arrow(table)  # type: ignore[arg-type]  # an Arrow table
-    assert isinstance(frame, pl.DataFrame)
-    return frame

@@ -6,6 +6,7 @@ from typing import Final
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 
 from benchmarks.metrics import Bools, Outcome, Ring
 from detectors.curve import q_values
@@ -32,8 +33,8 @@ def ringfence(snapshot: Snapshot, *, all_rings: bool = True, policy: Policy | No
 
 def outcome_of(snapshot: Snapshot, findings: Findings, policy: Policy, wide: Findings | None) -> Outcome:
     """Findings as arrays over the snapshot's accounts."""
-    decisions = _frame(decide(snapshot, findings, policy))
-    accounts = _frame(findings.accounts)
+    decisions = frame_of(decide(snapshot, findings, policy))
+    accounts = frame_of(findings.accounts)
     ids = snapshot.buyers.ids
     assert decisions["buyer_id"].to_list() == accounts["buyer_id"].to_list() == ids.tolist()
     limited = decisions["status"].is_in(LIMITED).to_numpy()
@@ -55,9 +56,9 @@ def _wide(snapshot: Snapshot, detection: DetectionSettings) -> Findings:
 def rings_of(snapshot: Snapshot, findings: Findings) -> list[Ring]:
     """Published rings by account number."""
     number = {buyer: at for at, buyer in enumerate(snapshot.buyers.ids.tolist())}
-    roles = _frame(findings.members).filter(pl.col("role") == "actor").group_by("ring_id").agg("buyer_id")
+    roles = frame_of(findings.members).filter(pl.col("role") == "actor").group_by("ring_id").agg("buyer_id")
     actors = dict(roles.iter_rows())
-    rows = _frame(findings.rings).to_dicts()
+    rows = frame_of(findings.rings).to_dicts()
     q = q_values(np.array([row["confidence"] for row in rows], dtype=np.float64))
     return [
         Ring(
@@ -72,8 +73,8 @@ def rings_of(snapshot: Snapshot, findings: Findings) -> list[Ring]:
 
 def _hub_alone(snapshot: Snapshot, findings: Findings, limited: Bools) -> Bools:
     """(n,) limited accounts against which nothing speaks any more once the evidence of hubs is taken away."""
-    hubs = _frame(findings.hubs)["identifier"].to_list()
-    rows = _frame(findings.evidence).filter(~pl.col("identifier").fill_null("").is_in(hubs))
+    hubs = frame_of(findings.hubs)["identifier"].to_list()
+    rows = frame_of(findings.evidence).filter(~pl.col("identifier").fill_null("").is_in(hubs))
     left = dict(rows.group_by("buyer_id").agg(pl.col("nats").sum()).iter_rows())
     alone = np.zeros(len(limited), dtype=np.bool_)
     for at in np.flatnonzero(limited).tolist():
@@ -81,7 +82,8 @@ def _hub_alone(snapshot: Snapshot, findings: Findings, limited: Bools) -> Bools:
     return alone
 
 
-def _frame(table: object) -> pl.DataFrame:
-    frame = pl.from_arrow(table)  # type: ignore[arg-type]  # an Arrow table
+def frame_of(table: pa.Table) -> pl.DataFrame:
+    """What a run found, as a frame to look into."""
+    frame = pl.from_arrow(table)
     assert isinstance(frame, pl.DataFrame)
     return frame

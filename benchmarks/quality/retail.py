@@ -117,7 +117,7 @@ def _rings(rng: np.random.Generator, n: int) -> Longs:
 
 def _planted(rng: np.random.Generator, orders: pl.DataFrame, ring: Longs) -> pl.DataFrame:
     """Orders that rings place to claim: copies of real ones, at days that the ring agreed on."""
-    low, high = int(orders["at"].min()), int(orders["at"].max())  # type: ignore[arg-type]  # whole seconds
+    low, high = orders.select(low=pl.col("at").min(), high=pl.col("at").max()).row(0)
     stores = orders["store"]
     rows: list[tuple[str, int, int, float, float, str, int]] = []
     real = orders.select("amount", "quantity", "at").rows()

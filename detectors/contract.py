@@ -31,6 +31,9 @@ Small = npt.NDArray[np.int8]
 EARLY, OWN = 1, 2
 """How far a key is the account's own: it came before most of the others did, or had it to itself; 0 neither."""
 
+STRANGERS, ACCOMPLICES = 1, 2
+"""How the accounts of a key claim; 0 not known."""
+
 
 class Family(Enum):
     """Kinds that tell the same fact belong to one family: a flat's door, Wi-Fi and post name are one household, not
@@ -45,11 +48,13 @@ class Family(Enum):
 @dataclass(frozen=True)
 class Keys:
     """The `n` keys of one link detector. `label` (n,) is the identifier's row id or "" where the key is no identifier;
-    `size` (n,) accounts that share it; `explained` (n,) true where a common household explains the sharing."""
+    `size` (n,) accounts that share it; `explained` (n,) true where a common household explains the sharing; `grade`
+    (n,), where the detector looks at that, whether its accounts claim as `STRANGERS` do or as `ACCOMPLICES`."""
 
     label: npt.NDArray[np.object_]
     size: Longs
     explained: Bools
+    grade: Ints | None = None
 
 
 @dataclass(frozen=True)

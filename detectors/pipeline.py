@@ -235,7 +235,10 @@ def connect(ctx: Context) -> tuple[list[Evidence], Web]:
     """All link evidence, and the web of the keys in it."""
     joint = _run(JOINT, ctx)
     links = [*ctx.links, *joint]
-    grade = np.concatenate([grades(meet(ctx)), *(np.zeros(len(item.keys.size), np.int32) for item in joint)])
+    met = grades(meet(ctx))
+    stated = [np.zeros(len(item.keys.size), np.int32) if item.keys.grade is None else item.keys.grade for item in links]
+    grade = np.concatenate(stated)
+    grade[: len(met)] = np.maximum(grade[: len(met)], met)
     return links, weave(LINKS, links, ctx.n, grade)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 
 from detectors.accounts.repeated_stores import repeats_beyond
-from detectors.contract import COMPLAINTS, PAST, Context, Family
+from detectors.contract import ACCOMPLICES, COMPLAINTS, PAST, Context, Family
 from detectors.fusion import Beliefs
 from detectors.ledger import Ledger
 from detectors.numerics import Rows, tally
@@ -132,7 +132,12 @@ class Teller:
         if about not in self._said:
             others, claims, expected = self.crowd(detector, key, buyer)
             self._said[about] = fact(
-                "link", kind=ALL[detector].name, accounts=others, claims=claims, expected=_one(expected)
+                "link",
+                kind=ALL[detector].name,
+                accounts=others,
+                claims=claims,
+                expected=_one(expected),
+                **self._apart(detector, [key]),
             )
         return self._said[about]
 
@@ -173,7 +178,14 @@ class Teller:
             accounts=others,
             claims=claims,
             expected=_one(expected),
+            **self._apart(detector, keys),
         )
+
+    def _apart(self, detector: int, keys: Sequence[int]) -> dict[str, bool]:
+        """Whether any of the keys is a picture of goods of different trades: one that no detector but that of pictures
+        can tell."""
+        grade = self.ledger.found[detector].keys.grade
+        return {"apart": True} if grade is not None and (grade[list(keys)] == ACCOMPLICES).any() else {}
 
     def _conduct(self, detector: int, buyer: int, part: Longs) -> Fact:
         tell: dict[str, Callable[[int, Longs], Fact]] = {

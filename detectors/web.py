@@ -18,7 +18,7 @@ FAMILIES: Final = 3
 SIZES: Final = np.array([3, 4, 6, 10, 20, 50, 200, 1000])
 """Edges of the size classes in which the share of abusive keys is learned."""
 ALIKE: Final = np.array([0.0, -1.0, 1.0])
-"""Nats by which a key is likelier abusive: its members' claims not known, never meeting, meeting (see same_targets)."""
+"""Nats by which a key is likelier abusive: its accounts' claims not known, those of strangers, those of accomplices."""
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,7 @@ class Part:
 def weave(detectors: Sequence[Detector], found: Sequence[Evidence], n: int, grade: Ints) -> Web:
     """Join the keys of all link evidence into one web, keys with equal members merged.
 
-    `grade` (k,) says of each key whether its members claim at the same places: 0 unknown, 1 no, 2 yes."""
+    `grade` (k,) says of each key how its accounts claim: as `STRANGERS`, as `ACCOMPLICES`, or 0 where not known."""
     sizes = [len(item.keys.size) for item in found]
     first_key = np.cumsum([0, *sizes])
     total = int(first_key[-1])

@@ -25,6 +25,10 @@ _KEEP_FRESH = np.array([0.48, 0.27, 0.12, 0.08, 0.02, 0.01, 0.02])
 _RETURN = np.array([0.38, 0.26, 0.12, 0.13, 0.06, 0.05])
 _KEEP_PICTURES = np.array([0.75, 0.85, 0.65, 0.60, 0.03, 0.02, 0.75])
 _RETURN_PICTURES = np.array([0.04, 0.08, 0.60, 0.55, 0.65, 0.75])
+_GOODS = 180
+"""One of the goods of a category that several stores sell, under item numbers of their own, for so many claims …"""
+_FOUND = 400
+"""… and one picture that anybody can find for so many: in every market some people file the same one."""
 APPROVED, REJECTED, WITHDRAWN, PENDING = range(4)
 FRESH = [c.name for c in CATEGORIES].index("fresh_food")
 
@@ -149,7 +153,7 @@ def file_claims(
     partial = (pieces > 1) & chance(rng, knobs.partial_returns, size)
     partial |= fresh & chance(rng, 0.25, size)
     part = np.where(partial, rng.uniform(0.15, 0.8, size), 1.0)
-    pictures, count = _pictures(rng, knobs, plan, keeps, reason, goods.item[rows], crew, bad)
+    pictures, count = _pictures(rng, knobs, plan, keeps, reason, goods.item[rows], trade[inside], crew, bad)
     covers = shops.cover[orders.store[rows]]
     covered = ~keeps & chance(rng, np.array([1.0, 0.45, 0.0])[covers], size)
     tampered = bad & ~keeps
@@ -201,16 +205,23 @@ def _pictures(
     keeps: Bools,
     reason: Ints,
     item: Ints,
+    trade: Ints,
     crew: Ints,
     bad: Bools,
 ) -> tuple[Words, Ints]:
-    """Hashes of up to four pictures a claim: one's own, the shop's picture of the item, a dark nothing, a ring's."""
+    """Hashes of up to four pictures a claim: one's own, the shop's or the maker's picture of the item, one that anybody
+    can find, a dark nothing, a ring's."""
     size = len(keeps)
     filed = np.where(keeps, np.take(_KEEP_PICTURES, reason), np.take(_RETURN_PICTURES, reason % len(_RETURN_PICTURES)))
     count = np.where(chance(rng, filed, size), np.minimum(1 + rng.poisson(0.7, size), 4), 0)
     first = rng.integers(0, 2**64, size, dtype=np.uint64)
     stock = chance(rng, knobs.stock_pictures, size)
-    first = np.where(stock, _flip(rng, scatter(item, 23), 0, 3), first)
+    goods = 1 + size // _GOODS
+    made = scatter(trade * goods + ints(scatter(item, 29) % np.uint64(goods)), 31)
+    shown = np.where(chance(rng, knobs.common_goods, size), made, scatter(item, 23))
+    first = np.where(stock, _flip(rng, shown, 0, 3), first)
+    found = scatter(pick(rng, 1.0 / (3.0 + np.arange(1.0 + size // _FOUND)), size), 37)
+    first = np.where(chance(rng, knobs.found_pictures, size), _flip(rng, found, 0, 5), first)
     # The hash of a picture of nothing is nearly all zeros or all ones, whoever takes it.
     blank = chance(rng, knobs.blank_pictures, size)
     nothing = np.where(chance(rng, 0.5, size), np.uint64(0), ~np.uint64(0))
@@ -221,13 +232,13 @@ def _pictures(
             again = mine[chance(rng, min(0.97, 0.85 * knobs.trace), len(mine))]
             base = member.pictures[rng.integers(0, len(member.pictures), len(again))]
             first[again] = _flip(rng, base, 0, 5)
-    found = np.empty((size, 4), dtype=np.uint64)
-    found[:, 0] = first
+    filled = np.empty((size, 4), dtype=np.uint64)
+    filled[:, 0] = first
     for column in range(1, 4):
         retake = chance(rng, 0.5, size)
         other = rng.integers(0, 2**64, size, dtype=np.uint64)
-        found[:, column] = np.where(retake, _flip(rng, first, 3, 9), other)
-    return found, count
+        filled[:, column] = np.where(retake, _flip(rng, first, 3, 9), other)
+    return filled, count
 
 
 def _weights(

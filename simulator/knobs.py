@@ -125,7 +125,11 @@ class Knobs:
     """Honest buyers who order together: the same store in the same hour, several times."""
 
     stock_pictures: float = 0.05
-    """Share of filed pictures that are the shop's own picture of the item."""
+    """Share of filed pictures that are a picture of the goods on offer …"""
+    common_goods: float = 0.4
+    """… and share of these that are the maker's, which every store shows that sells the goods."""
+    found_pictures: float = 0.01
+    """Share of filed pictures that were found somewhere, as by searching for a broken cup: many find the same few."""
     blank_pictures: float = 0.015
     shared_parcels: float = 0.30
     """Share of chances (two returns of one buyer within days) in which both go into one parcel."""
@@ -204,6 +208,8 @@ class Knobs:
                 "borrowed",
                 "device_resets",
                 "stock_pictures",
+                "common_goods",
+                "found_pictures",
                 "complaint_rate",
                 "silent_stores",
                 "loud_stores",

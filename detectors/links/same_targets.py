@@ -17,7 +17,19 @@ from typing import Final
 
 import numpy as np
 
-from detectors.contract import REFUNDS, Context, Detector, Evidence, Family, Keys, Small, evidence, nothing
+from detectors.contract import (
+    ACCOMPLICES,
+    REFUNDS,
+    STRANGERS,
+    Context,
+    Detector,
+    Evidence,
+    Family,
+    Keys,
+    Small,
+    evidence,
+    nothing,
+)
 from detectors.frozen import pack
 from detectors.links.sharing import one_home
 from detectors.numerics import group, tally
@@ -98,10 +110,10 @@ def meet(ctx: Context) -> Meetings:
 
 
 def grades(met: Meetings) -> Ints:
-    """(n,) how each key's members claim: 0 not looked at or fewer than two claimants, 1 several who never meet, 2 who
-    meet."""
-    grade = np.where(met.claimants >= 2, 1, 0)
-    grade[np.unique(met.key)] = 2
+    """(n,) how each key's members claim: `STRANGERS` never meet, `ACCOMPLICES` do; 0 not looked at, or fewer than two
+    claimants."""
+    grade = np.where(met.claimants >= 2, STRANGERS, 0)
+    grade[np.unique(met.key)] = ACCOMPLICES
     return grade.astype(np.int32)
 
 

@@ -69,15 +69,19 @@ _JOINED: Final = {
 """What accounts do together, where a detector's title speaks of one."""
 
 
+def _apart(v: Values) -> str:
+    return "（用于不同类目的商品）" if v.get("apart") else ""
+
+
 def _link(v: Values) -> str:
     kind = v["kind"]
-    return f"与另外 {v['accounts']} 个账户{_JOINED.get(kind, TITLES[kind])}，{_crowd(v)}"
+    return f"与另外 {v['accounts']} 个账户{_JOINED.get(kind, TITLES[kind])}{_apart(v)}，{_crowd(v)}"
 
 
 def _links(v: Values) -> str:
     measure, noun = NOUNS[v["kind"]]
     verb = "共有" if v["kind"] in ("same_targets", "comeback", "lockstep") else "共用"
-    return f"与另外 {v['accounts']} 个账户{verb} {v['keys']} {measure}{noun}，{_crowd(v)}"
+    return f"与另外 {v['accounts']} 个账户{verb} {v['keys']} {measure}{noun}{_apart(v)}，{_crowd(v)}"
 
 
 def _complaints(v: Values) -> str:

@@ -71,6 +71,10 @@ def _noun(v: Values) -> str:
     return one if v["keys"] == 1 else many
 
 
+def _apart(v: Values) -> str:
+    return ", for goods of different trades," if v.get("apart") else ""
+
+
 def _crowd(v: Values) -> str:
     expected = f"{v['expected']:.1f}"
     return f"{_accounts(v['accounts'])} that filed {_claims(v['claims'])} where their baskets predict {expected}"
@@ -102,8 +106,8 @@ def _hub(v: Values) -> str:
 
 
 SAYS: Final[Mapping[str, Callable[[Values], str]]] = {
-    "link": lambda v: f"shares {TITLES[v['kind']]} with {_crowd(v)}",
-    "links": lambda v: f"shares {v['keys']} {_noun(v)} with {_crowd(v)}",
+    "link": lambda v: f"shares {TITLES[v['kind']]}{_apart(v)} with {_crowd(v)}",
+    "links": lambda v: f"shares {v['keys']} {_noun(v)}{_apart(v)} with {_crowd(v)}",
     "activity_unlike": lambda v: f"it placed {_orders(v['orders'])}; few accounts that abuse refunds place that many",
     "claim_excess": lambda v: (
         f"filed {_claims(v['claims'])} on {v['orders']} orders where its baskets predict {v['expected']:.1f}"

@@ -83,3 +83,13 @@ def test_a_run_keeps_the_facts_of_all_its_sentences() -> None:
 def test_sentences_of_a_run_without_facts_stay_english() -> None:
     assert say(["a door"], None, "zh") == ["a door"]
     assert say(["x"], [fact("weights_even").stored()], "zh") == [chinese.SAYS["weights_even"]({})]
+
+
+@pytest.mark.parametrize("name", ["link", "links"])
+def test_a_picture_of_goods_of_different_trades_is_told_in_each_language(name: str) -> None:
+    told = fact(name, kind="shared_picture", **NUMBERS)
+    apart = fact(name, kind="shared_picture", apart=True, **NUMBERS)
+    assert "different trades" in apart.text()
+    assert "不同类目" in apart.text("zh")
+    assert "trades" not in told.text()
+    assert "类目" not in told.text("zh")

@@ -120,6 +120,22 @@ def test_ids_and_row_order_say_nothing(market: Market) -> None:
     assert lengths.row(0) == (1, 1, 1, 1)
 
 
+def test_honest_people_file_one_picture_for_goods_of_several_trades_too(abused: Draft) -> None:
+    """The maker's picture, and those that anybody can find; in a market of little abuse about as often as rings."""
+    claims = abused.claims
+    bits = np.bitwise_count(claims.pictures[:, 0])
+    rows = np.flatnonzero((claims.picture_count > 0) & (bits > 7) & (bits < 57))
+    picture, order = claims.pictures[rows, 0], claims.order[rows]
+    trade, buyer = abused.shops.category[abused.orders.store[order]], abused.orders.buyer[order]
+    shared: Counter[bool] = Counter()
+    for at in range(len(rows)):
+        near = np.flatnonzero(np.bitwise_count(picture ^ picture[at]) <= 7)
+        if (trade[near] != trade[at]).any() and (buyer[near] != buyer[at]).any():
+            shared[bool(claims.abusive[rows[at]])] += 1
+    assert shared[False] > 40
+    assert shared[True] > 40
+
+
 def test_most_kinds_of_trace_occur_among_the_innocent_too(market: Market) -> None:
     orders = market.table("orders").join(market.truth, on="buyer_id").filter(pl.col("abuser") == "0")
     claims = market.table("refunds").join(orders.select("order_id", "buyer_id"), on="order_id")

@@ -56,6 +56,11 @@ class Keys:
     explained: Bools
     grade: Ints | None = None
 
+    @property
+    def graded(self) -> Ints:
+        """(n,) the grade, 0 where the detector doesn't look at it."""
+        return np.zeros(len(self.size), np.int32) if self.grade is None else self.grade
+
 
 @dataclass(frozen=True)
 class Evidence:

@@ -5,10 +5,12 @@ independent draws of the market, of an abusive one a share θ acts (θ has a sma
 lives is not abusive as a whole). Messages run on the bipartite graph of accounts and keys, never on pairs: a key hears
 what each account did and, leaving that account out, tells it what the others' conduct means for it.
 
-Five rules keep one fact from counting several times and a bridge from pulling people in:
+Six rules keep one fact from counting several times and a bridge from pulling people in:
 
 - guilt by association is not passed on: an account tells its keys what it did, alone or with others (shared pictures,
   parcels, lockstep), never what it is merely linked to, so suspicion does not run through households and their hubs;
+- what an account did is hardly news to a key of joint conduct where another of its keys tells it already, one that it
+  shares with none of the first key's other accounts: who acts with a ring files a picture that anybody can find, too;
 - keys with the same members, of whatever kind, are one key;
 - of the keys of one family only the one that says most to an account counts for it;
 - what others write onto a person says nothing of that person: a door, number, parcel or picture that an account had to
@@ -17,9 +19,8 @@ Five rules keep one fact from counting several times and a bridge from pulling p
 
 How often keys of each kind and size are abusive is learned from the market around the detectors' priors and the
 rarity of the sharing, as is the share of abusive accounts.
-Source: belief propagation, Pearl (1988); guilt by association on bipartite graphs with a learned prior as in
-FraudEagle,
-Akoglu et al. (2013), and SpEagle, Rayana & Akoglu (2015), doi:10.1145/2783258.2783370.
+Source: belief propagation and explaining away, Pearl (1988); guilt by association on bipartite graphs with a learned
+prior as in FraudEagle, Akoglu et al. (2013), and SpEagle, Rayana & Akoglu (2015), doi:10.1145/2783258.2783370.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ from detectors.settings import DetectionSettings
 from detectors.web import FAMILIES, Part, Web
 from graph.snapshot import Bools, Floats, Longs
 
-ACTING: Final = np.array([[0.9, 0.5, 0.2], [0.9, 0.5, 0.2], [0.9, 0.75, 0.6]])
+ACTING: Final = np.array([[0.9, 0.5, 0.2], [0.9, 0.5, 0.2], [0.95, 0.9, 0.6]])
 """Grid of the share of an abusive key's accounts that act, by family. Who shares a place with a ring may be anybody;
 who files a ring's picture or parcel mostly belongs to it."""
 KEYS_BELIEVED: Final = 15.0
@@ -57,6 +58,9 @@ TOGETHER: Final = 0.3
 """Nats of shared conduct from which an account claims with others."""
 MOST_FACTOR: Final = 3.0
 """A class's learned share differs from the stated one at most by this factor: what is learned rests on beliefs."""
+EXPLAINED: Final = 0.2
+"""Greatest probability of acting that other keys explain: what these say rests in part on what the account itself did,
+which this key hears as well."""
 ACTS: Final = 0.5
 """Risk from which an account counts as acting, and guilt from which a key joins."""
 SLACK: Final = 1e-6
@@ -117,7 +121,10 @@ def believe(web: Web, conduct: Conduct, settings: DetectionSettings, start: Star
     and keys that the former round found."""
     abusers, alone, learned = start.abusers, start.alone, start.learned
     scarce = _scarcity(abusers, settings)
-    message, guilt = propagate(web, conduct, abusers, scarce, learned, unheard(web, abusers, scarce))
+    usual = unheard(web, abusers, scarce)
+    message, _ = propagate(web, conduct, abusers, scarce, learned, usual)
+    apart = elsewhere(web, message, abusers)
+    message, guilt = propagate(web, conduct, abusers, scarce, learned, usual, apart=apart)
     risk = combine(web, conduct, message, abusers, alone, settings)
     share = _share(risk, settings)
     return Beliefs(
@@ -187,10 +194,12 @@ def propagate(
     learned: Floats,
     usual: Floats,
     *,
+    apart: Floats | None = None,
     only_guilty: bool = False,
 ) -> tuple[Floats, Floats]:
     """Messages (m,) from keys to accounts in nats beyond the `usual` (m,) ones and by the weight of their detector,
     and the guilt (k,) of each key; `scarce` nats are added to the stated log odds of all keys, `learned` (k,) to each.
+    `apart` (m,) is the probability that an account acts without its key's doing, `abusers` where it is not given.
 
     With `only_guilty` messages are right for accounts on a key that is guilty (`ACTS`), and left out (zero) for all
     others; the guilt of keys that are not guilty may be left out."""
@@ -208,7 +217,7 @@ def propagate(
     first = web.conduct
     together = first.family[first.key] == Family.CONDUCT.value
     alone = np.where(together, (conduct.own - conduct.claimant)[first.buyer], conduct.own[first.buyer])
-    heard = _Heard.of(alone, abusers)
+    heard = _Heard.of(alone, abusers if apart is None else apart[first.rows])
     hub[first.keys] |= _crowds(first, heard)
     most = np.where(hub, HUB_NATS * HUB / np.maximum(web.size, HUB), np.inf)
 
@@ -244,6 +253,15 @@ def propagate(
     message[rows] = beyond(rows, _reply(second, sums, heard.at(at), abusers, at))
     message = _borne_out(web, conduct.own, message)
     return np.where(message > 0, message * web.weight[web.key], message), guilt
+
+
+def elsewhere(web: Web, message: Floats, abusers: float) -> Floats:
+    """(m,) probability that each row's account acts for what other keys say to it, `message` (m,): the loudest of those
+    that none of the accounts on this key shares with it, if this is a key of conduct; `abusers` to `EXPLAINED`."""
+    loudest = np.zeros(len(web.key))
+    row, other = web.apart
+    np.maximum.at(loudest, row, message[other])
+    return np.minimum(1.0 / (1.0 + np.exp(-logit(abusers) - loudest)), max(EXPLAINED, abusers))
 
 
 def _may_be_guilty(part: Part, told: Floats, abusers: float, log_prior: Floats) -> Bools:
@@ -298,8 +316,8 @@ class _Heard:
     scale: Floats
 
     @staticmethod
-    def of(nats: Floats, abusers: float) -> _Heard:
-        """From nats (r,)."""
+    def of(nats: Floats, abusers: float | Floats) -> _Heard:
+        """From nats (r,), and how likely it is that each acts, whatever the key is."""
         ratio = np.exp(np.clip(nats, -15.0, 15.0))
         return _Heard(ratio, np.log(abusers * ratio + (1.0 - abusers)))
 

@@ -236,8 +236,7 @@ def connect(ctx: Context) -> tuple[list[Evidence], Web]:
     joint = _run(JOINT, ctx)
     links = [*ctx.links, *joint]
     met = grades(meet(ctx))
-    stated = [np.zeros(len(item.keys.size), np.int32) if item.keys.grade is None else item.keys.grade for item in links]
-    grade = np.concatenate(stated)
+    grade = np.concatenate([item.keys.graded for item in links])
     grade[: len(met)] = np.maximum(grade[: len(met)], met)
     return links, weave(LINKS, links, ctx.n, grade)
 

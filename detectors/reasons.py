@@ -184,8 +184,8 @@ class Teller:
     def _apart(self, detector: int, keys: Sequence[int]) -> dict[str, bool]:
         """Whether any of the keys is a picture of goods of different trades: one that no detector but that of pictures
         can tell."""
-        grade = self.ledger.found[detector].keys.grade
-        return {"apart": True} if grade is not None and (grade[list(keys)] == ACCOMPLICES).any() else {}
+        grade = self.ledger.found[detector].keys.graded
+        return {"apart": True} if (grade[list(keys)] == ACCOMPLICES).any() else {}
 
     def _conduct(self, detector: int, buyer: int, part: Longs) -> Fact:
         tell: dict[str, Callable[[int, Longs], Fact]] = {

@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 
 from detectors.contract import EARLY, OWN, Detector, Evidence, Family, Small
-from detectors.numerics import group, logit
+from detectors.numerics import Rows, group, logit
 from graph.snapshot import Bools, Floats, Ints, Longs
 
 FAMILIES: Final = 3
@@ -68,6 +68,19 @@ class Web:
         had = np.zeros(self.n, bool)
         had[self.buyer[self.early]] = True
         return np.flatnonzero(had[self.buyer] & ~self.written[self.key])
+
+    @cached_property
+    def apart(self) -> tuple[Longs, Longs]:
+        """Pairs (p,), (p,) of rows of one account: on a key of conduct, and on another that none of its others has."""
+        rows, mine = np.flatnonzero(self.family[self.key] == Family.CONDUCT.value), Rows.of(self.buyer, self.n)
+        begin = mine.starts[self.buyer[rows]]
+        width = mine.starts[self.buyer[rows].astype(np.int64) + 1] - begin
+        row = np.repeat(rows, width)
+        other = mine.order[np.repeat(begin - np.cumsum(width) + width, width) + np.arange(len(row))]
+        pairs = group(self.key[row], self.key[other])
+        # of a key with itself all accounts are the same, and those are two or more
+        alone = pairs.count[pairs.of] == 1
+        return row[alone], other[alone]
 
     @property
     def keys(self) -> int:

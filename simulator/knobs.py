@@ -112,6 +112,8 @@ class Knobs:
     second_hand: float = 0.012
     borrowed: float = 0.006
     """Share of orders placed on somebody else's phone."""
+    favours: float = 0.003
+    """Share of orders that a friend pays, and share that are a present: to a friend's door, number and name."""
     kiosks: float = 0.0
     """Buyers who place half of their orders on a net café's public computers, `buyers_per_kiosk` to each."""
     buyers_per_kiosk: float = 60.0
@@ -206,6 +208,7 @@ class Knobs:
                 "fresh_lovers",
                 "second_hand",
                 "borrowed",
+                "favours",
                 "device_resets",
                 "stock_pictures",
                 "common_goods",

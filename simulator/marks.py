@@ -88,6 +88,12 @@ def mark(rng: np.random.Generator, knobs: Knobs, people: People, world: World, p
     phone = np.where(chance(rng, 0.85, size), people.phone[buyer], people.second_phone[buyer])
     payment = np.where(chance(rng, 0.7, size), people.payment[buyer], people.second_payment[buyer])
     name = np.where(chance(rng, 0.05, size), people.name[people.head[buyer]], people.name[buyer])
+    friend = rng.integers(0, len(people.household), size)
+    payment = np.where(chance(rng, knobs.favours, size), people.payment[friend], payment)
+    present = chance(rng, knobs.favours, size)
+    place = np.where(present, people.home[friend], place)
+    phone = np.where(present, people.phone[friend], phone)
+    name = np.where(present, people.name[friend], name)
     host = np.full(size, -1)
 
     if plan.crews:

@@ -6,7 +6,20 @@ import numpy as np
 import pytest
 
 from detectors.contract import Family
-from detectors.fusion import ACTS, HUB, HUB_NATS, Conduct, propagate, unheard
+from detectors.fusion import (
+    ACTS,
+    EXPLAINED,
+    HUB,
+    HUB_NATS,
+    Beliefs,
+    Conduct,
+    Start,
+    believe,
+    elsewhere,
+    propagate,
+    unheard,
+)
+from detectors.settings import DetectionSettings
 from graph.snapshot import Floats
 from tests.detectors.webs import web_of
 
@@ -33,3 +46,47 @@ def test_a_ring_of_any_size_and_a_small_crowd_are_heard_in_full(acting: int, idl
     message, guilt = told([5.0] * acting + [-0.5] * idle)
     assert guilt > ACTS
     assert message.min() > HUB_NATS
+
+
+def believed(*keys: tuple[Family, list[int]], own: list[float]) -> Beliefs:
+    """What is believed where these keys are shared by accounts that did `own` (n,) nats."""
+    web, nothing = web_of(*keys), np.zeros(len(own))
+    conduct = Conduct(np.array(own), nothing, nothing)
+    return believe(web, conduct, DetectionSettings(), Start(ABUSERS, 0.0, np.zeros(len(keys))))
+
+
+PAIR, BESIDE = (Family.CONDUCT, [0, 1]), (Family.INSTRUMENT, [2, 3, 4])
+RING, OTHERS = [0, 2, 3, 4], [1, 2, 3, 4]
+OWN = [7.0, 0.5, 6.0, 6.0, 6.0]
+
+
+def test_a_pair_is_hardly_guilty_where_one_of_it_acts_with_others() -> None:
+    """Who acts with a ring files a picture that anybody can find, too: nothing against whoever found it as well."""
+    alone = believed(PAIR, BESIDE, own=OWN)
+    within = believed(PAIR, (Family.INSTRUMENT, RING), own=OWN)
+    assert within.guilt[0] < alone.guilt[0]
+    assert within.message[1] < alone.message[1] - 2
+    assert within.risk[1] < 0.1 < ACTS < alone.risk[1]
+    assert within.risk[0] > alone.risk[0]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [(Family.INSTRUMENT, [0, 1, 2, 3, 4]), (Family.INSTRUMENT, OTHERS)],
+    ids=["a key that both are on", "a key of the other one"],
+)
+def test_what_both_share_or_the_other_does_explains_nothing_away(other: tuple[Family, list[int]]) -> None:
+    alone, within = believed(PAIR, BESIDE, own=OWN), believed(PAIR, other, own=OWN)
+    assert within.guilt[0] == pytest.approx(alone.guilt[0], abs=0.05)
+    assert within.risk[1] > alone.risk[1]
+
+
+def test_keys_that_keep_company_with_this_one_are_told_apart_from_those_that_don_t() -> None:
+    web = web_of(PAIR, (Family.INSTRUMENT, RING), (Family.PLACE, [0, 1, 2]))
+    row, other = web.apart
+    assert [(int(web.key[a]), int(web.key[b]), int(web.buyer[a])) for a, b in zip(row, other, strict=True)] == [
+        (0, 1, 0)
+    ]
+    loud = elsewhere(web, np.array([0.0, 0.0, 9.0, 9.0, 9.0, 9.0, 9.0, 9.0, 9.0]), ABUSERS)
+    assert loud[0] == EXPLAINED
+    assert loud[1:] == pytest.approx(np.full(8, ABUSERS))

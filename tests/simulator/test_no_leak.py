@@ -132,7 +132,7 @@ def test_honest_people_file_one_picture_for_goods_of_several_trades_too(abused: 
         near = np.flatnonzero(np.bitwise_count(picture ^ picture[at]) <= 7)
         if (trade[near] != trade[at]).any() and (buyer[near] != buyer[at]).any():
             shared[bool(claims.abusive[rows[at]])] += 1
-    assert shared[False] > 40
+    assert shared[False] > 20
     assert shared[True] > 40
 
 

@@ -73,7 +73,7 @@ def shadowed(name: str) -> Policy:
 
 def fill(store: Store, home: Path) -> None:
     """Load a market of 600 buyers and detect several times; the last run is held, the first dropped."""
-    simulate(home / "export", buyers=600, seed=23, abuse="high")
+    simulate(home / "export", buyers=600, seed=13, abuse="high")
     decided = home / "export" / "decisions.csv"
     buyer, shop = rows(home, "buyers")[0]["buyer_id"], rows(home, "stores")[0]["store_id"]
     decided.write_text(decided.read_text() + f"{buyer},2024-02-01T00:00:00+08:00,limited,store,{shop}\n")

@@ -27,7 +27,7 @@ from tests.neo4j.support import ServerDesk
 from tests.neo4j.test_same_bytes import Namespaced, visible
 from tests.require import QUICK
 
-BUYERS, SEED = 300, 11
+BUYERS, SEED = 300, 4
 PROBLEM, USAGE = 6, 2
 START = "start the server now"
 pytestmark = pytest.mark.timeout(600)

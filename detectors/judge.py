@@ -104,7 +104,8 @@ def _honest_places(candidates: Candidates, sure: Floats, drawn: Sequence[tuple[C
 
 
 def _chance(ctx: Context, web: Web, beliefs: Beliefs, settings: DetectionSettings) -> list[tuple[Candidates, Floats]]:
-    """What `settings.null_draws` honest markets bring forth: for each its candidates and their scores."""
+    """What `settings.null_draws` honest markets bring forth: for each its candidates and their scores. Nothing that an
+    account did is explained by its other keys there (see `fusion.elsewhere`): nobody acts with others."""
     urns = _urns(ctx, beliefs)
     usual = unheard(web, beliefs.abusers, beliefs.scarce)
 

@@ -182,8 +182,8 @@ class Teller:
         )
 
     def _apart(self, detector: int, keys: Sequence[int]) -> dict[str, bool]:
-        """Whether any of the keys is a picture of goods of different trades: one that no detector but that of pictures
-        can tell."""
+        """Whether any of the keys is a picture filed for goods of different trades, as the detector of pictures alone
+        tells."""
         grade = self.ledger.found[detector].keys.graded
         return {"apart": True} if (grade[list(keys)] == ACCOMPLICES).any() else {}
 

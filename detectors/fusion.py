@@ -123,8 +123,8 @@ def believe(web: Web, conduct: Conduct, settings: DetectionSettings, start: Star
     scarce = _scarcity(abusers, settings)
     usual = unheard(web, abusers, scarce)
     message, _ = propagate(web, conduct, abusers, scarce, learned, usual)
-    apart = elsewhere(web, message, abusers)
-    message, guilt = propagate(web, conduct, abusers, scarce, learned, usual, apart=apart)
+    anyway = elsewhere(web, message, abusers)
+    message, guilt = propagate(web, conduct, abusers, scarce, learned, usual, anyway=anyway)
     risk = combine(web, conduct, message, abusers, alone, settings)
     share = _share(risk, settings)
     return Beliefs(
@@ -194,12 +194,12 @@ def propagate(
     learned: Floats,
     usual: Floats,
     *,
-    apart: Floats | None = None,
+    anyway: Floats | None = None,
     only_guilty: bool = False,
 ) -> tuple[Floats, Floats]:
     """Messages (m,) from keys to accounts in nats beyond the `usual` (m,) ones and by the weight of their detector,
     and the guilt (k,) of each key; `scarce` nats are added to the stated log odds of all keys, `learned` (k,) to each.
-    `apart` (m,) is the probability that an account acts without its key's doing, `abusers` where it is not given.
+    `anyway` (m,) is the probability that each row's account acts whatever the key is, `abusers` where it is not given.
 
     With `only_guilty` messages are right for accounts on a key that is guilty (`ACTS`), and left out (zero) for all
     others; the guilt of keys that are not guilty may be left out."""
@@ -217,7 +217,7 @@ def propagate(
     first = web.conduct
     together = first.family[first.key] == Family.CONDUCT.value
     alone = np.where(together, (conduct.own - conduct.claimant)[first.buyer], conduct.own[first.buyer])
-    heard = _Heard.of(alone, abusers if apart is None else apart[first.rows])
+    heard = _Heard.of(alone, abusers if anyway is None else anyway[first.rows])
     hub[first.keys] |= _crowds(first, heard)
     most = np.where(hub, HUB_NATS * HUB / np.maximum(web.size, HUB), np.inf)
 

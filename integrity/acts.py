@@ -188,7 +188,7 @@ class Book:
                 try:
                     draft = make()
                     self.check_key()
-                except Exception:
+                except Exception:  # whatever went wrong, texts of an act that is not written don't stay
                     self._let_go(kept)
                     raise
                 body, texts = put_away(draft.kind, json.loads(_canonical(draft.body)), salt)

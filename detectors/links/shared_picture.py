@@ -35,7 +35,7 @@ from graph.snapshot import Ints, Longs
 
 Hashes = npt.NDArray[np.uint64]
 MOST_IN_BAND = 2000
-"""A band value of more distinct hashes than this (blank pictures) is searched among neighbours in hash order only."""
+"""A band value of more distinct hashes than this is searched among neighbours in hash order only."""
 
 
 def run(ctx: Context) -> Evidence:

@@ -11,9 +11,11 @@ import pytest
 
 from detectors.contract import ACCOMPLICES, STRANGERS
 from detectors.frozen import Measures
-from detectors.pipeline import find, prepare, tell
+from detectors.pipeline import detect, find, prepare, tell
+from detectors.recompute import base_of, recompute
 from detectors.registry import LINKS, PLAIN
 from detectors.settings import DetectionSettings
+from graph.changes import Removals, without
 from graph.snapshot import Ints, Snapshot
 from tests.detectors.market import snapshot
 
@@ -76,3 +78,32 @@ def test_pictures_that_show_nothing_link_nobody() -> None:
     assert grade_of(filed(dark)) is None
     assert grade_of(filed([f"{2**64 - 1 - int(one, 16):016x}" for one in dark])) is None
     assert grade_of(filed(["00000000000003ff", "00000000000003fe"])) is not None
+
+
+def test_what_is_recomputed_knows_that_a_picture_is_left_for_one_trade() -> None:
+    """Without its copy of goods of another trade the picture has the same people, and says less."""
+    market = filed([ONE], step=2)
+    stores, refunds, pictures = market.stores, market.refunds, market.pictures
+    one = int(np.flatnonzero(market.buyers.ids[refunds.buyer] == "ring-0")[0])
+    (other,) = np.flatnonzero(stores.ids == "s1")
+    store, at = refunds.store.copy(), market.orders.store.copy()
+    store[one] = at[refunds.order[one]] = other
+    copy = int(ONE, 16) ^ 1
+    phash = np.where(pictures.refund == one, np.uint64(copy), pictures.phash)
+    market = replace(
+        market,
+        refunds=replace(refunds, store=store),
+        orders=replace(market.orders, store=at),
+        pictures=replace(pictures, phash=phash),
+    )
+    run = detect(market, SETTINGS)
+    assert run.frozen is not None
+    base, without_copy = (
+        base_of(market, SETTINGS, run.frozen),
+        Removals(identifiers=frozenset({f"picture:{copy:016x}"})),
+    )
+    again = recompute(base, without_copy)
+    assert [one.keys.graded.tolist() for one in (base.found.links[PICTURES], again.found.links[PICTURES])] == [[2], [1]]
+    whole = find(without(market, without_copy), SETTINGS, Measures(run.frozen))
+    assert again.found.risk.tolist() == whole.risk.tolist()
+    assert again.found.risk.tolist() != base.found.risk.tolist()

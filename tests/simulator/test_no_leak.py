@@ -136,6 +136,22 @@ def test_honest_people_file_one_picture_for_goods_of_several_trades_too(abused: 
     assert shared[True] > 40
 
 
+@pytest.mark.parametrize("name", ["payment", "phone"])
+def test_who_shows_a_strangers_card_or_number_once_is_mostly_honest(abused: Draft, name: str) -> None:
+    """A friend pays, a present goes to a friend: to have met so is no sign of a ring."""
+    value, buyer = getattr(abused.marks, name), abused.orders.buyer
+    known = value >= 0
+    pairs, shown = np.unique(np.column_stack([value[known], buyer[known]]), axis=0, return_counts=True)
+    _, first, people = np.unique(pairs[:, 0], return_index=True, return_counts=True)
+    one = first[people == 2]
+    left, right = pairs[one, 1], pairs[one + 1, 1]
+    once = np.minimum(shown[one], shown[one + 1]) == 1
+    strangers = once & (abused.people.household[left] != abused.people.household[right])
+    ring = abused.abusers[left] & abused.abusers[right]
+    assert (strangers & ring).sum() >= 5
+    assert (strangers & ~ring).sum() > 5 * (strangers & ring).sum()
+
+
 def test_most_kinds_of_trace_occur_among_the_innocent_too(market: Market) -> None:
     orders = market.table("orders").join(market.truth, on="buyer_id").filter(pl.col("abuser") == "0")
     claims = market.table("refunds").join(orders.select("order_id", "buyer_id"), on="order_id")

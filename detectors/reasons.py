@@ -184,8 +184,9 @@ class Teller:
     def _apart(self, detector: int, keys: Sequence[int]) -> dict[str, bool]:
         """Whether any of the keys is a picture filed for goods of different trades, as the detector of pictures alone
         tells."""
-        grade = self.ledger.found[detector].keys.graded
-        return {"apart": True} if (grade[list(keys)] == ACCOMPLICES).any() else {}
+        grade = self.ledger.found[detector].keys.grade
+        apart = grade is not None and any(grade[key] == ACCOMPLICES for key in keys)
+        return {"apart": True} if apart else {}
 
     def _conduct(self, detector: int, buyer: int, part: Longs) -> Fact:
         tell: dict[str, Callable[[int, Longs], Fact]] = {

@@ -226,7 +226,8 @@ class Detector:
     The weights lie between 1 and those with which a logistic regression explains the truth of simulated markets, tuning
     seeds alone (`python -m benchmarks.quality --weights`, ADR 7); they are the same for every market. `pairs`
     says whether such a key can make a ring of two accounts alone, `written` whether others can write it onto their
-    orders and claims: a door, a number, a parcel, a picture, but not a device or a payment."""
+    orders and claims: a door, a number, a parcel, a picture, but not a device or a payment; `met` whether each claim is
+    one more occasion to come upon such a key, as with pictures."""
 
     name: str
     title: str
@@ -239,3 +240,4 @@ class Detector:
     weight: float = 1.0
     pairs: bool = False
     written: bool = False
+    met: bool = False

@@ -106,7 +106,7 @@ def _honest_places(candidates: Candidates, sure: Floats, drawn: Sequence[tuple[C
 def _chance(ctx: Context, web: Web, beliefs: Beliefs, settings: DetectionSettings) -> list[tuple[Candidates, Floats]]:
     """What `settings.null_draws` honest markets bring forth: for each its candidates and their scores. Nothing that an
     account did is explained by its other keys there (see `fusion.elsewhere`): nobody acts with others."""
-    urns = _urns(ctx, beliefs)
+    urns = urns_of(ctx, web, beliefs)
     usual = unheard(web, beliefs.abusers, beliefs.scarce)
 
     def drawn(number: int) -> tuple[Candidates, Floats]:
@@ -155,9 +155,12 @@ class Urns:
         return at
 
 
-def _urns(ctx: Context, beliefs: Beliefs) -> Urns:
+def urns_of(ctx: Context, web: Web, beliefs: Beliefs) -> Urns:
     """Strata of orders made × main category × having claimed at all (or links that join claimants, as pictures and
     parcels do, would be tried with people who never claimed), weighted by honesty.
+
+    Who filed a picture that others filed, too, was the likelier to do so the more it claimed; so it is with parcels and
+    hours. In such accounts' place people are drawn in proportion to their claims (size-biased sampling, Cox 1969).
 
     An account whose stratum holds few honest people is drawn from the wider one without the category, then from that
     without the orders: or a ring that is alone in its stratum would be its own null model."""
@@ -169,26 +172,30 @@ def _urns(ctx: Context, beliefs: Beliefs) -> Urns:
         buyer, category = orders.buyer[pairs.first], (ctx.claims.category + 1)[pairs.first]
         rank = np.lexsort((-category, pairs.count))
         main[buyer[rank]] = category[rank]
-    claimed = (np.bincount(ctx.claims.buyer, minlength=ctx.n) > 0).astype(np.int64)
+    claims = np.bincount(ctx.claims.buyer, minlength=ctx.n)
+    claimed = (claims > 0).astype(np.int64)
     activity = np.rint(2 * np.log2(1 + made)).astype(np.int64)
-    trust = 1.0 - beliefs.risk
+    strata = group(activity, main, claimed), group(activity, claimed), group(claimed)
+    met = np.zeros(ctx.n, bool)
+    met[web.buyer[web.met[web.key]]] = True
+    trust = 1.0 - beliefs.risk + 1e-9
     rows, weights = [], []
     before, mass = np.zeros(ctx.n), np.zeros(ctx.n)
-    open_ = np.ones(ctx.n, bool)
     start = 0.0
-    for stratum in (group(activity, main, claimed), group(activity, claimed), group(claimed)):
-        order = np.argsort(stratum.of, kind="stable")
-        weight = trust[order] + 1e-9
-        ends = np.cumsum(weight)[np.cumsum(stratum.count) - 1]
-        begin = np.append(0.0, ends[:-1])
-        before[open_] = start + begin[stratum.of[open_]]
-        mass[open_] = (ends - begin)[stratum.of[open_]]
-        open_ = open_ & (mass < ENOUGH)
-        rows.append(order)
-        weights.append(weight)
-        start += float(ends[-1])
-        if not open_.any():
-            break
+    for open_, likely in ((~met, trust), (met, trust * np.maximum(claims, 1))):
+        for stratum in strata:
+            if not open_.any():
+                break
+            order = np.argsort(stratum.of, kind="stable")
+            weight = likely[order]
+            ends = np.cumsum(weight)[np.cumsum(stratum.count) - 1]
+            begin = np.append(0.0, ends[:-1])
+            before[open_] = start + begin[stratum.of[open_]]
+            mass[open_] = (ends - begin)[stratum.of[open_]]
+            open_ = open_ & (tally(stratum.of, trust, stratum.n) < ENOUGH)[stratum.of]
+            rows.append(order)
+            weights.append(weight)
+            start += float(ends[-1])
     return Urns(np.concatenate(rows), np.cumsum(np.concatenate(weights)), before, mass)
 
 

@@ -28,10 +28,10 @@ class Web:
     Rows (m,) sorted by key, then buyer: `key`, `buyer`, and `owned`, how far the key was the account's own before
     others came to it (see `Evidence`), the least of the keys that were merged. Keys (k,): `detector`, index into the
     link detectors; `family`; `size`, accounts that share it; `weight`, how much of what it says counts; `pairs`,
-    whether it says of two accounts alone that they are a ring; `written`, whether others can write it; `klass`, within
-    which shares of guilt are learned; `prior`, stated log odds that it is abusive; `base`, those of its kind whatever
-    the size. `alias` gives the kept key of every key before merging, detector after detector. `seat` (m,) numbers each
-    row's buyer and family; `n` accounts."""
+    whether it says of two accounts alone that they are a ring; `written`, whether others can write it; `met`, whether
+    each claim is an occasion to come upon it; `klass`, within which shares of guilt are learned; `prior`, stated log
+    odds that it is abusive; `base`, those of its kind whatever the size. `alias` gives the kept key of every key before
+    merging, detector after detector. `seat` (m,) numbers each row's buyer and family; `n` accounts."""
 
     key: Ints
     buyer: Ints
@@ -42,6 +42,7 @@ class Web:
     weight: Floats
     pairs: Bools
     written: Bools
+    met: Bools
     klass: Longs
     prior: Floats
     alias: Longs
@@ -175,6 +176,7 @@ def weave(detectors: Sequence[Detector], found: Sequence[Evidence], n: int, grad
         weight=np.array([detector.weight for detector in detectors])[kind[keep]],
         pairs=np.array([detector.pairs for detector in detectors])[kind[keep]],
         written=np.array([detector.written for detector in detectors])[kind[keep]],
+        met=np.array([detector.met for detector in detectors])[kind[keep]],
         klass=klass[keep],
         prior=prior[keep],
         base=base[keep],

@@ -146,4 +146,5 @@ DETECTOR = Detector(
     prior=0.02,
     ceiling=0.5,
     weight=1.8,
+    met=True,
 )

@@ -77,4 +77,5 @@ DETECTOR = Detector(
     ceiling=0.3,
     weight=1.8,
     written=True,
+    met=True,
 )

@@ -153,4 +153,5 @@ DETECTOR = Detector(
     ceiling=0.04,
     weight=1.2,
     written=True,
+    met=True,
 )

@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import graph.side
+from detectors.contract import Context
 from detectors.frozen import Measures
 from detectors.fusion import ACTS, Beliefs, combine, propagate, unheard
-from detectors.judge import Urns, draw
+from detectors.judge import Urns, draw, urns_of
 from detectors.pipeline import DEFAULTS, detect, weigh
 from detectors.web import Web
 from graph.snapshot import Floats
@@ -45,9 +46,30 @@ def test_draws_made_apart_are_those_of_one_generator() -> None:
 
 
 @pytest.fixture(scope="module")
-def weighed() -> tuple[Web, Beliefs]:
-    _, web, beliefs, _, _ = weigh(simulated(2_500, 7), DEFAULTS, Measures())
-    return web, beliefs
+def judged() -> tuple[Context, Web, Beliefs]:
+    return weigh(simulated(2_500, 7), DEFAULTS, Measures())[:3]
+
+
+@pytest.fixture(scope="module")
+def weighed(judged: tuple[Context, Web, Beliefs]) -> tuple[Web, Beliefs]:
+    return judged[1:]
+
+
+def test_people_met_by_their_claims_are_drawn_in_proportion_to_them(judged: tuple[Context, Web, Beliefs]) -> None:
+    ctx, web, beliefs = judged
+    claims = np.bincount(ctx.claims.buyer, minlength=ctx.n)
+    met = np.zeros(ctx.n, bool)
+    met[web.buyer[web.met[web.key]]] = True
+    nobody_met = replace(web, met=np.zeros_like(web.met))
+    number = range(400)
+    plain = np.stack([draw(7, one, urns_of(ctx, nobody_met, beliefs)) for one in number])
+    drawn = np.stack([draw(7, one, urns_of(ctx, web, beliefs)) for one in number])
+    assert drawn[:, ~met].tolist() == plain[:, ~met].tolist()
+    # of what is drawn in proportion to its size the mean of one over the size is one over the mean of all
+    assert claims[met].all()
+    expected = 1.0 / claims[plain[:, met]].mean(axis=0)
+    assert (1.0 / claims[drawn[:, met]]).mean() == pytest.approx(expected.mean(), rel=0.02)
+    assert claims[drawn[:, met]].mean() > 1.3 * claims[plain[:, met]].mean()
 
 
 def test_how_many_orders_an_account_placed_is_told_to_no_key(weighed: tuple[Web, Beliefs]) -> None:

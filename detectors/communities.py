@@ -36,6 +36,8 @@ OWN: Final = 1.0
 """Nats of its own conduct with which an account needs no second kind of link."""
 MOST: Final = 0.5
 """Share of the accounts of a conduct key that must act before it joins them."""
+CORES: Final = (4, 3)
+"""Acting accounts from which on a key alone makes a group of them, the larger ones first."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,9 @@ def gather(web: Web, own: Floats, risk: Floats, guilt: Floats, settings: Detecti
     nobody = Candidates(np.full(web.n, -1, np.int32), 0, np.empty(0, np.int64), np.empty(0, bool))
     acting = risk >= ACTS
     rows = np.flatnonzero((guilt >= ACTS)[web.key] & acting[web.buyer])
-    rows = _parted(web, _held(web, own, _mostly_theirs(web, rows)))
+    rows = _held(web, own, _mostly_theirs(web, rows))
+    for core in (web.n + 1, *CORES):
+        rows = _parted(web, rows, core)
     if not len(rows):
         return nobody
     # bipartite: accounts first, then keys
@@ -112,8 +116,9 @@ def _held(web: Web, own: Floats, rows: Longs) -> Longs:
     return rows[shared[web.key[rows]]]
 
 
-def _parted(web: Web, rows: Longs) -> Longs:
-    """Rows without those by which a single key holds groups together that hold together without such keys.
+def _parted(web: Web, rows: Longs, core: int) -> Longs:
+    """Rows without those by which a single key holds groups together that hold together without such keys, or by keys
+    of `core` accounts and more, which part nobody.
 
     A key stays with the group of most of its accounts, and leaves each other group of which it has one account only:
     one thing in common makes no ring of two, and two rings of a market come to have one in common, by a place or by
@@ -126,7 +131,7 @@ def _parted(web: Web, rows: Longs) -> Longs:
     net = _igraph().Graph(n=n + len(keys), edges=np.stack([buyer, n + key], axis=1).tolist())
     bridge = np.zeros(n + len(keys), bool)
     bridge[net.articulation_points()] = True
-    solid = ~bridge[n + key]
+    solid = ~bridge[n + key] | (np.bincount(key) >= core)[key]
     links = coo_array((np.ones(int(solid.sum())), (buyer[solid], n + key[solid])), shape=(len(bridge),) * 2)
     group_of = connected_components(links, directed=False)[1][:n]
     people = np.bincount(group_of)

@@ -99,9 +99,23 @@ def test_a_key_stays_with_the_group_of_most_of_its_accounts_and_whoever_has_only
     assert groups(web_of(*TWO, (PLACE, [2, 3, 5, 7]))) == {frozenset({0, 1, 2, 3, 7}), frozenset({4, 5, 6})}
 
 
+@pytest.mark.parametrize("bridge", [(PLACE, [3, 4]), (ACTED, [3, 4]), (PLACE, [3, 4, 5])])
+def test_two_rings_that_have_one_key_each_are_not_joined_by_one_thing_in_common(
+    bridge: tuple[Family, list[int]],
+) -> None:
+    farms = [(PLACE, [0, 1, 2, 3]), (PLACE, [4, 5, 6, 7])]
+    assert groups(web_of(*farms, bridge)) == {frozenset(range(4)), frozenset(range(4, 8))}
+
+
+def test_a_ring_of_which_each_has_a_partner_stays_one() -> None:
+    partners = [(ACTED, [at, at + 3]) for at in range(3)]
+    assert groups(web_of((PLACE, [0, 1, 2]), *partners)) == {frozenset(range(6))}
+
+
 def test_a_chain_of_pairs_stays_one() -> None:
     chain = [(ACTED, [at, at + 1]) for at in range(5)]
     assert groups(web_of(*chain)) == {frozenset(range(6))}
+    assert groups(web_of(*chain[:3], (PLACE, [3, 4, 5]))) == {frozenset(range(6))}
 
 
 def test_a_cut_leaves_those_together_who_claimed_together(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,6 +28,7 @@ def web_of(*keys: tuple[Family, Sequence[int]]) -> Web:
         weight=np.ones(len(keys)),
         pairs=np.zeros(len(keys), bool),
         written=np.zeros(len(keys), bool),
+        met=np.zeros(len(keys), bool),
         klass=np.zeros(len(keys), np.int64),
         prior=np.full(len(keys), PRIOR),
         alias=np.arange(len(keys)),

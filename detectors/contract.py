@@ -68,7 +68,8 @@ class Evidence:
     (m,) index; `nats` (m,) log-likelihood ratio of abuse against honesty; `table` (m,) index into `SOURCES` and `row`
     (m,) the row of that table in the snapshot; `count` (m,) source rows that say the same; `owned` (m,) `OWN` where
     the key was the account's own before others came to it, `EARLY` where it was there before most of them, so that the
-    sharing is their doing, not the account's; else 0."""
+    sharing is their doing, not the account's; else 0; `part` (m,) nats that this account's own part in what the key's
+    accounts did is one of theirs against a stranger's among them, 0 where the detector does not tell."""
 
     detector: str
     key: Ints
@@ -78,6 +79,7 @@ class Evidence:
     row: Ints
     count: Longs
     owned: Small
+    part: Floats
     keys: Keys
 
     def account_nats(self, n: int) -> Floats:
@@ -99,10 +101,11 @@ def evidence(
     key: Ints | None = None,
     count: Longs | None = None,
     owned: Small | None = None,
+    part: Floats | None = None,
     keys: Keys = NO_KEYS,
 ) -> Evidence:
     """Build `Evidence` with the types that its columns promise; `key` defaults to none, `count` to one,
-    `owned` to 0."""
+    `owned` and `part` to 0."""
     m = len(buyer)
     return Evidence(
         detector=detector,
@@ -113,6 +116,7 @@ def evidence(
         row=row.astype(np.int32),
         count=np.ones(m, np.int64) if count is None else count.astype(np.int64),
         owned=np.zeros(m, np.int8) if owned is None else owned.astype(np.int8),
+        part=np.zeros(m) if part is None else part.astype(np.float64),
         keys=keys,
     )
 

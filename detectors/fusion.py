@@ -225,7 +225,7 @@ def propagate(
         return np.minimum(said - usual[rows], most[web.key[rows]])
 
     sums = _sums(first, heard, log_prior)
-    answer = _reply(first, sums, heard, abusers, np.arange(len(first.rows)))
+    answer = _reply(first, sums, heard, abusers, np.arange(len(first.rows)), web.part[first.rows])
     message[first.rows] = beyond(first.rows, answer)
     joint = first.rows[together]
     shared = _loudest(web, _borne_out(web, conduct.own, message), joint)[:, Family.CONDUCT.value]
@@ -250,7 +250,7 @@ def propagate(
     sums = _sums(second, heard, log_prior)
     guilt[second.keys] = sums.guilt
     rows = second.rows[at]
-    message[rows] = beyond(rows, _reply(second, sums, heard.at(at), abusers, at))
+    message[rows] = beyond(rows, _reply(second, sums, heard.at(at), abusers, at, web.part[rows]))
     message = _borne_out(web, conduct.own, message)
     return np.where(message > 0, message * web.weight[web.key], message), guilt
 
@@ -304,7 +304,7 @@ def unheard(web: Web, abusers: float, scarce: float) -> Floats:
     sums = _sums(web.whole, heard, np.minimum(web.base + scarce, logit(MOST_PRIOR)))
     # to all its accounts a key says the same
     first = np.flatnonzero(np.append(True, web.key[1:] != web.key[:-1]))
-    return _reply(web.whole, sums, heard.at(first), abusers, first)[web.key]
+    return _reply(web.whole, sums, heard.at(first), abusers, first, np.zeros(len(first)))[web.key]
 
 
 @dataclass(frozen=True)
@@ -368,8 +368,10 @@ def _sums(part: Part, heard: _Heard, log_prior: Floats) -> _Sums:
     return _Sums(ratio, scale, acting, weights, any_, mass / (1.0 + mass))
 
 
-def _reply(part: Part, sums: _Sums, heard: _Heard, abusers: float, at: Longs) -> Floats:
-    """(r,) what keys say to the accounts in the part's rows `at` (r,), leaving out what these told, `heard` (r,)."""
+def _reply(part: Part, sums: _Sums, heard: _Heard, abusers: float, at: Longs, theirs: Floats) -> Floats:
+    """(r,) what keys say to the accounts in the part's rows `at` (r,), leaving out what these told, `heard` (r,);
+    `theirs` (r,) nats that what the account did is part of what they did: the key's prior rests on that, so it speaks
+    against an idle account and for an acting one no more."""
     key = part.key[at]
     acts, idles = np.zeros(len(at)), np.zeros(len(at))
     others = part.size[key] - 1.0
@@ -381,7 +383,7 @@ def _reply(part: Part, sums: _Sums, heard: _Heard, abusers: float, at: Longs) ->
         single = np.log1p(ratio * (of_key / (1.0 - of_key))[key])
         here = weight[key] + said
         acts += np.exp(np.clip(here + _but(nobody), -60.0, 60.0)) * (acting / abusers)
-        idles += np.exp(np.clip(here + _but(nobody + single), -60.0, 60.0)) * ((1 - acting) / (1 - abusers))
+        idles += np.exp(np.clip(here - theirs + _but(nobody + single), -60.0, 60.0)) * ((1 - acting) / (1 - abusers))
     return np.log1p(acts) - np.log1p(idles)
 
 

@@ -157,7 +157,7 @@ def _connected(before: Found, ctx: Context, changed: frozenset[str]) -> tuple[li
 def _alike(one: Evidence, two: Evidence) -> bool:
     """Whether keys, their members and what they weigh are the same; the records that show it may be others."""
     columns = [
-        (item.key, item.buyer, item.nats, item.owned, item.keys.size, item.keys.explained, item.keys.graded)
+        (item.key, item.buyer, item.nats, item.owned, item.part, item.keys.size, item.keys.explained, item.keys.graded)
         for item in (one, two)
     ]
     return one is two or all(_same(a, b) for a, b in zip(*columns, strict=True))

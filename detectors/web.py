@@ -26,7 +26,8 @@ class Web:
     """All shared keys of all link detectors, keys with equal members merged into one.
 
     Rows (m,) sorted by key, then buyer: `key`, `buyer`, and `owned`, how far the key was the account's own before
-    others came to it (see `Evidence`), the least of the keys that were merged. Keys (k,): `detector`, index into the
+    others came to it, and `part`, nats that what it did was part of what they did (see `Evidence`), the least and the
+    most of the keys that were merged. Keys (k,): `detector`, index into the
     link detectors; `family`; `size`, accounts that share it; `weight`, how much of what it says counts; `pairs`,
     whether it says of two accounts alone that they are a ring; `written`, whether others can write it; `met`, whether
     each claim is an occasion to come upon it; `klass`, within which shares of guilt are learned; `prior`, stated log
@@ -36,6 +37,7 @@ class Web:
     key: Ints
     buyer: Ints
     owned: Small
+    part: Floats
     detector: Ints
     family: Ints
     size: Longs
@@ -147,6 +149,7 @@ def weave(detectors: Sequence[Detector], found: Sequence[Evidence], n: int, grad
     key = np.concatenate([item.key[rows] + start for item, rows, start in zip(found, linked, first_key, strict=False)])
     buyer = np.concatenate([item.buyer[rows] for item, rows in zip(found, linked, strict=True)])
     owned = np.concatenate([item.owned[rows] for item, rows in zip(found, linked, strict=True)])
+    part = np.concatenate([item.part[rows] for item, rows in zip(found, linked, strict=True)])
     nats = np.concatenate([item.nats[rows] for item, rows in zip(found, linked, strict=True)])
     kind = np.repeat(np.arange(len(found), dtype=np.int32), sizes)
     size = np.concatenate([item.keys.size for item in found])
@@ -162,6 +165,9 @@ def weave(detectors: Sequence[Detector], found: Sequence[Evidence], n: int, grad
     merged = group(number[twin[key]], buyer)
     least = np.full(merged.n, OWN, np.int8)
     np.minimum.at(least, merged.of, owned)
+    told = np.flatnonzero(part)
+    most = np.full(merged.n, -np.inf)
+    np.maximum.at(most, merged.of[told], part[told])
     # groups come in order of key, then buyer
     key, buyer, owned = number[twin[key]][merged.first], buyer[merged.first], least
     size_class = np.searchsorted(SIZES, size, side="right")
@@ -170,6 +176,7 @@ def weave(detectors: Sequence[Detector], found: Sequence[Evidence], n: int, grad
         key=key.astype(np.int32),
         buyer=buyer.astype(np.int32),
         owned=owned,
+        part=np.where(np.isfinite(most), most, 0.0),
         detector=kind[keep],
         family=family[keep],
         size=size[keep],

@@ -4,10 +4,11 @@ Sharing a door is weak and claiming at a store is ordinary; doing both together 
 detectors with few accounts, the members' claims are laid out by store and month; a cell with claims of several members
 is a meeting. Each further claim in a cell is worth the log of how much likelier it is among accomplices, of whose
 claims a stated share goes where another's went, than among strangers whose claims fall as the market's do; claims of
-the same people elsewhere count against. The members
-that met form a key of their own, so a housemate who claims nowhere near stays out of it. Claims within a surge meet by
-nature and are left out. Sources: dense blocks in (account × target × time), CopyCatch, Beutel et al. (2013),
-doi:10.1145/2488388.2488400, restricted to groups that other evidence names, so no search over all subsets is needed.
+the same people elsewhere count against. The members that met form a key of their own, so a housemate who claims nowhere
+near stays out of it; and each of them is told, by its own claims, from a stranger who met the others once. Claims
+within a surge meet by nature and are left out. Sources: dense blocks in (account × target × time), CopyCatch, Beutel et
+al. (2013), doi:10.1145/2488388.2488400, restricted to groups that other evidence names, so no search over all subsets
+is needed.
 """
 
 from __future__ import annotations
@@ -47,14 +48,15 @@ MOST_CELLS: Final = 400
 """An account that claims in more cells than this meets everybody and is left out."""
 ACCOMPLICE: Final = 0.2
 """Share of an accomplice's claims that go where another's of the group went."""
+MOST_CHANCE: Final = 0.9
+"""Greatest chance with which a stranger's claim is thought to meet one of a group's."""
 
 
 @dataclass(frozen=True)
 class Meetings:
-    """For each of the `n` keys of `ctx.links`, one detector after the other: `nats` (n,) that its meetings are worth
-    and
-    `claimants` (n,) accounts with claims; -1 where the key was not looked at. Rows (m,) of accounts in meetings: `key`,
-    `buyer`, `claim`, the place in `ctx.claims`, and `owned`, how far the key was its own (see `Evidence`)."""
+    """For each of the `n` keys of `ctx.links`, one detector after the other: `nats` (n,) that its meetings are worth,
+    and `claimants` (n,) accounts with claims; -1 where the key was not looked at. Rows (m,) of accounts in meetings:
+    `key`, `buyer`, `claim`, the place in `ctx.claims`, and `owned` and `part` (see `Evidence`)."""
 
     nats: Floats
     claimants: Longs
@@ -62,6 +64,7 @@ class Meetings:
     buyer: Ints
     claim: Longs
     owned: Small
+    part: Floats
 
 
 def meet(ctx: Context) -> Meetings:
@@ -81,14 +84,16 @@ def meet(ctx: Context) -> Meetings:
     )
     everything = ctx.measures.number("same_targets.claims", lambda: float(len(who)))
     if not len(key) or not len(usable):
-        return Meetings(np.zeros(base), np.full(base, -1), none, none.astype(np.int32), none, none.astype(bool))
+        return Meetings(
+            np.zeros(base), np.full(base, -1), none, none.astype(np.int32), none, none.astype(np.int8), np.zeros(0)
+        )
     # spread every membership over its account's cells
     starts = np.searchsorted(who, np.arange(ctx.n + 1))
     width = starts[buyer + 1] - starts[buyer]
-    kept = width <= MOST_CELLS
     looked = np.bincount(key, minlength=base) > 0
+    kept = (width > 0) & (width <= MOST_CELLS)
     key, buyer, owned, width = key[kept], buyer[kept], owned[kept], width[kept]
-    claimants = np.where(looked, np.bincount(key[width > 0], minlength=base), -1)
+    claimants = np.where(looked, np.bincount(key, minlength=base), -1)
     spread = np.repeat(np.arange(len(key)), width)
     at = np.repeat(starts[buyer], width) + np.arange(len(spread)) - np.repeat(np.cumsum(width) - width, width)
     key_of = key[spread]
@@ -96,17 +101,24 @@ def meet(ctx: Context) -> Meetings:
     met = group(key_of, cell[at])
     several = met.count >= 2
     # the group's own claims must not make its meeting ordinary: what others claim there, and one claim more
-    strangers = traffic[cell[at[met.first]]] - met.count + 1
-    chance = total[key_of[met.first]] * np.maximum(strangers, 1) / max(everything, 1.0)
+    strangers = np.maximum(traffic[cell[at[met.first]]] - met.count + 1, 1) / max(everything, 1.0)
+    chance = total[key_of[met.first]] * strangers
     worth = np.maximum((met.count - 1) * np.log(ACCOMPLICE / np.minimum(chance, ACCOMPLICE)), 0.0)
     nats = tally(key_of[met.first][several], worth[several], base)
     rows = np.flatnonzero(several[met.of])
+    member = spread[rows]
     # what those who met claimed elsewhere speaks against
-    part = np.zeros(len(key), bool)
-    part[spread[rows]] = True
-    apart = tally(key_of, part[spread], base) - np.bincount(key_of[rows], minlength=base)
+    met_once = np.zeros(len(key), bool)
+    met_once[member] = True
+    apart = tally(key_of, met_once[spread], base) - np.bincount(key_of[rows], minlength=base)
     nats = np.maximum(nats + apart * np.log1p(-ACCOMPLICE), 0.0)
-    return Meetings(nats, claimants, key_of[rows], buyer[spread[rows]], first[at[rows]], owned[spread[rows]])
+    # of each account alone: whether its claims went where the others' did, beyond the one meeting that put it here
+    others = (met.count - 1)[met.of] / np.maximum(total[key_of] - width[spread], 1)
+    likely = np.log1p(ACCOMPLICE * (others / strangers[met.of] - 1.0))
+    elsewhere = 1.0 - np.minimum(tally(key_of[met.first], strangers, base), MOST_CHANCE)[key]
+    to_meet = [np.log1p(-(share**width)) for share in (elsewhere, (1.0 - ACCOMPLICE) * elsewhere)]
+    part = tally(spread, likely, len(key)) + to_meet[0] - to_meet[1]
+    return Meetings(nats, claimants, key_of[rows], buyer[member], first[at[rows]], owned[member], part[member])
 
 
 def grades(met: Meetings) -> Ints:
@@ -134,6 +146,7 @@ def run(ctx: Context) -> Evidence:
         row=ctx.claims.row[where],
         count=pairs.count,
         owned=met.owned[pairs.first],
+        part=met.part[pairs.first],
         keys=Keys(np.full(len(used), "", object), np.bincount(local), one_home(ctx, local, who, len(used))),
     )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -46,6 +48,26 @@ def test_a_ring_of_any_size_and_a_small_crowd_are_heard_in_full(acting: int, idl
     message, guilt = told([5.0] * acting + [-0.5] * idle)
     assert guilt > ACTS
     assert message.min() > HUB_NATS
+
+
+@pytest.mark.parametrize("guilty", [True, False], ids=["a guilty key", "a key that says nothing"])
+def test_what_an_account_did_with_others_speaks_against_its_being_idle_and_no_more(guilty: bool) -> None:
+    """The key's prior rests on what its accounts did together: a part in that is no second proof that it is guilty."""
+    own = np.array([6.0 if guilty else -1.0] * 4 + [0.5] * 2)
+    web, nothing = web_of((Family.CONDUCT, range(6))), np.zeros(6)
+    usual = unheard(web, ABUSERS, 0.0)
+
+    def message(part: float) -> float:
+        told = replace(web, part=np.array([0.0, 0.0, 0.0, 0.0, part, 0.0]))
+        conduct = Conduct(own, nothing, nothing)
+        said, _ = propagate(told, conduct, ABUSERS, 0.0, np.zeros(1), usual)
+        assert said[5] == propagate(web, conduct, ABUSERS, 0.0, np.zeros(1), usual)[0][5]
+        return float(said[4])
+
+    stranger, unknown, theirs, surely = (message(part) for part in (-4.0, 0.0, 4.0, 40.0))
+    assert stranger < unknown < theirs <= surely
+    assert stranger < unknown - 1.5 or not guilty
+    assert theirs > unknown + 0.5 if guilty else surely < 1.0
 
 
 def believed(*keys: tuple[Family, list[int]], own: list[float]) -> Beliefs:

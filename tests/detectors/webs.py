@@ -22,6 +22,7 @@ def web_of(*keys: tuple[Family, Sequence[int]]) -> Web:
         key=key,
         buyer=buyer,
         owned=np.zeros(len(key), np.int8),
+        part=np.zeros(len(key)),
         detector=np.zeros(len(keys), np.int32),
         family=family,
         size=size,

@@ -52,7 +52,7 @@ class Health:
 
 class State:
     """The store as last seen, kept fresh by `start`. `now` is the instant that is answered for, `clock` the wall
-    clock's; both in UTC microseconds."""
+    clock's; both in UTC microseconds. `ahead` as for `CheckoutDesk`."""
 
     def __init__(
         self,
@@ -64,9 +64,10 @@ class State:
         settings: ApiSettings,
         audit_key: str = "",
         follow: bool = False,
+        ahead: bool = True,
     ) -> None:
         self.store, self.settings, self.now, self.clock = store, settings, now, clock
-        self.desk = CheckoutDesk(store, policy, follow=follow)
+        self.desk = CheckoutDesk(store, policy, follow=follow, ahead=ahead)
         self._till = Till(store, self.desk.counts)
         self.reservations = ReservationDesk(self.desk, self._till)
         self.audit = AuditLog(store, now=clock)

@@ -119,6 +119,7 @@ def asking(
             clock=now_us,
             settings=settings,
             audit_key=os.environ.get(AUDIT_KEY, ""),
+            ahead=False,
         )
         state.refresh(quiet=True)
         try:

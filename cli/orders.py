@@ -85,7 +85,7 @@ def release(
 def _desk(url: str, namespace: str, policy: Path | None = None, *, judging: bool = False) -> Iterator[ReservationDesk]:
     """A desk over the command's store; the published run is read where somebody is judged by it."""
     with opened(url, namespace) as at:
-        desk = CheckoutDesk(at, patient(ruling_policy(policy, at)))
+        desk = CheckoutDesk(at, patient(ruling_policy(policy, at)), ahead=False)
         if judging:
             desk.refresh()
         till = Till(at, desk.counts)

@@ -35,8 +35,9 @@ def query(
     if (role is RoleName.STORE) is (store_id is None):
         raise BadInput("role `store` and the store go together", where="--store-id", do="give both, or neither")
     at = None if now is None else from_iso(now, where="--now")
+    question, given = read_text(file), _variables(variables)
     with asking(store, namespace, policy, by=by, role=role.value, store_id=store_id, now=at) as ask:
-        told = ask.answer(read_text(file), **_variables(variables))
+        told = ask.answer(question, **given)
     typer.echo(json.dumps(told, ensure_ascii=False, indent=2))
     if told.get("errors"):
         raise typer.Exit(1)

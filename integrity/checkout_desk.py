@@ -77,11 +77,16 @@ class CheckoutDesk:
     """Answers purchase limits from the published run of one store.
 
     `policy` is the one in force now: its `checkout` section holds for every answer, the rest for answers that rest on
-    no run. With `follow` the run's own policy has that say wherever there is a run. Safe to use from several threads.
+    no run. With `follow` the run's own policy has that say wherever there is a run. The orders of limited accounts are
+    read before they are asked for, unless `ahead` is false: whoever asks once need not wait for them. Safe to use from
+    several threads.
     """
 
-    def __init__(self, store: Store, policy: Policy, *, follow: bool = False, remembered: int = 50_000) -> None:
+    def __init__(
+        self, store: Store, policy: Policy, *, follow: bool = False, remembered: int = 50_000, ahead: bool = True
+    ) -> None:
         self._store, self._policy, self._follow, self._remembered = store, policy, follow, remembered
+        self._ahead = ahead
         self._state: tuple[Head, PublishedRun | None, int | None] = (Head(0, None), None, None)
         self._touched: tuple[Head, frozenset[bytes] | None] = (Head(0, None), None)
         self._pieces = _counts_pieces(policy.checkout)
@@ -136,7 +141,7 @@ class CheckoutDesk:
             if pieces != self._pieces or anew:  # a policy that changed with the run has other columns remembered
                 self._pieces = pieces
                 self._orders = OrderMemory(self._store, items=pieces, remembered=self._remembered)
-            if run is not None:
+            if run is not None and self._ahead:
                 self._read_ahead(run, head)  # before the switch: no buyer waits while the store is read for them
             self._state = (head, run, counted_until)
             with self._memory_lock:

@@ -40,8 +40,13 @@ def publish(store: Store, found: Any = None, now: int = NOW) -> str:
     return outcome.run.run_id
 
 
+@pytest.fixture(params=[True, False], ids=["read ahead", "read when asked"])
+def desk(market: Store, request: pytest.FixtureRequest) -> CheckoutDesk:
+    return CheckoutDesk(market, policy(), ahead=request.param)
+
+
 @pytest.fixture
-def desk(market: Store) -> CheckoutDesk:
+def server_desk(market: Store) -> CheckoutDesk:
     return CheckoutDesk(market, policy())
 
 
@@ -175,13 +180,25 @@ def test_readers_see_one_run_or_the_other_while_runs_are_published(market: Store
 
 
 def test_orders_of_limited_accounts_are_read_once_a_load_and_not_at_the_till(
-    market: Store, desk: CheckoutDesk, monkeypatch: pytest.MonkeyPatch
+    market: Store, server_desk: CheckoutDesk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     publish(market)
-    desk.refresh()
+    server_desk.refresh()
     monkeypatch.setattr(market, "find", lambda *_, **__: pytest.fail("read at the till"))
+    assert server_desk.answer(ask("actor"), now=NOW).reason is Reason.ORDER_LIMIT
+    assert server_desk.answer(ask("lone"), now=NOW).remaining_orders == 1
+
+
+def test_who_asks_once_does_not_wait_for_the_orders_of_others(market: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    publish(market)
+    desk = CheckoutDesk(market, policy(), ahead=False)
+    read: list[object] = []
+    find = type(market).find
+    monkeypatch.setattr(type(market), "find", lambda *args, **more: (read.append(args[3]), find(*args, **more))[1])
+    desk.refresh()
+    assert read == []
     assert desk.answer(ask("actor"), now=NOW).reason is Reason.ORDER_LIMIT
-    assert desk.answer(ask("lone"), now=NOW).remaining_orders == 1
+    assert read == [["actor"]]
 
 
 def test_an_account_without_limits_costs_no_look_at_the_store(market: Store, desk: CheckoutDesk) -> None:
@@ -192,15 +209,15 @@ def test_an_account_without_limits_costs_no_look_at_the_store(market: Store, des
 
 
 def test_identifiers_that_no_limited_account_used_cost_no_look_at_the_store(
-    market: Store, desk: CheckoutDesk, monkeypatch: pytest.MonkeyPatch
+    market: Store, server_desk: CheckoutDesk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     publish(market)
-    desk.refresh()
+    server_desk.refresh()
     looked: list[object] = []
     find = type(market).find
     monkeypatch.setattr(type(market), "find", lambda *args, **more: (looked.append(args[3]), find(*args, **more))[1])
     strange = tuple(f"{kind}:{bytes(16).hex()}" for kind in ("device", "phone", "payment", "door"))
-    assert desk.answer(ask("never seen", identifiers=strange), now=NOW).reason is Reason.NEW_ACCOUNT
+    assert server_desk.answer(ask("never seen", identifiers=strange), now=NOW).reason is Reason.NEW_ACCOUNT
     assert looked == []
-    desk.answer(ask("never seen", identifiers=(f"device:{DEVICE.hex()}",)), now=NOW)
+    server_desk.answer(ask("never seen", identifiers=(f"device:{DEVICE.hex()}",)), now=NOW)
     assert looked != [], "what a limited account used is looked at"

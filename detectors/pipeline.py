@@ -179,7 +179,7 @@ def weighed(found: Found, number: int) -> tuple[list[Fact], list[Fact]]:
     chosen[number] = True
     entries = enter(ctx, found.web, found.beliefs, found.links, found.accounts, chosen)
     teller = Teller(ctx, found.web, found.beliefs, entries)
-    reasons, against = teller.account(np.arange(len(entries.buyer)))
+    reasons, against = teller.account(np.arange(len(entries.buyer)), least=0.0)
     return reasons, [*against, *teller.context(number, links=True)]
 
 

@@ -141,8 +141,9 @@ class Teller:
             )
         return self._said[about]
 
-    def account(self, entries: Longs) -> tuple[list[Fact], list[Fact]]:
-        """Reasons for and against, strongest first, from one account's ledger entries."""
+    def account(self, entries: Longs, *, least: float = AGAINST) -> tuple[list[Fact], list[Fact]]:
+        """Reasons for and against, strongest first, from one account's ledger entries; against where they say `least`
+        nats or less."""
         ledger = self.ledger
         told: list[tuple[float, str, Fact]] = []
         parts: dict[tuple[int, bool], list[int]] = {}
@@ -157,7 +158,7 @@ class Teller:
             told.append((nats, one.text(), one))
         told.sort(key=lambda row: (-row[0], row[1]))
         reasons = [one for nats, _, one in told if nats >= 0.1]
-        against = [one for nats, _, one in reversed(told) if nats <= AGAINST]
+        against = [one for nats, _, one in reversed(told) if nats <= least]
         return reasons, against
 
     def _links(self, detector: int, part: Longs) -> Fact:

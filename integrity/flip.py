@@ -35,13 +35,15 @@ ALL: Final = 10_000
 @dataclass(frozen=True)
 class Flip:
     """What would flip the decision on `buyer_id`: rows of `run_evidence` in order of weight, what taking them out is
-    (`removals`), and how the account would stand then. `flips` is false where not all evidence together would do;
-    without evidence there is nothing to flip. `others` are other accounts that would stand otherwise, too."""
+    (`removals`, and by piece `pieces`), and how the account would stand then. `flips` is false where not all evidence
+    together would do; without evidence there is nothing to flip. `others` are other accounts that would stand
+    otherwise, too."""
 
     buyer_id: str
     flips: bool
     evidence: tuple[Mapping[str, Any], ...]
     removals: Removals
+    pieces: tuple[Removals, ...]
     status_before: str
     status_after: str
     risk_before: float
@@ -89,6 +91,7 @@ def flip(opened: Reopened, buyer_id: str) -> Flip:
         flips,
         tuple(row for piece in chosen for row in piece.rows),
         healed.removals,
+        tuple(piece.removals for piece in chosen),
         status,
         status if mine is None else mine.status_after,
         risk,

@@ -2,11 +2,11 @@
 
 Accounts that act (risk of one half or more) are joined where they share a guilty key; keys that only one of them has
 carry nothing. A bridge alone joins nobody: an account takes part with conduct of its own, or with two kinds of
-evidence; a single key does not make one of two groups that hold together without it; and a picture, parcel or hour that
-mostly others met at joins nobody: people come to those by chance, in proportion to their claims. Connected components
-come first; inside large ones Leiden cuts along thin places, but not between accounts most of which acted together, on
-the bipartite graph of accounts and keys in canonical order with a fixed seed. Linked accounts that do not act become
-bystanders.
+evidence; a single key does not make one of two groups that hold together without it, be it by one larger key each; and
+a picture, parcel or hour that mostly others met at joins nobody: people come to those by chance, in proportion to their
+claims. Connected components come first; inside large ones Leiden cuts along thin places, but not between accounts most
+of which acted together, on the bipartite graph of accounts and keys in canonical order with a fixed seed. Linked
+accounts that do not act become bystanders.
 Source: Leiden, Traag, Waltman & van Eck (2019), doi:10.1038/s41598-019-41695-z.
 """
 

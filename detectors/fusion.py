@@ -5,13 +5,14 @@ independent draws of the market, of an abusive one a share θ acts (θ has a sma
 lives is not abusive as a whole). Messages run on the bipartite graph of accounts and keys, never on pairs: a key hears
 what each account did and, leaving that account out, tells it what the others' conduct means for it.
 
-Six rules keep one fact from counting several times and a bridge from pulling people in:
+Seven rules keep one fact from counting several times and a bridge from pulling people in:
 
 - guilt by association is not passed on: an account tells its keys what it did, alone or with others (shared pictures,
   parcels, lockstep), never what it is merely linked to, so suspicion does not run through households and their hubs;
 - what an account did is hardly news to a key of joint conduct where another of its keys tells it already, one that it
   shares with none of the first key's other accounts: who acts with a ring files a picture that anybody can find, too;
 - keys with the same members, of whatever kind, are one key;
+- of those who claimed together each hears what its own part in it (`Web.part`) leaves of what the key says to all;
 - of the keys of one family only the one that says most to an account counts for it;
 - what others write onto a person says nothing of that person: a door, number, parcel or picture that an account had to
   itself before others came speaks against it only where a device, a payment or the like does, too;
@@ -368,9 +369,9 @@ def _sums(part: Part, heard: _Heard, log_prior: Floats) -> _Sums:
     return _Sums(ratio, scale, acting, weights, any_, mass / (1.0 + mass))
 
 
-def _reply(part: Part, sums: _Sums, heard: _Heard, abusers: float, at: Longs, theirs: Floats) -> Floats:
+def _reply(part: Part, sums: _Sums, heard: _Heard, abusers: float, at: Longs, joined: Floats) -> Floats:
     """(r,) what keys say to the accounts in the part's rows `at` (r,), leaving out what these told, `heard` (r,);
-    `theirs` (r,) nats that what the account did is part of what they did: the key's prior rests on that, so it speaks
+    `joined` (r,) nats that what the account did is part of what they did: the key's prior rests on that, so it speaks
     against an idle account and for an acting one no more."""
     key = part.key[at]
     acts, idles = np.zeros(len(at)), np.zeros(len(at))
@@ -383,7 +384,7 @@ def _reply(part: Part, sums: _Sums, heard: _Heard, abusers: float, at: Longs, th
         single = np.log1p(ratio * (of_key / (1.0 - of_key))[key])
         here = weight[key] + said
         acts += np.exp(np.clip(here + _but(nobody), -60.0, 60.0)) * (acting / abusers)
-        idles += np.exp(np.clip(here - theirs + _but(nobody + single), -60.0, 60.0)) * ((1 - acting) / (1 - abusers))
+        idles += np.exp(np.clip(here - joined + _but(nobody + single), -60.0, 60.0)) * ((1 - acting) / (1 - abusers))
     return np.log1p(acts) - np.log1p(idles)
 
 

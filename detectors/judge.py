@@ -3,9 +3,10 @@
 Each candidate gets a score: the log-likelihood ratio that its accounts' own conduct is that of a group in which most
 act, against independent honest people, and the log odds that a key such as the one it shares is abusive before its
 accounts were looked at. The null model keeps every key with its size and every account with its activity, category and
-whether it ever claimed, and draws its conduct anew from honest accounts of the same stratum; fusion and grouping run on
-the drawn market as on the true one. What honest markets bring forth by chance gives the local false discovery rate at
-each score; confidence is its complement, held non-decreasing in the score.
+whether it ever claimed, and draws its conduct anew from honest accounts of the same stratum, in proportion to their
+claims where claims brought it upon a key; fusion and grouping run on the drawn market as on the true one. What honest
+markets bring forth by chance gives the local false discovery rate at each score; confidence is its complement, held
+non-decreasing in the score.
 
 The keys of a real ring, with claims made at one hour or one picture filed, would not be there in an honest market:
 what chance brings forth among its people counts only as far as they may be honest, by a first pass in which all counts.
@@ -156,8 +157,8 @@ class Urns:
 
 
 def urns_of(ctx: Context, web: Web, beliefs: Beliefs) -> Urns:
-    """Strata of orders made × main category × having claimed at all (or links that join claimants, as pictures and
-    parcels do, would be tried with people who never claimed), weighted by honesty.
+    """Accounts by strata of orders made × main category × having claimed at all (or links that join claimants, as
+    pictures and parcels do, would be tried with people who never claimed), weighted by honesty.
 
     Who filed a picture that others filed, too, was the likelier to do so the more it claimed; so it is with parcels and
     hours. In such accounts' place people are drawn in proportion to their claims (size-biased sampling, Cox 1969).
@@ -175,24 +176,26 @@ def urns_of(ctx: Context, web: Web, beliefs: Beliefs) -> Urns:
     claims = np.bincount(ctx.claims.buyer, minlength=ctx.n)
     claimed = (claims > 0).astype(np.int64)
     activity = np.rint(2 * np.log2(1 + made)).astype(np.int64)
-    strata = group(activity, main, claimed), group(activity, claimed), group(claimed)
     met = np.zeros(ctx.n, bool)
     met[web.buyer[web.met[web.key]]] = True
     trust = 1.0 - beliefs.risk + 1e-9
+    strata = [
+        (one, np.argsort(one.of, kind="stable"), tally(one.of, trust, one.n) < ENOUGH)
+        for one in (group(activity, main, claimed), group(activity, claimed), group(claimed))
+    ]
     rows, weights = [], []
     before, mass = np.zeros(ctx.n), np.zeros(ctx.n)
     start = 0.0
     for open_, likely in ((~met, trust), (met, trust * np.maximum(claims, 1))):
-        for stratum in strata:
+        for stratum, order, few in strata:
             if not open_.any():
                 break
-            order = np.argsort(stratum.of, kind="stable")
             weight = likely[order]
             ends = np.cumsum(weight)[np.cumsum(stratum.count) - 1]
             begin = np.append(0.0, ends[:-1])
             before[open_] = start + begin[stratum.of[open_]]
             mass[open_] = (ends - begin)[stratum.of[open_]]
-            open_ = open_ & (tally(stratum.of, trust, stratum.n) < ENOUGH)[stratum.of]
+            open_ = open_ & few[stratum.of]
             rows.append(order)
             weights.append(weight)
             start += float(ends[-1])

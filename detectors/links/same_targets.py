@@ -173,7 +173,8 @@ DETECTOR = Detector(
     doc=(
         "Among accounts that share a device, door, picture or anything else the other detectors name, those that "
         "claimed "
-        "at the same stores in the same four weeks, by how seldom the market's claims fall there. Surges are left out."
+        "at the same stores in the same four weeks, by how seldom the market's claims fall there. Surges are left out. "
+        "Each is told by its own claims from a stranger who met the others once."
     ),
     family=Family.CONDUCT,
     run=run,

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from graph.store import Store
+from integrity.checkout_orders import OrderMemory
 from integrity.instants import to_iso
 from tests.api import market
 from tests.cli.conftest import Command
@@ -107,6 +108,14 @@ def test_accounts_rings_and_evidence_are_listed_a_page_at_a_time(shop: Command) 
     assert [one["id"] for one in shop("look", "rings", "--account", "b-01", "--json").json["items"]] == [market.RING]
     assert shop("look", "evidence", "--account", "b-03", "--json").json["items"][0]["kind"] == "burst"
     assert shop("look", "rings", "--after", "nonsense").code == 3
+
+
+def test_a_query_waits_for_no_orders_that_only_a_till_would_ask_for(
+    shop: Command, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (home / "q.graphql").write_text('{ account(id: "b-01") { status } }')
+    monkeypatch.setattr(OrderMemory, "read", lambda *_: pytest.fail("read ahead"))
+    assert shop("query", "q.graphql").json["data"]["account"]["status"] == "PLATFORM_LIMITED"
 
 
 def test_any_query_is_answered_in_the_role_named_and_the_look_up_is_recorded(

@@ -107,6 +107,11 @@ def test_two_rings_that_have_one_key_each_are_not_joined_by_one_thing_in_common(
     assert groups(web_of(*farms, bridge)) == {frozenset(range(4)), frozenset(range(4, 8))}
 
 
+def test_a_key_of_three_is_a_ring_of_its_own_beside_what_two_have_in_common() -> None:
+    farms = [(PLACE, [0, 1, 2]), (PLACE, [3, 4, 5])]
+    assert groups(web_of(*farms, (PLACE, [2, 3]))) == {frozenset(range(3)), frozenset(range(3, 6))}
+
+
 def test_a_ring_of_which_each_has_a_partner_stays_one() -> None:
     partners = [(ACTED, [at, at + 3]) for at in range(3)]
     assert groups(web_of((PLACE, [0, 1, 2]), *partners)) == {frozenset(range(6))}

@@ -61,9 +61,10 @@ def test_people_met_by_their_claims_are_drawn_in_proportion_to_them(judged: tupl
     met = np.zeros(ctx.n, bool)
     met[web.buyer[web.met[web.key]]] = True
     nobody_met = replace(web, met=np.zeros_like(web.met))
-    number = range(400)
-    plain = np.stack([draw(7, one, urns_of(ctx, nobody_met, beliefs)) for one in number])
-    drawn = np.stack([draw(7, one, urns_of(ctx, web, beliefs)) for one in number])
+    plain, drawn = (
+        np.stack([draw(7, number, one) for number in range(400)])
+        for one in (urns_of(ctx, nobody_met, beliefs), urns_of(ctx, web, beliefs))
+    )
     assert drawn[:, ~met].tolist() == plain[:, ~met].tolist()
     # of what is drawn in proportion to its size the mean of one over the size is one over the mean of all
     assert claims[met].all()

@@ -43,9 +43,10 @@ class Law:
             # where nothing was measured nothing is sure
             share = self.knots[at, 1] if len(self.knots) else np.ones(len(score))
             drawn = share / np.maximum(1.0 - share, 1e-9)
-            # beyond the best score that was drawn chance is not nil but falls off like the drawn tail
-            above = 1 + len(self.observed) - np.searchsorted(self.observed, score, side="right")
-            unseen = UNSEEN * np.exp(-np.maximum(score - self.tail[0], 0.0) / self.tail[1]) / above
+            # beyond the best score that was drawn chance is not nil but falls off like the drawn tail; it is shared
+            # among the market's own candidates from one such fall below on, or the best one would stand for itself
+            near = len(self.observed) - np.searchsorted(self.observed, score - self.tail[1], side="left")
+            unseen = UNSEEN * np.exp(-np.maximum(score - self.tail[0], 0.0) / self.tail[1]) / np.maximum(near, 1)
             return np.asarray(np.clip(drawn + unseen, 0.0, 1.0))
 
         best = np.append(np.maximum.accumulate(raw(self.observed)[::-1])[::-1], 0.0)

@@ -11,7 +11,7 @@ Seven rules keep one fact from counting several times and a bridge from pulling 
   parcels, lockstep), never what it is merely linked to, so suspicion does not run through households and their hubs;
 - what an account did is hardly news to a key of joint conduct where another of its keys tells it already, one that it
   shares with none of the first key's other accounts: who acts with a ring files a picture that anybody can find, too;
-- keys with the same members, of whatever kind, are one key;
+- keys with the same members are one key (`web`);
 - of those who claimed together each hears what its own part in it (`Web.part`) leaves of what the key says to all;
 - of the keys of one family only the one that says most to an account counts for it;
 - what others write onto a person says nothing of that person: a door, number, parcel or picture that an account had to
@@ -64,6 +64,8 @@ EXPLAINED: Final = 0.2
 which this key hears as well."""
 ACTS: Final = 0.5
 """Risk from which an account counts as acting, and guilt from which a key joins."""
+WEIGHED: Final = 4.0
+"""Nats of each message that the weight of its key's detector is for."""
 SLACK: Final = 1e-6
 """Nats by which sums may be off for the order in which they were added."""
 MOST_PRIOR: Final = 0.5
@@ -252,8 +254,13 @@ def propagate(
     guilt[second.keys] = sums.guilt
     rows = second.rows[at]
     message[rows] = beyond(rows, _reply(second, sums, heard.at(at), abusers, at, web.part[rows]))
-    message = _borne_out(web, conduct.own, message)
-    return np.where(message > 0, message * web.weight[web.key], message), guilt
+    return _weighed(web, _borne_out(web, conduct.own, message)), guilt
+
+
+def _weighed(web: Web, message: Floats) -> Floats:
+    """(m,) messages, of which the first `WEIGHED` nats count by the weight of their detector, and what is beyond in
+    full: the weight is for what is half known, and a key that is surely guilty leaves nothing of that."""
+    return message + (web.weight[web.key] - 1.0) * np.clip(message, 0.0, WEIGHED)
 
 
 def elsewhere(web: Web, message: Floats, abusers: float) -> Floats:

@@ -2,11 +2,11 @@
 
 Each candidate gets a score: the log-likelihood ratio that its accounts' own conduct is that of a group in which most
 act, against independent honest people, and the log odds that a key such as the one it shares is abusive before its
-accounts were looked at. The null model keeps every key with its size and every account with its activity, category and
-whether it ever claimed, and draws its conduct anew from honest accounts of the same stratum, in proportion to their
-claims where claims brought it upon a key; fusion and grouping run on the drawn market as on the true one. What honest
-markets bring forth by chance gives the local false discovery rate at each score; confidence is its complement, held
-non-decreasing in the score.
+accounts were looked at. The null model keeps every key with its size and every account with its activity, category and,
+where it is on a key that claims made, whether it ever claimed, and draws its conduct anew from honest accounts of the
+same stratum, in proportion to their claims where each was an occasion to come upon the key; fusion and grouping run on
+the drawn market as on the true one. What honest markets bring forth by chance gives the local false discovery rate at
+each score; confidence is its complement, held non-decreasing in the score.
 
 The keys of a real ring, with claims made at one hour or one picture filed, would not be there in an honest market:
 what chance brings forth among its people counts only as far as they may be honest, by a first pass in which all counts.
@@ -26,14 +26,14 @@ from typing import Final
 import numpy as np
 
 from detectors.communities import Candidates, gather
-from detectors.contract import Context
+from detectors.contract import Context, Family
 from detectors.curve import Law, learned, measured
 from detectors.fusion import Beliefs, combine, propagate, unheard
-from detectors.numerics import group, tally
+from detectors.numerics import Groups, group, tally
 from detectors.settings import DetectionSettings
 from detectors.web import Web
 from graph.side import side_by_side
-from graph.snapshot import Floats, Longs
+from graph.snapshot import Bools, Floats, Longs
 
 SHARES: Final = (0.9, 0.5, 0.2)
 """Grid of the share of a ring's accounts that act."""
@@ -157,8 +157,9 @@ class Urns:
 
 
 def urns_of(ctx: Context, web: Web, beliefs: Beliefs) -> Urns:
-    """Accounts by strata of orders made × main category × having claimed at all (or links that join claimants, as
-    pictures and parcels do, would be tried with people who never claimed), weighted by honesty.
+    """Accounts by strata of orders made × main category, weighted by honesty; of those on a key that claims made, they
+    and the people drawn in their place have claimed (links that join claimants, as pictures and parcels do, would be
+    tried with people who never claimed).
 
     Who filed a picture that others filed, too, was the likelier to do so the more it claimed; so it is with parcels and
     hours. In such accounts' place people are drawn in proportion to their claims (size-biased sampling, Cox 1969).
@@ -176,30 +177,52 @@ def urns_of(ctx: Context, web: Web, beliefs: Beliefs) -> Urns:
     claims = np.bincount(ctx.claims.buyer, minlength=ctx.n)
     claimed = (claims > 0).astype(np.int64)
     activity = np.rint(2 * np.log2(1 + made)).astype(np.int64)
-    met = np.zeros(ctx.n, bool)
+    met, told = np.zeros(ctx.n, bool), np.zeros(ctx.n, bool)
     met[web.buyer[web.met[web.key]]] = True
+    # a key of conduct that is no likelier than any of its kind brought nobody here
+    together = (web.family == Family.CONDUCT.value) & (web.prior > web.base)
+    told[web.buyer[together[web.key]]] = True
     trust = 1.0 - beliefs.risk + 1e-9
-    strata = [
-        (one, np.argsort(one.of, kind="stable"), tally(one.of, trust, one.n) < ENOUGH)
-        for one in (group(activity, main, claimed), group(activity, claimed), group(claimed))
-    ]
+    levels = ((activity, main), (activity,), ())
+    everyone = [_Stratum.of(trust, *level, np.zeros_like(claimed)) for level in levels]
+    claimants = [_Stratum.of(trust, *level, claimed) for level in levels]
     rows, weights = [], []
     before, mass = np.zeros(ctx.n), np.zeros(ctx.n)
     start = 0.0
-    for open_, likely in ((~met, trust), (met, trust * np.maximum(claims, 1))):
-        for stratum, order, few in strata:
+    for open_, likely, strata in (
+        (~met & ~told, trust, everyone),
+        (~met & told, trust, claimants),
+        (met, trust * np.maximum(claims, 1), claimants),
+    ):
+        for stratum in strata:
             if not open_.any():
                 break
-            weight = likely[order]
-            ends = np.cumsum(weight)[np.cumsum(stratum.count) - 1]
+            of, count = stratum.groups.of, stratum.groups.count
+            weight = likely[stratum.order]
+            ends = np.cumsum(weight)[np.cumsum(count) - 1]
             begin = np.append(0.0, ends[:-1])
-            before[open_] = start + begin[stratum.of[open_]]
-            mass[open_] = (ends - begin)[stratum.of[open_]]
-            open_ = open_ & few[stratum.of]
-            rows.append(order)
+            before[open_] = start + begin[of[open_]]
+            mass[open_] = (ends - begin)[of[open_]]
+            open_ = open_ & stratum.few[of]
+            rows.append(stratum.order)
             weights.append(weight)
             start += float(ends[-1])
     return Urns(np.concatenate(rows), np.cumsum(np.concatenate(weights)), before, mass)
+
+
+@dataclass(frozen=True)
+class _Stratum:
+    """Accounts in `groups`, in `order` of these, with `few` (g,) true where a group holds few honest people."""
+
+    groups: Groups
+    order: Longs
+    few: Bools
+
+    @staticmethod
+    def of(trust: Floats, *columns: Longs) -> _Stratum:
+        """By the values of `columns`; `trust` (n,) is how honest each account is."""
+        groups = group(*columns)
+        return _Stratum(groups, np.argsort(groups.of, kind="stable"), tally(groups.of, trust, groups.n) < ENOUGH)
 
 
 def draw(seed: int, number: int, urns: Urns) -> Longs:

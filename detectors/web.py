@@ -1,4 +1,5 @@
-"""The web: accounts and everything they share, one bipartite graph in star form, keys with equal members merged."""
+"""The web: accounts and everything they share, one bipartite graph in star form. Keys with equal members are merged; of
+three accounts and more what they share and what they did together are two facts and stay apart."""
 
 from __future__ import annotations
 
@@ -17,13 +18,16 @@ FAMILIES: Final = 3
 """Families of link detectors: place, instrument, conduct."""
 SIZES: Final = np.array([3, 4, 6, 10, 20, 50, 200, 1000])
 """Edges of the size classes in which the share of abusive keys is learned."""
+APART: Final = 3
+"""Accounts from which on what they share and what they did together are two facts. Of two, a couple, each says of the
+other the same by both."""
 ALIKE: Final = np.array([0.0, -1.0, 1.0])
 """Nats by which a key is likelier abusive: its accounts' claims not known, those of strangers, those of accomplices."""
 
 
 @dataclass(frozen=True)
 class Web:
-    """All shared keys of all link detectors, keys with equal members merged into one.
+    """All shared keys of all link detectors, keys with equal members merged into one (see `_distinct`).
 
     Rows (m,) sorted by key, then buyer: `key`, `buyer`, and `owned`, how far the key was the account's own before
     others came to it, and `part`, nats that what it did was part of what they did (see `Evidence`), the least and the
@@ -139,7 +143,7 @@ class Part:
 
 
 def weave(detectors: Sequence[Detector], found: Sequence[Evidence], n: int, grade: Ints) -> Web:
-    """Join the keys of all link evidence into one web, keys with equal members merged.
+    """Join the keys of all link evidence into one web, keys with equal members merged (see `_distinct`).
 
     `grade` (k,) says of each key how its accounts claim: as `STRANGERS`, as `ACCOMPLICES`, or 0 where not known."""
     sizes = [len(item.keys.size) for item in found]
@@ -160,7 +164,7 @@ def weave(detectors: Sequence[Detector], found: Sequence[Evidence], n: int, grad
     base = np.array([logit(detector.prior) for detector in detectors])[kind]
     top = np.array([logit(detector.ceiling) for detector in detectors])[kind]
     prior = np.minimum(base + np.where(household, 0.0, rare), top) + ALIKE[grade]
-    keep, twin = _distinct(key, buyer, total, prior, family)
+    keep, twin = _distinct(key, buyer, size, prior, family)
     number = np.cumsum(keep) - 1
     merged = group(number[twin[key]], buyer)
     least = np.full(merged.n, OWN, np.int8)
@@ -193,21 +197,23 @@ def weave(detectors: Sequence[Detector], found: Sequence[Evidence], n: int, grad
     )
 
 
-def _distinct(key: Longs, buyer: Ints, n: int, prior: Floats, family: Ints) -> tuple[Bools, Longs]:
+def _distinct(key: Longs, buyer: Ints, size: Longs, prior: Floats, family: Ints) -> tuple[Bools, Longs]:
     """(k,) true for keys to keep: of the keys with equal members the one whose prior is highest (conduct before
-    instrument before place where priors tie); and (k,) the key kept in its stead."""
+    instrument before place where priors tie); and (k,) the key kept in its stead.
+
+    A place or an instrument of `APART` accounts and more is kept beside the key of what they did together."""
+    n = len(size)
     if not n:
         return np.zeros(0, bool), np.zeros(0, np.int64)
     # two independent sums of scrambled buyer numbers tell member sets apart
     scrambled = [_scramble(buyer.astype(np.uint64) + np.uint64(salt)) for salt in (1, 1 << 40)]
-    sums = []
-    for value in scrambled:
-        total = np.zeros(n, np.uint64)
+    alike = np.zeros((3, n), np.uint64)
+    for total, value in zip(alike, scrambled, strict=False):
         np.add.at(total, key, value)
-        sums.append(total)
-    rank = np.lexsort((np.arange(n), -family, -prior, sums[1], sums[0]))
+    alike[2] = (family == Family.CONDUCT.value) & (size >= APART)
+    rank = np.lexsort((np.arange(n), -family, -prior, alike[2], alike[1], alike[0]))
     new = np.ones(n, bool)
-    new[1:] = (sums[0][rank][1:] != sums[0][rank][:-1]) | (sums[1][rank][1:] != sums[1][rank][:-1])
+    new[1:] = (alike[:, rank[1:]] != alike[:, rank[:-1]]).any(axis=0)
     keep = np.zeros(n, bool)
     keep[rank[new]] = True
     twin = np.empty(n, np.int64)

@@ -81,7 +81,8 @@ def test_who_claims_with_the_rings_people_is_of_the_ring_though_one_link_alone_h
 ) -> None:
     told = market()
     del told["accounts"]["stranger"]
-    told["accounts"]["gang-7"] |= {"claims": 2, "orders": 30}
+    apart = {"device": "own", "door": "home/1", "phone": "own"}
+    told["accounts"]["gang-7"] |= {"claims": 3, "orders": 60, **apart}
     assert roles(detect(snapshot(told), QUICK))["gang-7"] == "actor"
     monkeypatch.setattr(pipeline, "joined", lambda _web, candidates, *_rest: candidates)
     assert roles(detect(snapshot(told), QUICK))["gang-7"] == "bystander"

@@ -13,6 +13,7 @@ from detectors.fusion import (
     EXPLAINED,
     HUB,
     HUB_NATS,
+    WEIGHED,
     Beliefs,
     Conduct,
     Start,
@@ -48,6 +49,22 @@ def test_a_ring_of_any_size_and_a_small_crowd_are_heard_in_full(acting: int, idl
     message, guilt = told([5.0] * acting + [-0.5] * idle)
     assert guilt > ACTS
     assert message.min() > HUB_NATS
+
+
+def test_a_weight_is_for_what_is_half_known_and_no_more_of_a_key_that_is_surely_guilty() -> None:
+    def message(own: float, weight: float) -> float:
+        web, nothing = web_of((Family.INSTRUMENT, range(6))), np.zeros(6)
+        web = replace(web, weight=np.array([weight]))
+        conduct = Conduct(np.full(6, own), nothing, nothing)
+        return float(propagate(web, conduct, ABUSERS, 0.0, np.zeros(1), unheard(web, ABUSERS, 0.0))[0][0])
+
+    half, full = message(0.9, 0.5), message(0.9, 1.0)
+    assert 0 < full < WEIGHED
+    assert half == pytest.approx(full / 2)
+    sure = message(6.0, 1.0)
+    assert sure > WEIGHED
+    assert message(6.0, 0.5) == pytest.approx(sure - WEIGHED / 2)
+    assert message(-2.0, 0.5) == message(-2.0, 1.0) < 0
 
 
 @pytest.mark.parametrize("guilty", [True, False], ids=["a guilty key", "a key that says nothing"])

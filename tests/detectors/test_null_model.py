@@ -10,13 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import graph.side
-from detectors.contract import Context
+from detectors.contract import Context, Family
 from detectors.frozen import Measures
 from detectors.fusion import ACTS, Beliefs, combine, propagate, unheard
 from detectors.judge import Urns, draw, urns_of
 from detectors.pipeline import DEFAULTS, detect, weigh
 from detectors.web import Web
-from graph.snapshot import Floats
+from graph.snapshot import Bools, Floats, Longs
 from tests.detectors.simulated import simulated
 
 
@@ -55,22 +55,47 @@ def weighed(judged: tuple[Context, Web, Beliefs]) -> tuple[Web, Beliefs]:
     return judged[1:]
 
 
+def on(web: Web, keys: Bools) -> Bools:
+    """(n,) true for accounts on one of these `keys` (k,)."""
+    there = np.zeros(web.n, bool)
+    there[web.buyer[keys[web.key]]] = True
+    return there
+
+
+def drawn_by(ctx: Context, web: Web, beliefs: Beliefs) -> Longs:
+    """(400, n) accounts that stand for each in 400 draws."""
+    urns = urns_of(ctx, web, beliefs)
+    return np.stack([draw(7, number, urns) for number in range(400)])
+
+
 def test_people_met_by_their_claims_are_drawn_in_proportion_to_them(judged: tuple[Context, Web, Beliefs]) -> None:
     ctx, web, beliefs = judged
     claims = np.bincount(ctx.claims.buyer, minlength=ctx.n)
-    met = np.zeros(ctx.n, bool)
-    met[web.buyer[web.met[web.key]]] = True
-    nobody_met = replace(web, met=np.zeros_like(web.met))
-    plain, drawn = (
-        np.stack([draw(7, number, one) for number in range(400)])
-        for one in (urns_of(ctx, nobody_met, beliefs), urns_of(ctx, web, beliefs))
-    )
+    met = on(web, web.met)
+    # the same keys as ones that claims made, but were no occasions to come upon
+    certain = replace(web, met=np.zeros_like(web.met), prior=np.where(web.met, np.inf, web.prior))
+    plain, drawn = drawn_by(ctx, certain, beliefs), drawn_by(ctx, web, beliefs)
     assert drawn[:, ~met].tolist() == plain[:, ~met].tolist()
     # of what is drawn in proportion to its size the mean of one over the size is one over the mean of all
     assert claims[met].all()
     expected = 1.0 / claims[plain[:, met]].mean(axis=0)
     assert (1.0 / claims[drawn[:, met]]).mean() == pytest.approx(expected.mean(), rel=0.02)
     assert claims[drawn[:, met]].mean() > 1.3 * claims[plain[:, met]].mean()
+
+
+def test_people_whom_no_claim_brought_upon_a_key_are_drawn_whether_they_claimed_or_not(
+    judged: tuple[Context, Web, Beliefs],
+) -> None:
+    ctx, web, beliefs = judged
+    claimed = np.bincount(ctx.claims.buyer, minlength=ctx.n) > 0
+    together = on(web, (web.family == Family.CONDUCT.value) & (web.met | (web.prior > web.base)))
+    shared = on(web, web.family != Family.CONDUCT.value)
+    drawn = drawn_by(ctx, web, beliefs)
+    assert claimed[together].all()
+    assert claimed[drawn[:, together]].all()
+    free = shared & ~together & claimed
+    assert free.sum() > 20
+    assert 0.2 < claimed[drawn[:, free]].mean() < 0.9
 
 
 def test_how_many_orders_an_account_placed_is_told_to_no_key(weighed: tuple[Web, Beliefs]) -> None:

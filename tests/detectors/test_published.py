@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from detectors.curve import published, q_values, stated_q
+from detectors.curve import learned, published, q_values, stated_q
 from detectors.frozen import Frozen, Measures
 from detectors.settings import DetectionSettings
 
@@ -51,3 +51,16 @@ def test_a_candidate_surer_than_all_of_an_earlier_run_has_its_own_rate_for_q_val
 def test_an_earlier_runs_line_stands() -> None:
     line = Frozen({"line": np.array([0.9])})
     assert published(np.array([0.85, 0.95]), Measures(line), TWENTIETH).tolist() == [False, True]
+
+
+def test_the_best_of_many_does_not_stand_for_itself_where_chance_came_as_far() -> None:
+    """Thirteen candidates where honest markets bring one and a half, two of 24 of them a better one: a twentieth of the
+    best are false, not the half that a lone candidate would be."""
+    chance = np.array([5.4, 5.0] + [float(score) for score in np.linspace(-1.0, 4.0, 34)])
+    observed = np.array([-0.4, 0.2, 1.3, 1.6, 1.7, 1.8, 2.3, 3.6, 4.2, 4.5, 4.5, 4.5, 4.5])
+    many = learned(observed, chance, np.ones(len(chance)), 24).rate(observed)
+    assert (np.diff(many) <= 0).all()
+    assert many[-1] < 0.15
+    assert many[0] < 0.4
+    alone = learned(observed[-1:], chance, np.ones(len(chance)), 24).rate(observed[-1:])
+    assert alone[0] > 0.5

@@ -15,7 +15,8 @@ Seven rules keep one fact from counting several times and a bridge from pulling 
 - of those who claimed together each hears what its own part in it (`Web.part`) leaves of what the key says to all;
 - of the keys of one family only the one that says most to an account counts for it;
 - what others write onto a person says nothing of that person: a door, number, parcel or picture that an account had to
-  itself before others came speaks against it only where a device, a payment or the like does, too;
+  itself before others came speaks against it only where a device, a payment or the like does, too; and a device that
+  was its own for months before others came to use it says nothing of an account whose own conduct speaks for it;
 - places and instruments together lift an account to `link_ceiling` at most: the rest must be its own conduct.
 
 How often keys of each kind and size are abusive is learned from the market around the detectors' priors and the
@@ -294,8 +295,9 @@ def _crowds(part: Part, heard: _Heard) -> Bools:
 
 def _borne_out(web: Web, own: Floats, message: Floats) -> Floats:
     """(m,) messages, where a key that was the account's before others came to it (`Web.theirs`) says nothing against it
-    unless a key does that nobody else can write, as a device: anybody can write a stranger's door, number or parcel."""
-    early, doing = web.early, web.doing
+    unless another does that nobody else can write, as a device: anybody can write a stranger's door, number or
+    parcel."""
+    early, doing = web.early, web.doing[~web.theirs(own, web.doing)]
     other = np.zeros(web.n)
     np.maximum.at(other, web.buyer[doing], message[doing])
     alone = early[web.theirs(own, early) & (other[web.buyer[early]] < OTHERWISE)]

@@ -59,9 +59,10 @@ class Web:
     def theirs(self, own: Floats, rows: Longs) -> Bools:
         """(r,) true where a key says nothing against the account of these `rows` (r,) by itself: it was the account's
         own before others came to it, or before most of them, where what the account did alone, `own` (n,) nats, speaks
-        for it."""
-        owned = self.owned[rows]
-        theirs: Bools = (owned == OWN) | ((owned == EARLY) & (own[self.buyer[rows]] <= 0.0))
+        for it. A key that others can't write, as a device, must have been its own and its conduct speak for it."""
+        least = np.where(self.written[self.key[rows]], EARLY, OWN)
+        clear = (self.owned[rows] >= least) & (own[self.buyer[rows]] <= 0.0)
+        theirs: Bools = clear | (self.written[self.key[rows]] & (self.owned[rows] == OWN))
         return theirs
 
     @cached_property

@@ -8,7 +8,7 @@ from detectors.links.sharing import shared_identifier
 
 def run(ctx: Context) -> Evidence:
     """One row each account of each shared IP address."""
-    return shared_identifier(ctx, DETECTOR.name, "ip")
+    return shared_identifier(ctx, DETECTOR.name, "ip", owned_for=0)
 
 
 DETECTOR = Detector(

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from detectors.contract import Context, Detector, Evidence, Family
-from detectors.links.sharing import shared_identifier
+from detectors.links.sharing import HANDED_ON_AFTER, shared_identifier
 
 
 def run(ctx: Context) -> Evidence:
     """One row each account of each shared payment instrument."""
-    return shared_identifier(ctx, DETECTOR.name, "payment")
+    return shared_identifier(ctx, DETECTOR.name, "payment", owned_for=HANDED_ON_AFTER)
 
 
 DETECTOR = Detector(

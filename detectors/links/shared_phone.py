@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from detectors.contract import Context, Detector, Evidence, Family
-from detectors.links.sharing import shared_identifier
+from detectors.links.sharing import WRITTEN_AFTER, shared_identifier
 
 
 def run(ctx: Context) -> Evidence:
     """One row each account of each shared phone."""
-    return shared_identifier(ctx, DETECTOR.name, "phone", written=True)
+    return shared_identifier(ctx, DETECTOR.name, "phone", owned_for=WRITTEN_AFTER)
 
 
 DETECTOR = Detector(

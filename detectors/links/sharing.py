@@ -15,8 +15,12 @@ from detectors.contract import EARLY, ORDERS, OWN, USES, Context, Evidence, Keys
 from detectors.numerics import Groups, by_columns, group, rarity_in, size_law
 from graph.snapshot import KINDS, Bools, Ints, Longs
 
-OWNED_FOR: Final = 7 * 86_400_000_000
-"""Microseconds for which an account must have used a key before others came to it, to have been there before them."""
+DAY: Final = 86_400_000_000
+"""Microseconds of a day."""
+WRITTEN_AFTER: Final = 7 * DAY
+"""For so long an account must have had a door, a number, a parcel or a picture to itself before others wrote it …"""
+HANDED_ON_AFTER: Final = 60 * DAY
+"""… and for so long a device or a card before others came to use it: who joins a ring's has it sooner."""
 
 
 @dataclass(frozen=True)
@@ -45,53 +49,10 @@ def sightings(ctx: Context, kind: str) -> Sightings:
     )
 
 
-def shared_identifier(ctx: Context, detector: str, kind: str, *, written: bool = False) -> Evidence:
-    """One row each account of each identifier of `kind` that several accounts share. `written` says that whoever places
-    an order can write somebody else's: what others write says nothing of the owner (see `owners`)."""
-    seen = sightings(ctx, kind)
-    return star(ctx, detector, seen, ctx.snapshot.identifiers[kind], written=written)
-
-
-def owners(key: Longs, buyer: Ints, at: Longs, pairs: Groups | None = None) -> Small:
-    """(pairs,) of each pair of key and account, in the order of `group(key, buyer)`: `OWN` where the account used the
-    key for `OWNED_FOR` before anybody else, `EARLY` where it did so before most of the others, else 0. `key`, `buyer`,
-    `at` (m,) are uses; `pairs` groups them where that is known.
-
-    A ring that writes an innocent person's door, number or parcel on its orders and claims is linked by that; the
-    person is not, nor those who live there, too."""
-    pairs = group(key, buyer) if pairs is None else pairs
-    owner = np.zeros(pairs.n, np.int8)
-    if not pairs.n:
-        return owner
-    begun = np.full(pairs.n, np.iinfo(np.int64).max)
-    np.minimum.at(begun, pairs.of, at)
-    number = key[pairs.first]
-    # keys of one account say nothing; the others by key, then in the order in which accounts came to them
-    alike = number[1:] == number[:-1]
-    shared = np.flatnonzero(np.append(alike, False) | np.append(False, alike))
-    if not len(shared):
-        return owner
-    rank = shared[by_columns(number[shared], begun[shared] - begun[shared].min())]
-    start = np.flatnonzero(np.append(True, number[rank][1:] != number[rank][:-1]))
-    count = np.diff(np.append(start, len(rank)))
-    # from this place on stand more than half of anybody's others
-    most = np.repeat(rank[start + count // 2], count)
-    owner[rank] = np.where(begun[most] - begun[rank] >= OWNED_FOR, EARLY, 0)
-    first, second = rank[start], rank[start + 1]
-    owner[first] = np.where(begun[second] - begun[first] >= OWNED_FOR, OWN, owner[first])
-    return owner
-
-
-def star(
-    ctx: Context,
-    detector: str,
-    seen: Sightings,
-    labels: np.ndarray[tuple[int], np.dtype[np.object_]],
-    *,
-    written: bool,
-) -> Evidence:
-    """Star evidence of the keys in `seen` that several accounts share; `labels` name keys by number. `written` as in
-    `shared_identifier`."""
+def shared_identifier(ctx: Context, detector: str, kind: str, *, owned_for: int) -> Evidence:
+    """One row each account of each identifier of `kind` that several accounts share. It was an account's own that used
+    it for `owned_for` microseconds before others came to it (see `owners`); 0: it is nobody's."""
+    seen, labels = sightings(ctx, kind), ctx.snapshot.identifiers[kind]
     pairs = group(seen.key, seen.buyer)
     key, buyer = seen.key[pairs.first], seen.buyer[pairs.first]
     size = np.bincount(key, minlength=len(labels))
@@ -112,9 +73,39 @@ def star(
         table=seen.table[pairs.first[rows]],
         row=seen.row[pairs.first[rows]],
         count=pairs.count[rows],
-        owned=owners(seen.key, seen.buyer, seen.at, pairs)[rows] if written else None,
+        owned=owners(seen.key, seen.buyer, seen.at, pairs, owned_for)[rows] if owned_for else None,
         keys=Keys(labels[shared], sizes, one_home(ctx, local, who, len(shared))),
     )
+
+
+def owners(key: Longs, buyer: Ints, at: Longs, pairs: Groups | None = None, owned_for: int = WRITTEN_AFTER) -> Small:
+    """(pairs,) of each pair of key and account, in the order of `group(key, buyer)`: `OWN` where the account used the
+    key for `owned_for` microseconds before anybody else, `EARLY` where it did so before most of the others, else 0.
+    `key`, `buyer`, `at` (m,) are uses; `pairs` groups them where that is known.
+
+    A ring that writes an innocent person's door, number or parcel on its orders and claims, or comes to use a device
+    that was somebody's, is linked by that; the person is not, nor those who live there, too."""
+    pairs = group(key, buyer) if pairs is None else pairs
+    owner = np.zeros(pairs.n, np.int8)
+    if not pairs.n:
+        return owner
+    begun = np.full(pairs.n, np.iinfo(np.int64).max)
+    np.minimum.at(begun, pairs.of, at)
+    number = key[pairs.first]
+    # keys of one account say nothing; the others by key, then in the order in which accounts came to them
+    alike = number[1:] == number[:-1]
+    shared = np.flatnonzero(np.append(alike, False) | np.append(False, alike))
+    if not len(shared):
+        return owner
+    rank = shared[by_columns(number[shared], begun[shared] - begun[shared].min())]
+    start = np.flatnonzero(np.append(True, number[rank][1:] != number[rank][:-1]))
+    count = np.diff(np.append(start, len(rank)))
+    # from this place on stand more than half of anybody's others
+    most = np.repeat(rank[start + count // 2], count)
+    owner[rank] = np.where(begun[most] - begun[rank] >= owned_for, EARLY, 0)
+    first, second = rank[start], rank[start + 1]
+    owner[first] = np.where(begun[second] - begun[first] >= owned_for, OWN, owner[first])
+    return owner
 
 
 def one_home(ctx: Context, key: Longs, buyer: Ints, n: int) -> Bools:

@@ -69,6 +69,20 @@ def test_an_account_that_went_to_the_gangs_device_by_itself_is_no_stranger() -> 
     assert risk(detect(snapshot(told), QUICK), "stranger") > 0.5
 
 
+@pytest.mark.parametrize(("days", "role"), [(50, "bystander"), (70, None)])
+def test_a_device_that_was_somebodys_for_months_says_nothing_of_the_person_when_a_gang_comes_to_use_it(
+    days: int, role: str | None
+) -> None:
+    told = market()
+    for one in told["accounts"].values():
+        one |= {"device": "farm", "start": one["start"] + days - 30}
+    told["accounts"]["stranger"] |= {"start": 10, "orders": 20, "every": (days + 40) / 20, "claims": 1}
+    found = detect(snapshot(told), QUICK)
+    gang = {f"gang-{n}": "actor" for n in range(8)}
+    assert roles(found) == gang | ({"stranger": role} if role else {})
+    assert risk(found, "stranger") < (0.1 if role else 0.001)
+
+
 def test_the_same_claims_are_suspected_less_of_who_claims_with_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     told: dict[str, Any] = {"crowd": 300, "accounts": {"lone": {"orders": 9, "claims": 7, "only": True}}}
     found = risk(detect(snapshot(told), QUICK), "lone")

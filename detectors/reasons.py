@@ -254,7 +254,8 @@ class Teller:
 
     def context(self, buyer: int, *, links: bool = False) -> list[Fact]:
         """What the surroundings say in favour: claims in surges, hubs that turned out benign; with `links` every shared
-        key that turned out benign, the largest first."""
+        key that turned out benign, the largest first, and every place or instrument that was the account's own before
+        others came to it (`Web.theirs`)."""
         result = []
         claims, ahead = self.ctx.claims, self.ctx.expectation
         order = claims.order[self._claimed[buyer]]
@@ -264,18 +265,22 @@ class Teller:
             result.append(
                 fact("surge", claims=count, store=one.store, item=one.item, people=_one(one.people), due=_one(one.due))
             )
-        keys = self.web.key[self._linked[buyer]]
+        rows = self._linked[buyer]
+        keys = self.web.key[rows]
         benign = keys[self.beliefs.guilt[keys] < BENIGN].tolist()
         benign.sort(key=lambda k: (-int(self.web.size[k]), k))
         hubs = [key for key in benign if self.web.size[key] >= self.ctx.settings.hub_buyers]
         for key in hubs if links else hubs[:2]:
             kind = LINKS[int(self.web.detector[key])].name
             result.append(fact("hub_benign", kind=kind, accounts=int(self.web.size[key])))
-        for key in benign[len(hubs) :] if links else ():
+        told = [("link_benign", key) for key in benign[len(hubs) :]]
+        own = self.web.theirs(self.beliefs.conduct.own, rows) & (self.web.family[keys] != Family.CONDUCT.value)
+        told += [("link_own", key) for key in keys[own & (self.beliefs.guilt[keys] >= BENIGN)].tolist()]
+        for say, key in told if links else ():
             people = self.web.buyer[(self.web.key == key) & (self.web.buyer != buyer)]
             crowd = {"claims": int(self.claims[people].sum()), "expected": _one(float(self.expected[people].sum()))}
             kind = LINKS[int(self.web.detector[key])].name
-            result.append(fact("link_benign", kind=kind, accounts=len(people), **crowd))
+            result.append(fact(say, kind=kind, accounts=len(people), **crowd))
         return result
 
 

@@ -137,6 +137,9 @@ SAYS: Final[Mapping[str, Callable[[Values], str]]] = {
         f"its {NOUNS[v['kind']][0]} is shared by {v['accounts']} accounts that do not act alike: benign"
     ),
     "link_benign": lambda v: f"its {NOUNS[v['kind']][0]} is shared with {_crowd(v)}: benign",
+    "link_own": lambda v: (
+        f"its {NOUNS[v['kind']][0]} is shared with {_crowd(v)}, but was its own before they came: no sign of its acting"
+    ),
     "ring_claims": lambda v: (
         f"{v['accounts']} accounts filed {_claims(v['claims'])} where their baskets predict {v['expected']:.1f}"
     ),

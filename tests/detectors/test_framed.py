@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from detectors import fusion, pipeline
+from detectors.frozen import Measures
 from detectors.links import sharing
-from detectors.pipeline import Findings, detect
+from detectors.pipeline import Findings, detect, find, weighed
 from detectors.settings import DetectionSettings
 from tests.detectors.market import snapshot
 
@@ -77,10 +78,14 @@ def test_a_device_that_was_somebodys_for_months_says_nothing_of_the_person_when_
     for one in told["accounts"].values():
         one |= {"device": "farm", "start": one["start"] + days - 30}
     told["accounts"]["stranger"] |= {"start": 10, "orders": 20, "every": (days + 40) / 20, "claims": 1}
-    found = detect(snapshot(told), QUICK)
+    seen = snapshot(told)
+    found = detect(seen, QUICK)
     gang = {f"gang-{n}": "actor" for n in range(8)}
     assert roles(found) == gang | ({"stranger": role} if role else {})
     assert risk(found, "stranger") < (0.1 if role else 0.001)
+    number = seen.buyers.ids.tolist().index("stranger")
+    _, against = weighed(find(seen, QUICK, Measures()), number)
+    assert ("shared_device" in {one.values["kind"] for one in against if one.say == "link_own"}) == (role is None)
 
 
 def test_the_same_claims_are_suspected_less_of_who_claims_with_nobody(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -35,13 +35,14 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "surge": {"claims": 2, "store": "s7", "item": "sku9", "people": 25.0, "due": 1.5},
     "hub_benign": {"accounts": 33},
     "link_benign": NUMBERS,
+    "link_own": NUMBERS,
     "ring_claims": NUMBERS,
     "ring_links": NUMBERS,
     "ring_conduct": NUMBERS,
     "ring_chance": {"share": 0.0123},
     "hub": NUMBERS | {"kind": "door", "verdict": "benign"},
 }
-KINDS = {"link", "links", "hub_benign", "link_benign", "ring_links"}
+KINDS = {"link", "links", "hub_benign", "link_benign", "link_own", "ring_links"}
 CHINESE = re.compile("[一-鿿]")
 
 

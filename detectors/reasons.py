@@ -254,8 +254,8 @@ class Teller:
 
     def context(self, buyer: int, *, links: bool = False) -> list[Fact]:
         """What the surroundings say in favour: claims in surges, hubs that turned out benign; with `links` every shared
-        key that turned out benign, the largest first, and every place or instrument that was the account's own before
-        others came to it (`Web.theirs`)."""
+        key that turned out benign, the largest first, and every place or instrument that says nothing against the
+        account because it had it before others came to it (`Web.theirs`)."""
         result = []
         claims, ahead = self.ctx.claims, self.ctx.expectation
         order = claims.order[self._claimed[buyer]]
@@ -275,7 +275,9 @@ class Teller:
             result.append(fact("hub_benign", kind=kind, accounts=int(self.web.size[key])))
         told = [("link_benign", key) for key in benign[len(hubs) :]]
         own = self.web.theirs(self.beliefs.conduct.own, rows) & (self.web.family[keys] != Family.CONDUCT.value)
-        told += [("link_own", key) for key in keys[own & (self.beliefs.guilt[keys] >= BENIGN)].tolist()]
+        # borne out by a device, a door speaks against whoever had it first, too
+        own &= (self.beliefs.guilt[keys] >= BENIGN) & (self.beliefs.message[rows] <= 0.0)
+        told += [("link_own", key) for key in keys[own].tolist()]
         for say, key in told if links else ():
             people = self.web.buyer[(self.web.key == key) & (self.web.buyer != buyer)]
             crowd = {"claims": int(self.claims[people].sum()), "expected": _one(float(self.expected[people].sum()))}

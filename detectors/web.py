@@ -209,7 +209,7 @@ def _distinct(key: Longs, buyer: Ints, size: Longs, prior: Floats, family: Ints)
     # two independent sums of scrambled buyer numbers tell member sets apart
     scrambled = [_scramble(buyer.astype(np.uint64) + np.uint64(salt)) for salt in (1, 1 << 40)]
     alike = np.zeros((3, n), np.uint64)
-    for total, value in zip(alike, scrambled, strict=False):
+    for total, value in zip(alike[:2], scrambled, strict=True):
         np.add.at(total, key, value)
     alike[2] = (family == Family.CONDUCT.value) & (size >= APART)
     rank = np.lexsort((np.arange(n), -family, -prior, alike[2], alike[1], alike[0]))

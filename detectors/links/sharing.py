@@ -15,11 +15,9 @@ from detectors.contract import EARLY, ORDERS, OWN, USES, Context, Evidence, Keys
 from detectors.numerics import Groups, by_columns, group, rarity_in, size_law
 from graph.snapshot import KINDS, Bools, Ints, Longs
 
-DAY: Final = 86_400_000_000
-"""Microseconds of a day."""
-WRITTEN_AFTER: Final = 7 * DAY
-"""For so long an account must have had a door, a number, a parcel or a picture to itself before others wrote it …"""
-HANDED_ON_AFTER: Final = 60 * DAY
+WRITTEN_AFTER: Final = 7 * 86_400_000_000
+"""For so many microseconds an account must have had a door, number, parcel or picture before others wrote it …"""
+HANDED_ON_AFTER: Final = 60 * 86_400_000_000
 """… and for so long a device or a card before others came to use it: who joins a ring's has it sooner."""
 
 

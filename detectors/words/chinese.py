@@ -144,7 +144,7 @@ SAYS: Final[Mapping[str, Callable[[Values], str]]] = {
     "link_benign": lambda v: f"所用{NOUNS[v['kind']][1]}与另外 {v['accounts']} 个账户共用，{_crowd(v)}：属正常共用",
     "link_own": lambda v: (
         f"所用{NOUNS[v['kind']][1]}与另外 {v['accounts']} 个账户共用，{_crowd(v)}，"
-        "但本账户在这些账户之前已长期独自使用：不能说明本账户参与其中"
+        "但其中多数账户晚于本账户开始使用：不能说明本账户参与其中"
     ),
     "ring_claims": lambda v: (
         f"{v['accounts']} 个账户共发起 {v['claims']} 笔售后，按其购物情况预期为 {v['expected']:.1f} 笔"

@@ -138,7 +138,7 @@ SAYS: Final[Mapping[str, Callable[[Values], str]]] = {
     ),
     "link_benign": lambda v: f"its {NOUNS[v['kind']][0]} is shared with {_crowd(v)}: benign",
     "link_own": lambda v: (
-        f"its {NOUNS[v['kind']][0]} is shared with {_crowd(v)}, but was its own before they came: no sign of its acting"
+        f"its {NOUNS[v['kind']][0]} is shared with {_crowd(v)}, most of whom came later: no sign of its acting"
     ),
     "ring_claims": lambda v: (
         f"{v['accounts']} accounts filed {_claims(v['claims'])} where their baskets predict {v['expected']:.1f}"

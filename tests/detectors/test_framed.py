@@ -88,6 +88,15 @@ def test_a_device_that_was_somebodys_for_months_says_nothing_of_the_person_when_
     assert ("shared_device" in {one.values["kind"] for one in against if one.say == "link_own"}) == (role is None)
 
 
+@pytest.mark.parametrize(("device", "counts"), [("own", False), ("farm", True)])
+def test_a_door_that_was_its_own_is_named_as_such_unless_a_device_bears_it_out(device: str, counts: bool) -> None:
+    told = market()
+    told["accounts"]["stranger"]["device"] = device
+    seen = snapshot(told)
+    _, against = weighed(find(seen, QUICK, Measures()), seen.buyers.ids.tolist().index("stranger"))
+    assert any(one.say == "link_own" for one in against) != counts
+
+
 def test_the_same_claims_are_suspected_less_of_who_claims_with_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     told: dict[str, Any] = {"crowd": 300, "accounts": {"lone": {"orders": 9, "claims": 7, "only": True}}}
     found = risk(detect(snapshot(told), QUICK), "lone")

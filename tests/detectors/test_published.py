@@ -54,8 +54,8 @@ def test_an_earlier_runs_line_stands() -> None:
 
 
 def test_the_best_of_many_does_not_stand_for_itself_where_chance_came_as_far() -> None:
-    """Thirteen candidates where honest markets bring one and a half, two of 24 of them a better one: a twentieth of the
-    best are false, not the half that a lone candidate would be."""
+    """Thirteen candidates where honest markets bring one and a half, two of 24 of them a better one: few of the best
+    are false, where a lone candidate as good is as likely false as not."""
     chance = np.array([5.4, 5.0] + [float(score) for score in np.linspace(-1.0, 4.0, 34)])
     observed = np.array([-0.4, 0.2, 1.3, 1.6, 1.7, 1.8, 2.3, 3.6, 4.2, 4.5, 4.5, 4.5, 4.5])
     many = learned(observed, chance, np.ones(len(chance)), 24).rate(observed)

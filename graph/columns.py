@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from graph.schema import Kind, Table, Type
+from graph.schema import ID_SEPARATOR, Kind, Table, Type
 
 _ARROW: dict[Type, pa.DataType] = {
     Type.TEXT: pa.string(),
@@ -122,10 +122,13 @@ amounts are not negative, times begin in 1990."""
 
 
 def ordered(rows: pa.Table, table: Table) -> pa.Table:
-    """Sorted by id; of rows with one id the last stands. Raises ValueError for a row without an id, and for a value
-    that a store could not give back as it was: `NO_TEXT`, `NO_INT`, a real that is no number, a list with a null."""
+    """Sorted by id; of rows with one id the last stands. Raises ValueError for a row without an id or with one that is
+    not made of its columns (`Table.id_of`), and for a value that a store could not give back as it was: `NO_TEXT`,
+    `NO_INT`, a real that is no number, a list with a null."""
     if rows.column(table.id).null_count:
         raise ValueError(f"{table.name}: a row without {table.id}")
+    if table.id_of and not _made_of(rows, table):
+        raise ValueError(f"{table.name}: an id that is not {' and '.join(table.id_of)}")
     for column in table.columns:
         if _lost(rows.column(column.name), column.type):
             raise ValueError(f"{table.name}.{column.name}: a value that no store keeps")
@@ -136,6 +139,15 @@ def ordered(rows: pa.Table, table: Table) -> pa.Table:
         if pc.all(differs).as_py() is False:
             rows = rows.filter(pa.concat_arrays([differs, pa.array([True])]))
     return rows
+
+
+def _made_of(rows: pa.Table, table: Table) -> bool:
+    """Whether each id is its columns, which can be told from it."""
+    parts: list[Any] = [rows.column(name) for name in table.id_of]
+    inside = [pc.any(pc.match_substring(part, ID_SEPARATOR)).as_py() for part in parts]
+    joined: Any = pc.binary_join_element_wise(*parts, ID_SEPARATOR)
+    same = pc.equal(rows.column(table.id), joined)
+    return not any(inside) and pc.all(same, skip_nulls=False).as_py() is True
 
 
 def _lost(column: pa.ChunkedArray[Any], type_: Type) -> bool:

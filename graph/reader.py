@@ -97,6 +97,8 @@ _COLUMNS: Mapping[str, tuple[str, ...]] = {
 }
 """Columns of each table, in the order of reading: the largest first, so that two threads end together."""
 _KNOWN = ("kind", "key", "within", "bare", "has_city")
+_AROUND = tuple(f"{kind}:" for kind in ("building", "door", "estate", "ip"))
+"""How the ids of identifiers begin around which something wider is known."""
 _CUTS = (
     ("orders", ("placed_at", "signed_at")),
     ("uses", ("used_at",)),
@@ -112,7 +114,7 @@ class _Reader:
     def __init__(self, store: Store, known_by: int, as_of: int | None, threads: ThreadPoolExecutor) -> None:
         self.store, self.known_by, self._threads = store, known_by, threads
         # two threads read on while what has been read is numbered
-        self._wider = threads.submit(lambda: wider(self._scan("identifiers", _KNOWN)))
+        self._wider = threads.submit(lambda: wider(self._scan("identifiers", _KNOWN, _AROUND)))
         self._scanned = {name: threads.submit(self._scan, name, columns) for name, columns in _COLUMNS.items()}
         self.tables = {name: self._scanned[name].result() for name, _ in _CUTS}
         self.buyers = self._scanned["buyers"].result()
@@ -125,9 +127,9 @@ class _Reader:
         for name, columns in _CUTS:
             self.tables[name] = _until(self.tables[name], columns[0], as_of)
 
-    def _scan(self, table: str, columns: tuple[str, ...]) -> pa.Table:
+    def _scan(self, table: str, columns: tuple[str, ...], begins: tuple[str, ...] = ()) -> pa.Table:
         schema = arrow_schema(BY_NAME[table])
-        batches = self.store.scan(table, columns, known_by=self.known_by)
+        batches = self.store.scan(table, columns, known_by=self.known_by, begins=begins)
         return pa.Table.from_batches(batches, pa.schema([schema.field(name) for name in columns]))
 
     def read(self) -> Snapshot:

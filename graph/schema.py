@@ -33,6 +33,10 @@ class Type(Enum):
     TEXTS = "texts"
 
 
+ID_SEPARATOR = "\x1f"
+"""Stands between the columns that an id is made of (`Table.id_of`), which hold no control characters."""
+
+
 class Kind(Enum):
     """What a table holds; see the module's docstring."""
 
@@ -56,8 +60,9 @@ class Column:
 @dataclass(frozen=True)
 class Table:
     """A node label or relationship with its columns. `id` is the column that identifies a row within a namespace (and,
-    for RUN tables, within the run). `at` is the event time, by which `as_of` cuts. `indexes` are looked up by value.
-    `links` are edges to other tables: (relationship, column, table)."""
+    for RUN tables, within the run); where it is other columns joined by `ID_SEPARATOR`, `id_of` names them. `at` is the
+    event time, by which `as_of` cuts. `indexes` are looked up by value. `links` are edges to other tables:
+    (relationship, column, table)."""
 
     name: str
     label: str
@@ -68,6 +73,7 @@ class Table:
     at: str = ""
     indexes: tuple[str, ...] = ()
     links: tuple[tuple[str, str, str], ...] = ()
+    id_of: tuple[str, ...] = ()
 
     def column(self, name: str) -> Column:
         """The column of that name; KeyError names the table too."""
@@ -206,6 +212,7 @@ TABLES: tuple[Table, ...] = (
         "A line of an order, where the platform exports lines.",
         indexes=("order_id",),
         links=(("IN", "order_id", "orders"),),
+        id_of=("order_id", "sku"),
     ),
     Table(
         "uses",

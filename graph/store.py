@@ -198,10 +198,17 @@ class Store(ABC):
 
     @abstractmethod
     def scan(
-        self, table: str, columns: Sequence[str], *, known_by: int | None = None, batch: int = 65_536
+        self,
+        table: str,
+        columns: Sequence[str],
+        *,
+        known_by: int | None = None,
+        batch: int = 65_536,
+        begins: Sequence[str] = (),
     ) -> Iterator[pa.RecordBatch]:
-        """All rows visible at load `known_by` (default: the last finished one), sorted by id. The state is fixed when
-        the first batch is asked for."""
+        """All rows visible at load `known_by` (default: the last finished one), sorted by id; where `begins` are given,
+        those whose id begins with one of them, of which none begins with another. The state is fixed when the first
+        batch is asked for."""
 
     @abstractmethod
     def find(

@@ -7,10 +7,9 @@ from hashlib import blake2b
 import polars as pl
 
 from graph.digests import with_digest
-from graph.schema import BY_NAME, Table, Type
+from graph.schema import BY_NAME, ID_SEPARATOR, Table, Type
 from loaders.contract import Contract
 
-SEPARATOR = "\x1f"
 _NULL = "\x1e"
 
 
@@ -18,16 +17,16 @@ def shaped(contract: Contract, rows: pl.DataFrame) -> pl.DataFrame:
     """Contract rows in the store's columns, with ids and digest."""
     table = BY_NAME[contract.stored]
     rows = rows.rename({field.name: field.target for field in contract.fields if field.target != field.name})
-    if table.name == "order_items":
-        rows = item_ids(rows)
+    if table.id_of:
+        rows = made_ids(rows, table)
     elif table.id not in contract.names:
         rows = digest_ids(rows, table.id, table)
     return with_digest(rows.select(*table.names, "updated_at", "line"), table)
 
 
-def item_ids(rows: pl.DataFrame) -> pl.DataFrame:
-    """Lines of an order are identified by order and sku; ids hold no control characters, so the separator is safe."""
-    return rows.with_columns(pl.concat_str("order_id", "sku", separator=SEPARATOR).alias("item_id"))
+def made_ids(rows: pl.DataFrame, table: Table) -> pl.DataFrame:
+    """Rows with the id that is made of other columns of theirs."""
+    return rows.with_columns(pl.concat_str(table.id_of, separator=ID_SEPARATOR).alias(table.id))
 
 
 def digest_ids(rows: pl.DataFrame, name: str, table: Table) -> pl.DataFrame:
@@ -58,5 +57,5 @@ def _canonical(rows: pl.DataFrame, table: Table, names: list[str]) -> list[bytes
                 column = column.cast(pl.String)
         return column.fill_null(_NULL)
 
-    whole = pl.concat_str([text(name) for name in names], separator=SEPARATOR).cast(pl.Binary)
+    whole = pl.concat_str([text(name) for name in names], separator=ID_SEPARATOR).cast(pl.Binary)
     return rows.select(whole).to_series().to_list()

@@ -16,7 +16,7 @@ import polars as pl
 import pyarrow as pa
 
 from graph.columns import QUARANTINE
-from graph.schema import BY_NAME
+from graph.schema import BY_NAME, ID_SEPARATOR
 from graph.store import Lease, Store
 from graph.upsert import CONFLICT_RULE, Seen, plan
 from loaders.checks import SHOWN_CHARS
@@ -24,7 +24,6 @@ from loaders.contract import Contract
 from loaders.decimals import OrderCurrencies, Waiting
 from loaders.pseudonyms import Keyed
 from loaders.report import TableCount
-from loaders.shaping import SEPARATOR
 
 QUARANTINED = "kept out; correct the source and load it again, or run `ringfence quarantine retry`"
 MOST_WAITING = 1
@@ -151,7 +150,10 @@ class Writer:
                 pl.col("file").replace_strict(dict(enumerate(self._files)), return_dtype=pl.String),
                 "line",
                 pl.lit(table.id).alias("column"),
-                pl.col("id").str.replace_all(SEPARATOR, " / ", literal=True).str.slice(0, SHOWN_CHARS).alias("value"),
+                pl.col("id")
+                .str.replace_all(ID_SEPARATOR, " / ", literal=True)
+                .str.slice(0, SHOWN_CHARS)
+                .alias("value"),
                 pl.lit(CONFLICT_RULE).alias("rule"),
             )
             self._quarantine(contract, entries)

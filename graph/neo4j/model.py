@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -199,6 +200,29 @@ def _keys(values: Sequence[str], type_: pa.DataType) -> pa.Array[Any]:
     data = bytes.fromhex("".join([nothing if value == NO_TEXT else value for value in values]))
     found: pa.Array[Any] = pa.Array.from_buffers(type_, len(values), [there.buffers()[1], pa.py_buffer(data)])
     return found
+
+
+_NO_KEY: Final = "-" * 32
+
+
+def joined_keys(names: Sequence[str]) -> str:
+    """What collects several keys of each of many nodes as one text: that costs little more than one of them."""
+    each = " + ".join(f"coalesce(n.{name}, '{_NO_KEY}')" for name in names)
+    return f"collect({each})"
+
+
+def received_keys(values: Sequence[str], count: int) -> list[pa.Array[Any]]:
+    """The columns of `count` keys that `joined_keys` collected."""
+    text = "".join(values)
+    first = np.frombuffer(text.encode(), np.uint8).reshape(len(values), count, len(_NO_KEY))[:, :, 0]
+    there = first != ord(_NO_KEY[0])
+    raw = np.frombuffer(bytes.fromhex(text.replace(_NO_KEY[0], "0")), np.uint8).reshape(len(values), count, -1)
+    columns = []
+    for at in range(count):
+        known: Any = pa.array(there[:, at])
+        data = pa.py_buffer(raw[:, at].tobytes())
+        columns.append(pa.Array.from_buffers(pa.binary(raw.shape[2]), len(values), [known.buffers()[1], data]))
+    return columns
 
 
 def visible() -> str:

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from graph.columns import arrow_schema, stored_schema
 from graph.neo4j.connection import Connection
-from graph.neo4j.model import by_id, key_of, label_of, received, returned, type_of, visible
-from graph.schema import Kind, Table
+from graph.neo4j.model import (
+    by_id,
+    joined_keys,
+    key_of,
+    label_of,
+    received,
+    received_keys,
+    returned,
+    type_of,
+    visible,
+)
+from graph.schema import ID_SEPARATOR, Kind, Table, Type
 
 PAGE: Final = 20_000
 """Rows that one read statement collects."""
@@ -24,11 +36,19 @@ Read = tuple[int, str, list[Any]]
 
 
 def scan(
-    connection: Connection, ns: str, table: Table, columns: Sequence[str], known_by: int, batch: int
+    connection: Connection,
+    ns: str,
+    table: Table,
+    columns: Sequence[str],
+    known_by: int,
+    batch: int,
+    begins: Sequence[str] = (),
 ) -> Iterator[pa.RecordBatch]:
-    """All rows visible at load `known_by`, sorted by id."""
-    pages = _Pages(connection, table, columns, stored_schema(table), "n.ns = $ns", visible())
-    yield from pages.read(min(batch, PAGE), ns=ns, known_by=known_by)
+    """All rows visible at load `known_by`, sorted by id; where `begins` are given, those whose id begins with one."""
+    condition = f"n.{table.id} < $end AND {visible()}" if begins else visible()
+    pages = _Pages(connection, table, columns, stored_schema(table), "n.ns = $ns", condition)
+    for begin in sorted(begins) or ("",):
+        yield from pages.read(min(batch, PAGE), begin, ns=ns, known_by=known_by, end=f"{begin}\U0010ffff")
 
 
 def run_rows(connection: Connection, ns: str, run_id: str, table: Table, columns: Sequence[str]) -> pa.Table:
@@ -36,8 +56,45 @@ def run_rows(connection: Connection, ns: str, run_id: str, table: Table, columns
     schema = arrow_schema(table)
     names = list(columns) or list(table.names)
     pages = _Pages(connection, table, names, schema, "n.ns = $ns AND n.run_id = $run_id", "true")
-    found = list(pages.read(PAGE, ns=ns, run_id=run_id))
+    found = list(pages.read(PAGE, "", ns=ns, run_id=run_id))
     return pa.Table.from_batches(found, schema=pa.schema([schema.field(name) for name in names]))
+
+
+@dataclass(frozen=True)
+class _Part:
+    """What is collected of the rows in one list, the columns that it tells, and how they are made of it."""
+
+    collected: str
+    names: tuple[str, ...]
+    received: Callable[[list[Any]], Sequence[pa.Array[Any]]]
+
+
+def _parts(table: Table, columns: Sequence[str], schema: pa.Schema) -> Iterator[_Part]:
+    """What to ask for. Values cost about the same whatever they are: keys are asked for together, and what an id is
+    made of as that id, which the index tells."""
+    left = dict.fromkeys(columns)
+    if table.id_of and set(table.id_of) <= set(columns):
+        names = (table.id, *table.id_of)
+        yield _Part(returned(table.id, Type.TEXT), names, partial(_taken_apart, count=len(table.id_of)))
+        left = dict.fromkeys(name for name in left if name not in names)
+    keys = [name for name in left if type_of(table, name) is Type.KEY]
+    if len(keys) > 1:
+        yield _Part(joined_keys(keys), tuple(keys), partial(received_keys, count=len(keys)))
+        left = dict.fromkeys(name for name in left if name not in keys)
+    for name in left:
+        kind, type_ = type_of(table, name), schema.field(name).type
+        yield _Part(returned(name, kind), (name,), partial(_alone, kind=kind, type_=type_))
+
+
+def _alone(values: list[Any], *, kind: Type, type_: pa.DataType) -> Sequence[pa.Array[Any]]:
+    return [received(values, kind, type_)]
+
+
+def _taken_apart(values: list[Any], *, count: int) -> Sequence[pa.Array[Any]]:
+    """Ids and the columns that they are made of."""
+    ids = pa.array(values, pa.string())
+    split = pc.split_pattern(ids, ID_SEPARATOR)
+    return [ids, *(pc.list_element(split, at) for at in range(count))]
 
 
 class _Pages:
@@ -55,42 +112,41 @@ class _Pages:
     ) -> None:
         self._connection = connection
         self._schema = pa.schema([schema.field(name) for name in columns])
-        self._types = [type_of(table, name) for name in columns]
+        self._parts = list(_parts(table, columns, schema))
         order = ", ".join(f"n.{name}" for name in key_of(table)[: 3 if table.kind is Kind.RUN else 2])
         # the index ends in `since`, and is used only by who names it
         since = " AND n.since >= 0" if table.kind is Kind.SOURCE else ""
         # a property is found by going through those before it: many are read all at once in half the time
         whole = " WITH properties(n) AS n" if len(columns) >= READ_WHOLE else ""
-        collected = ", ".join(map(returned, columns, self._types))
+        collected = ", ".join(part.collected for part in self._parts)
         self._query = (
             f"MATCH (n:{label_of(table)}) {by_id(table)} WHERE {start} AND n.{table.id} >= $after{since} "
             f"AND {condition} WITH n ORDER BY {order} LIMIT $size{whole} "
             f"RETURN count(*), max(n.{table.id}), {collected}"
         )
 
-    def read(self, size: int, **parameters: Any) -> Iterator[pa.RecordBatch]:
-        """Pages of `size` rows, in order, the last with fewer; no empty ones. The next is on its way while one is
-        looked at."""
+    def read(self, size: int, begin: str, **parameters: Any) -> Iterator[pa.RecordBatch]:
+        """Pages of `size` rows, in order, from id `begin` on, the last with fewer; no empty ones. The next is on its
+        way while one is looked at."""
 
-        def begin(after: str) -> Future[Read]:
+        def ask(after: str) -> Future[Read]:
             asked = partial(_read, query=self._query, size=size, after=after, **parameters)
             return reader.submit(self._connection.read, asked)
 
         with ThreadPoolExecutor(1, "neo4j-pages") as reader:
-            coming: Future[Read] | None = begin("")
+            coming: Future[Read] | None = ask(begin)
             while coming is not None:
                 count, last, values = coming.result()
                 # the smallest text that comes behind the last id
-                coming = begin(f"{last}\0") if count == size else None
+                coming = ask(f"{last}\0") if count == size else None
                 if count:
                     yield self._batch(values)
 
     def _batch(self, values: list[Any]) -> pa.RecordBatch:
-        arrays = [
-            received(column, kind, field.type)
-            for column, kind, field in zip(values, self._types, self._schema, strict=True)
-        ]
-        return pa.RecordBatch.from_arrays(arrays, schema=self._schema)
+        found: dict[str, pa.Array[Any]] = {}
+        for part, collected in zip(self._parts, values, strict=True):
+            found |= zip(part.names, part.received(collected), strict=True)
+        return pa.RecordBatch.from_arrays([found[name] for name in self._schema.names], schema=self._schema)
 
 
 def _read(tx: Any, query: str, **parameters: Any) -> Read:

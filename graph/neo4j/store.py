@@ -20,7 +20,7 @@ from graph.neo4j.migrations import bring_up
 from graph.neo4j.model import constraints, given
 from graph.neo4j.sent import Sent
 from graph.reserving import Act, Outcome
-from graph.schema import BY_NAME, SCHEMA_VERSION, Type, run_table, versioned
+from graph.schema import SCHEMA_VERSION, Table, Type, run_table, versioned
 from graph.store import Check, Head, Lease, LoadRecord, RunRecord, Store, Take
 
 
@@ -297,17 +297,25 @@ class Neo4jStore(Store):
         return self._connection.read(lambda tx: ledger.head(tx, self.namespace))
 
     def scan(
-        self, table: str, columns: Sequence[str], *, known_by: int | None = None, batch: int = 65_536
+        self,
+        table: str,
+        columns: Sequence[str],
+        *,
+        known_by: int | None = None,
+        batch: int = 65_536,
+        begins: Sequence[str] = (),
     ) -> Iterator[pa.RecordBatch]:
         declared = versioned(table)
         for name in columns:
             declared.column(name)
-        return self._scan(table, columns, known_by, batch)
+        return self._scan(declared, columns, known_by, batch, begins)
 
-    def _scan(self, table: str, columns: Sequence[str], known_by: int | None, batch: int) -> Iterator[pa.RecordBatch]:
+    def _scan(
+        self, table: Table, columns: Sequence[str], known_by: int | None, batch: int, begins: Sequence[str]
+    ) -> Iterator[pa.RecordBatch]:
         head = self.head().load
         upto = head if known_by is None else min(known_by, head)
-        yield from pages.scan(self._connection, self.namespace, BY_NAME[table], columns, upto, batch)
+        yield from pages.scan(self._connection, self.namespace, table, columns, upto, batch, begins)
 
     def find(
         self,

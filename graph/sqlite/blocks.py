@@ -12,6 +12,8 @@ import sqlite3
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import reduce
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -199,17 +201,25 @@ def pick(connection: sqlite3.Connection, table: Table, refs: Ints, columns: Sequ
 
 
 def scan(
-    connection: sqlite3.Connection, namespace: str, table: Table, columns: Sequence[str], known_by: int, batch: int
+    connection: sqlite3.Connection,
+    namespace: str,
+    table: Table,
+    columns: Sequence[str],
+    known_by: int,
+    batch: int,
+    begins: Sequence[str] = (),
 ) -> Iterator[pa.RecordBatch]:
-    """All rows visible at load `known_by`, sorted by id, in batches of at most `batch` rows.
+    """All rows visible at load `known_by`, sorted by id, in batches of at most `batch` rows; where `begins` are given,
+    those whose id begins with one of them.
 
     Blocks are taken by their lowest id; what lies below the lowest id of the next block can be given out. Blocks that
     follow each other without overlap, as those of one load do, are given out as they lie, without sorting. Memory
     holds the blocks that overlap: little where batches came sorted, all of them in the worst case."""
-    directory = connection.execute(
-        f"SELECT block, low, rows FROM {table.name} WHERE namespace = ? AND since <= ? ORDER BY low, block",  # noqa: S608
-        (namespace, known_by),
-    ).fetchall()
+    query = f"SELECT block, low, rows FROM {table.name} WHERE namespace = ? AND since <= ?"  # noqa: S608
+    # a block's highest id is not known
+    beyond = [f"{max(begins)}\U0010ffff".encode()] if begins else []
+    query += " AND low < ?" * len(beyond) + " ORDER BY low, block"
+    directory = connection.execute(query, [namespace, known_by, *beyond]).fetchall()
     names = list(columns) if table.id in columns else [*columns, table.id]
     schema = stored_schema(table)
     wanted = pa.schema([schema.field(name) for name in names])
@@ -222,6 +232,8 @@ def scan(
             count += directory[at][2]
             at += 1
         pieces = _visible(connection, table, [row[0] for row in directory[first:at]], known_by)
+        if begins:
+            pieces = [piece.filter(_begin(piece.column(table.id), begins)) for piece in pieces]
         bound = directory[at][1].decode() if at < len(directory) else None
         taken = pa.Table.from_batches(pieces, schema).select(names)
         if not held.num_rows and _follow(pieces, table.id, bound):
@@ -235,6 +247,12 @@ def scan(
             given, held = held.select(list(columns)).take(order.slice(0, ready)), held.take(order.slice(ready))
         whole = given.select(list(columns)).combine_chunks()
         yield from (piece for piece in whole.to_batches(max_chunksize=batch) if piece.num_rows)
+
+
+def _begin(ids: pa.Array[Any], begins: Sequence[str]) -> pa.Array[Any]:
+    """Whether each id begins with one of `begins`."""
+    found: pa.Array[Any] = reduce(pc.or_, (pc.starts_with(ids, one) for one in begins))
+    return found
 
 
 def _visible(

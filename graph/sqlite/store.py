@@ -229,21 +229,29 @@ class SqliteStore(Store):
         return Head(*row) if row else Head(0, None)
 
     def scan(
-        self, table: str, columns: Sequence[str], *, known_by: int | None = None, batch: int = 65_536
+        self,
+        table: str,
+        columns: Sequence[str],
+        *,
+        known_by: int | None = None,
+        batch: int = 65_536,
+        begins: Sequence[str] = (),
     ) -> Iterator[pa.RecordBatch]:
         declared = versioned(table)
         for name in columns:
             declared.column(name)
-        return self._scan(declared, columns, known_by, batch)
+        return self._scan(declared, columns, known_by, batch, begins)
 
-    def _scan(self, table: Table, columns: Sequence[str], known_by: int | None, batch: int) -> Iterator[pa.RecordBatch]:
+    def _scan(
+        self, table: Table, columns: Sequence[str], known_by: int | None, batch: int, begins: Sequence[str]
+    ) -> Iterator[pa.RecordBatch]:
         with explained(self.url):
             # a connection of its own holds the state while the caller goes on to use the store
             connection = self._connections.fresh()
             try:
                 connection.execute("BEGIN")
                 upto = self._upto(connection, known_by)
-                yield from blocks.scan(connection, self.namespace, table, columns, upto, batch)
+                yield from blocks.scan(connection, self.namespace, table, columns, upto, batch, begins)
             finally:
                 connection.close()
 

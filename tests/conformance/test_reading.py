@@ -104,6 +104,50 @@ def test_a_scan_keeps_to_the_state_in_which_it_began(store):
     assert len(ids(store)) == 3_001
 
 
+def test_a_scan_reads_only_ids_that_begin_as_asked(store):
+    load(store, orders=[order(f"{first}{n:04}") for first in ("a", "b", "ba", "c", "é") for n in range(700)])
+    load(store, orders=[order("b0001", amount=1), order("b", amount=2), order("zz")])
+    for begins in (["b0"], ["é", "a"], ["c0699", "c069800"], ["ba", "b0"], ["q"], ["b"]):
+        found = scan(store, begins=begins)
+        assert found == [row for row in scan(store) if row["order_id"].startswith(tuple(begins))], begins
+        assert [row["order_id"] for row in scan(store, known_by=1, begins=begins)] == [
+            name for name in ids(store, known_by=1) if name.startswith(tuple(begins))
+        ]
+
+
+def test_keys_of_a_row_come_out_each_in_its_place(store):
+    names = ("device", "ip", "payment", "phone", "recipient", "address")
+    values = (None, key(0), key(1), b"\xff" * 16)
+    dice = random.Random(6)
+    rows = [order(f"o{n:03}", **{name: dice.choice(values) for name in names}) for n in range(300)]
+    load(store, orders=rows)
+    asked = ("phone", "order_id", *(name for name in names if name != "phone"))
+    for columns in (asked, ("device", "ip"), ("ip",)):
+        read = pa.Table.from_batches(list(store.scan("orders", columns)))
+        assert read.to_pylist() == [{name: row[name] for name in columns} for row in rows]
+
+
+def test_a_line_is_known_by_its_order_and_its_item(store):
+    lines = [
+        {"item_id": f"o{n}\x1f{sku}", "order_id": f"o{n}", "sku": sku, "quantity": n, "digest": n}
+        for n in range(1, 9)
+        for sku in ("x", "ü y", "-")
+    ]
+    load(store, order_items=lines)
+    read = scan(store, "order_items")
+    assert read == sorted(({"amount": None} | line for line in read), key=lambda row: row["item_id"])
+    assert {(row["item_id"], row["order_id"], row["sku"], row["quantity"]) for row in read} == {
+        (row["item_id"], row["order_id"], row["sku"], row["quantity"]) for row in lines
+    }
+    two = pa.Table.from_batches(list(store.scan("order_items", ("quantity", "sku", "order_id"))))
+    assert two.to_pylist() == [{name: row[name] for name in ("quantity", "sku", "order_id")} for row in read]
+    assert ids(store, "order_items", begins=["o3\x1f"]) == ["o3\x1f-", "o3\x1fx", "o3\x1fü y"]
+    wrong = ({"item_id": "o1 x"}, {"item_id": "o1\x1fy"}, {"item_id": "o1\x1fx\x1f", "sku": "x\x1f"}, {"sku": None})
+    for given in wrong:
+        with pytest.raises(ValueError, match="order_id and sku"):
+            load(store, order_items=[lines[0] | given])
+
+
 def test_a_scan_can_be_left_unfinished(store):
     load(store, orders=[order(f"o{n:04}") for n in range(3_000)])
     batches = store.scan("orders", ["order_id"], batch=10)

@@ -172,7 +172,13 @@ def rows_of(dice: random.Random) -> dict[str, list[Mapping[str, Any]]]:
             for n in dice.sample(range(9), 3)
         ],
         "order_items": [
-            {"item_id": f"i{n}", "order_id": f"o{n:02}", "sku": "x", "quantity": 1, "digest": dice.getrandbits(60)}
+            {
+                "item_id": f"o{n:02}\x1fx",
+                "order_id": f"o{n:02}",
+                "sku": "x",
+                "quantity": 1,
+                "digest": dice.getrandbits(60),
+            }
             for n in dice.sample(range(20), 3)
         ],
         "buyers": [{"buyer_id": f"b{n}", "registered_at": n, "digest": dice.getrandbits(60)} for n in (1, 11)],

@@ -45,7 +45,7 @@ class Bulk:
         self._home, self._tool, self._made, self._namespace = home, tool, made, namespace
         self._path = made.work / "rows.sqlite"
         self._began = time.perf_counter()
-        self.store = SqliteStore(self._path, url=f"sqlite:///{self._path}", namespace=namespace)
+        self.store = SqliteStore(self._path, url=f"sqlite:///{self._path}", namespace=namespace, passing=True)
         """Where the load goes: a store of its own, empty, of the namespace."""
 
     def finish(self, phase: Callable[[str], None] = lambda _name: None) -> Imported:

@@ -8,6 +8,8 @@ since only those are read slowly.
 
 from __future__ import annotations
 
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -35,13 +37,16 @@ class _File:
 class ImportFiles:
     """Writes the files of one import into `folder`, as a context manager that closes them.
 
-    `nodes` and `relationships` count what was written."""
+    `nodes` and `relationships` count what was written. What is given is written while the next is got ready: `OSError`
+    may come with what is given later, or on leaving."""
 
     folder: Path
     nodes: int = 0
     relationships: int = 0
     _files: dict[tuple[str, ...], _File] = field(default_factory=dict)
     _longest: int = 0
+    _writer: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "import-files"))
+    _coming: deque[Future[None]] = field(default_factory=deque)
 
     def __enter__(self) -> ImportFiles:
         return self
@@ -49,8 +54,13 @@ class ImportFiles:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for one in self._files.values():
-            one.to.close()
+        try:
+            if kind is None:
+                self._wait(0)
+        finally:
+            self._writer.shutdown(cancel_futures=True)
+            for one in self._files.values():
+                one.to.close()
 
     def node(self, labels: tuple[str, ...], rows: pl.DataFrame) -> pl.Series:
         """Write nodes with these labels, a property a column; their numbers (Int64), in the order of `rows`."""
@@ -76,8 +86,16 @@ class ImportFiles:
         ]
 
     def _write(self, option: str, name: str, rows: pl.DataFrame) -> None:
-        if not rows.height:
-            return
+        if rows.height:
+            self._wait(1)
+            self._coming.append(self._writer.submit(self._append, option, name, rows))
+
+    def _wait(self, most: int) -> None:
+        """Until no more than `most` are still being written, which take memory."""
+        while len(self._coming) > most:
+            self._coming.popleft().result()
+
+    def _append(self, option: str, name: str, rows: pl.DataFrame) -> None:
         key = (option, name, *rows.columns)
         if key not in self._files:
             file = f"{len(self._files):03}.csv"

@@ -121,8 +121,9 @@ def write(
     table: Table,
     rows: pa.Table,
     conflicts: Sequence[str],
+    found_by: Sequence[str],
 ) -> None:
-    """See `Store.write`."""
+    """See `Store.write`; `found_by` are the columns by which rows can be found, the id among them."""
     rows = ordered(conform(rows, stored_schema(table), where=table.name), table)
     head = last_load(connection, namespace)
     if rows.num_rows:
@@ -140,7 +141,7 @@ def write(
                     "INSERT INTO pending VALUES(?, ?, ?, ?)", (namespace, load, table.name, replaced.tobytes())
                 )
         refs = blocks.append(connection, namespace, table, rows, load)
-        for column in (table.id, *table.indexes):
+        for column in found_by:
             _post(connection, namespace, table, column, load, rows.column(column), refs)
         # looking up ids is part of every batch, so their postings are kept in few pieces while the load goes on
         for name, column, segs in postings.due(connection, namespace, load, table.name):

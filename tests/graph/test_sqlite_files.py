@@ -428,3 +428,21 @@ def test_a_write_that_an_interrupt_left_open_is_undone_by_the_next(path):
     again = SqliteStore(path)
     assert "left" not in again.meta()
     again.close()
+
+
+def test_a_passing_store_finds_rows_by_their_id_alone_and_is_read_whole(tmp_path):
+    rows = [order(f"o{n:04}", f"b{n % 7}") for n in range(900)]
+    kept, passing = (
+        SqliteStore(tmp_path / f"{name}.sqlite", passing=name == "passing") for name in ("kept", "passing")
+    )
+    for store in (kept, passing):
+        load(store, orders=rows)
+    assert scan(passing) == scan(kept)
+    by_id = [one.find("orders", "order_id", ["o0003", "o0899", "no"]).to_pylist() for one in (kept, passing)]
+    assert by_id[0] == by_id[1]
+    assert len(by_id[0]) == 2
+    assert kept.find("orders", "buyer_id", ["b1"]).num_rows == 129
+    with pytest.raises(ValueError, match="buyer_id"):
+        passing.find("orders", "buyer_id", ["b1"])
+    for store in (kept, passing):
+        store.close()

@@ -79,8 +79,8 @@ class First:
         write.meanwhile(_placed(placed.filter(pl.col("Buyer") > middle)), (), lower)
         in_lanes(write.all, [chain(_linked("REFUNDED_BY", outline.refunded()), lower), upper])
         write.all(0, _linked("ABOUT", outline.decided()))
-        connection.alone(each(STALE, "REMOVE b.stale", "b"), ns=ns)
-        connection.schema(signposts())
+        fresh = each(STALE, "REMOVE b.stale", "b")
+        both(lambda last: last(), [lambda: connection.alone(fresh, ns=ns), lambda: connection.schema(signposts())])
         drawn(connection, ns, self.load)
         return True
 

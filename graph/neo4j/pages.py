@@ -72,18 +72,16 @@ class _Part:
 def _parts(table: Table, columns: Sequence[str], schema: pa.Schema) -> Iterator[_Part]:
     """What to ask for. Values cost about the same whatever they are: keys are asked for together, and what an id is
     made of as that id, which the index tells."""
-    left = dict.fromkeys(columns)
-    if table.id_of and set(table.id_of) <= set(columns):
-        names = (table.id, *table.id_of)
-        yield _Part(returned(table.id, Type.TEXT), names, partial(_taken_apart, count=len(table.id_of)))
-        left = dict.fromkeys(name for name in left if name not in names)
-    keys = [name for name in left if type_of(table, name) is Type.KEY]
+    made = (table.id, *table.id_of) if table.id_of and set(table.id_of) <= set(columns) else ()
+    if made:
+        yield _Part(returned(table.id, Type.TEXT), made, partial(_taken_apart, count=len(table.id_of)))
+    keys = tuple(name for name in columns if type_of(table, name) is Type.KEY)
     if len(keys) > 1:
-        yield _Part(joined_keys(keys), tuple(keys), partial(received_keys, count=len(keys)))
-        left = dict.fromkeys(name for name in left if name not in keys)
-    for name in left:
-        kind, type_ = type_of(table, name), schema.field(name).type
-        yield _Part(returned(name, kind), (name,), partial(_alone, kind=kind, type_=type_))
+        yield _Part(joined_keys(keys), keys, partial(received_keys, count=len(keys)))
+    for name in columns:
+        if name not in made and not (len(keys) > 1 and name in keys):
+            kind, type_ = type_of(table, name), schema.field(name).type
+            yield _Part(returned(name, kind), (name,), partial(_alone, kind=kind, type_=type_))
 
 
 def _alone(values: list[Any], *, kind: Type, type_: pa.DataType) -> Sequence[pa.Array[Any]]:

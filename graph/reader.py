@@ -40,7 +40,7 @@ from graph.snapshot import (
     Uses,
 )
 from graph.store import Store
-from graph.used import PLAIN, labels, used, wider
+from graph.used import AROUND, PLAIN, labels, used, wider
 
 
 def take_snapshot(store: Store, *, as_of: int | None = None, known_by: int | None = None) -> Snapshot:
@@ -97,8 +97,6 @@ _COLUMNS: Mapping[str, tuple[str, ...]] = {
 }
 """Columns of each table, in the order of reading: the largest first, so that two threads end together."""
 _KNOWN = ("kind", "key", "within", "bare", "has_city")
-_AROUND = tuple(f"{kind}:" for kind in ("building", "door", "estate", "ip"))
-"""How the ids of identifiers begin around which something wider is known."""
 _CUTS = (
     ("orders", ("placed_at", "signed_at")),
     ("uses", ("used_at",)),
@@ -114,7 +112,7 @@ class _Reader:
     def __init__(self, store: Store, known_by: int, as_of: int | None, threads: ThreadPoolExecutor) -> None:
         self.store, self.known_by, self._threads = store, known_by, threads
         # two threads read on while what has been read is numbered
-        self._wider = threads.submit(lambda: wider(self._scan("identifiers", _KNOWN, _AROUND)))
+        self._wider = threads.submit(lambda: wider(self._scan("identifiers", _KNOWN, AROUND)))
         self._scanned = {name: threads.submit(self._scan, name, columns) for name, columns in _COLUMNS.items()}
         self.tables = {name: self._scanned[name].result() for name, _ in _CUTS}
         self.buyers = self._scanned["buyers"].result()

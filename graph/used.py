@@ -26,6 +26,8 @@ from graph.snapshot import KINDS, Ints
 PLAIN = ("device", "ip", "payment", "phone", "recipient")
 """Columns of orders that hold one identifier each; `address` holds up to three."""
 _LEVELS = ("door", "building", "estate")
+AROUND = tuple(f"{kind}:" for kind in ("ip", *_LEVELS))
+"""How the ids of the identifiers begin that `wider` needs."""
 _HEX = np.frombuffer("".join(f"{byte:02x}" for byte in range(256)).encode(), np.uint16)
 """The two hex digits of each byte, as they lie in memory."""
 _UP = {"door": "building", "building": "estate"}
@@ -55,7 +57,8 @@ class Wider:
 
 
 def wider(known: pa.Table) -> Wider:
-    """What lies around what, of `known` identifiers: kind, key, within, bare, has_city."""
+    """What lies around what, of `known` identifiers, those that begin as `AROUND` says: kind, key, within, bare,
+    has_city."""
     ips = known.filter(pc.equal(known.column("kind"), pa.scalar("ip")))
     return Wider(ips.column("key").combine_chunks(), ips.column("within").combine_chunks(), _levels(known))
 

@@ -28,6 +28,7 @@ from types import TracebackType
 import neo4j
 from neo4j.exceptions import AuthError, DriverError, Neo4jError
 
+from graph.neo4j.java import JIT
 from scripts.neo4j_home import link_jars, set_first_password, write_conf
 from scripts.neo4j_jars import VERSION, Distribution, Unavailable, alone, browser, distribution
 from scripts.neo4j_watch import alive
@@ -37,17 +38,6 @@ __all__ = ["VERSION", "Server", "Unavailable"]
 READY_SECONDS = 180.0
 STOP_SECONDS = 60.0
 _PORT_TRIES = 3
-_JIT = (
-    "-XX:MaxInlineLevel=9",
-    "-XX:InlineSmallCode=1000",
-    "-XX:FreqInlineSize=150",
-    "-XX:Tier4InvocationThreshold=15000",
-    "-XX:Tier4MinInvocationThreshold=2000",
-    "-XX:Tier4CompileThreshold=40000",
-    "-XX:Tier4BackEdgeThreshold=120000",
-)
-"""Java compiles less of itself and later: on two cores that a server shares, its own compiling was a third of what a
-first load cost, and this halves it. See docs/measured.md."""
 _OPENED = ("java.nio", "java.io", "sun.nio.ch", "java.util.concurrent", "java.lang")
 
 
@@ -182,7 +172,7 @@ class Server:
         # plugins stand on the class path too, and first: some find their parts only there
         plugins = sorted(self.plugins.glob("*.jar")) if self.plugins else []
         jars = [*plugins, *found.jars, *(browser() if self._http else ())]
-        arguments = [f"-Xms{self._heap}", f"-Xmx{self._heap}", "-XX:+UseParallelGC", "-XX:-UsePerfData", *_JIT]
+        arguments = [f"-Xms{self._heap}", f"-Xmx{self._heap}", "-XX:+UseParallelGC", "-XX:-UsePerfData", *JIT]
         arguments += [f"--add-opens=java.base/{name}=ALL-UNNAMED" for name in _OPENED]
         # classes read in already linked: starts in two thirds of the time; Java goes on without, where it doesn't fit
         arguments += [f"-XX:SharedArchiveFile={archive}", "-Xlog:cds=off"] if archive.exists() else []

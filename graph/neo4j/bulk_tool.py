@@ -13,24 +13,14 @@ from typing import Any, Final
 
 from graph.errors import StoreProblem
 from graph.neo4j.bulk_home import CONF_VARIABLE, Home, Staging
+from graph.neo4j.java import JIT
 
 KNOWN: Final = ("5.26",)
 """Versions whose import was tried."""
 _JAR: Final = "neo4j-import-tool-*.jar"
 _ENTRY: Final = "org.neo4j.cli.AdminTool"
-# one collector thread: the tool's big structures lie outside the heap, and its workers need the cores; and as for the
-# server of `scripts.neo4j_server`, Java compiles less of itself and later, which takes an import a sixth of its time
-_JAVA: Final = (
-    "-XX:+UseSerialGC",
-    "-Xmx1g",
-    "-XX:MaxInlineLevel=9",
-    "-XX:InlineSmallCode=1000",
-    "-XX:FreqInlineSize=150",
-    "-XX:Tier4InvocationThreshold=15000",
-    "-XX:Tier4MinInvocationThreshold=2000",
-    "-XX:Tier4CompileThreshold=40000",
-    "-XX:Tier4BackEdgeThreshold=120000",
-)
+# one collector thread: the tool's big structures lie outside the heap, and its workers need the cores
+_JAVA: Final = ("-XX:+UseSerialGC", "-Xmx1g", *JIT)
 _WORKERS: Final = 4
 """As many at least: on two cores two wait for each other (14 s, four 12)."""
 _OURS: Final = "RINGFENCE_"

@@ -13,6 +13,7 @@ from importlib import import_module
 from importlib.abc import MetaPathFinder
 from typing import Annotated, Any
 
+import numpy as np
 import pyarrow as pa
 import typer
 from typer.core import TyperGroup
@@ -197,6 +198,14 @@ def _spare_pandas() -> None:
     sys.meta_path.remove(nothing)
 
 
+def _spare_numpy() -> None:
+    """Have scipy find two parts of numpy that nobody here looks at, instead of reading them in: it takes over all names
+    that numpy has, Fortran wrappers and testing tools among them."""
+    for name in ("f2py", "testing"):
+        if f"numpy.{name}" not in sys.modules:
+            setattr(np, name, None)
+
+
 def _terminate(_number: int, _frame: object) -> None:
     raise _Terminated
 
@@ -207,6 +216,7 @@ def main() -> None:
     _spare_pandas()
     if sys.argv[1:2] and sys.argv[1] in _BATCH:
         give_way()
+        _spare_numpy()
     code = run(sys.argv[1:])
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError):

@@ -21,12 +21,10 @@ from types import ModuleType
 from typing import Any, Final
 
 import numpy as np
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from detectors.contract import Family
 from detectors.fusion import ACTS, Beliefs
-from detectors.numerics import group, tally
+from detectors.numerics import components, group, tally
 from detectors.settings import DetectionSettings
 from detectors.web import Web
 from graph.snapshot import Bools, Floats, Ints, Longs
@@ -60,19 +58,25 @@ class Candidates:
 
 def gather(web: Web, own: Floats, risk: Floats, guilt: Floats, settings: DetectionSettings) -> Candidates:
     """Candidate rings of acting accounts, numbered by their first account."""
+    return formed(web, own, acting(web, risk, guilt), settings)
+
+
+def acting(web: Web, risk: Floats, guilt: Floats) -> Longs:
+    """The rows that may join: those of guilty keys, `guilt` (k,), and of accounts that act, `risk` (n,); ascending."""
+    rows = web.rows_of_key.of_all(np.flatnonzero(guilt >= ACTS))[0]
+    return rows[risk[web.buyer[rows]] >= ACTS]
+
+
+def formed(web: Web, own: Floats, rows: Longs, settings: DetectionSettings) -> Candidates:
+    """The candidate rings that these `rows` (r,) of the web join, given what accounts did alone, `own` (n,) nats."""
     nobody = Candidates(np.full(web.n, -1, np.int32), 0, np.empty(0, np.int64), np.empty(0, bool))
-    acting = risk >= ACTS
-    rows = np.flatnonzero((guilt >= ACTS)[web.key] & acting[web.buyer])
     rows = _held(web, own, _mostly_theirs(web, rows))
     for core in (web.n + 1, *CORES):
         rows = _parted(web, rows, core)
     if not len(rows):
         return nobody
-    # bipartite: accounts first, then keys
-    ends = web.n + web.key[rows]
-    links = coo_array((np.ones(len(rows)), (web.buyer[rows], ends)), shape=(web.n + web.keys,) * 2)
-    _, label = connected_components(links, directed=False)
-    sides = _cut(web, rows, label[web.buyer[rows]].astype(np.int64), settings)
+    accounts, buyer = np.unique(web.buyer[rows], return_inverse=True)
+    sides = _cut(web, rows, components(buyer, web.key[rows], len(accounts))[buyer], settings)
     kept = _joined(web, rows, sides)
     rows, sides = rows[kept], sides[kept]
     ring = np.full(web.n, -1, np.int32)
@@ -132,8 +136,7 @@ def _parted(web: Web, rows: Longs, core: int) -> Longs:
     bridge = np.zeros(n + len(keys), bool)
     bridge[net.articulation_points()] = True
     solid = ~bridge[n + key] | (np.bincount(key) >= core)[key]
-    links = coo_array((np.ones(int(solid.sum())), (buyer[solid], n + key[solid])), shape=(len(bridge),) * 2)
-    group_of = connected_components(links, directed=False)[1][:n]
+    group_of = components(buyer[solid], key[solid], n)
     people = np.bincount(group_of)
     least = np.where(web.family[web.key[rows]] == Family.CONDUCT.value, 3, 2)
     at = np.flatnonzero(~solid & (people[group_of[buyer]] >= least))
@@ -175,10 +178,7 @@ def _whole(web: Web, rows: Longs, side: Longs) -> Longs:
     of, key = side[shared.first], web.key[rows][shared.first]
     half = 2 * shared.count >= np.bincount(side[members.first], minlength=sides)[of]
     chosen = half & (shared.count >= 2) & (web.family[key] == Family.CONDUCT.value)
-    ends = sides + key[chosen]
-    links = coo_array((np.ones(len(ends)), (of[chosen], ends)), shape=(sides + web.keys,) * 2)
-    whole: Longs = connected_components(links, directed=False)[1][side].astype(np.int64)
-    return whole
+    return components(of[chosen], key[chosen], sides)[side]
 
 
 def _leiden(net: Any, weight: list[float], settings: DetectionSettings) -> list[int]:

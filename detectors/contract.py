@@ -192,6 +192,8 @@ class Context:
     suspicion: Floats
     links: tuple[Evidence, ...] = ()
     measures: Measures = field(default_factory=Measures)
+    _kept: dict[object, object] = field(default_factory=dict)
+    """What was made of `snapshot` and `claims` alone; the contexts of later rounds have it, too."""
 
     @cached_property
     def honest(self) -> Floats:
@@ -203,6 +205,11 @@ class Context:
         return 1.0 / np.bincount(company)[company]
 
     @cached_property
+    def due(self) -> Floats:
+        """(buyers,) claims that each account's orders were expected to bring."""
+        return tally(self.snapshot.orders.buyer, self.expectation.any, self.n)
+
+    @cached_property
     def _made(self) -> dict[object, object]:
         return {}
 
@@ -211,6 +218,12 @@ class Context:
         if make not in self._made:
             self._made[make] = make(self)
         return cast(T, self._made[make])
+
+    def always(self, make: Callable[[Snapshot, Claims], T]) -> T:
+        """What `make` makes of the snapshot and its claims, which stay the same in every round."""
+        if make not in self._kept:
+            self._kept[make] = make(self.snapshot, self.claims)
+        return cast(T, self._kept[make])
 
     @property
     def n(self) -> int:

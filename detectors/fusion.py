@@ -33,9 +33,9 @@ from typing import Final
 import numpy as np
 
 from detectors.contract import Family
-from detectors.numerics import logit, tally
+from detectors.numerics import group, logit, tally
 from detectors.settings import DetectionSettings
-from detectors.web import FAMILIES, Part, Web
+from detectors.web import BEARS, FAMILIES, Part, Web
 from graph.snapshot import Bools, Floats, Longs
 
 ACTING: Final = np.array([[0.9, 0.5, 0.2], [0.9, 0.5, 0.2], [0.95, 0.9, 0.6]])
@@ -48,7 +48,7 @@ HUB: Final = 20
 a picture most of whose people did nothing else …"""
 HUB_NATS: Final = 1.5
 """… and says at most this much to each of them, in inverse proportion to its size beyond that."""
-OTHERWISE: Final = 1.0
+OTHERWISE: Final = HUB_NATS * HUB / BEARS
 """Nats that a key which others can't write must say before keys that were an account's own say anything against it."""
 SCARCE: Final = (-3.0, 1.0)
 """Bounds of the nats by which the estimated share of abusers moves all keys."""
@@ -126,7 +126,7 @@ def believe(web: Web, conduct: Conduct, settings: DetectionSettings, start: Star
     abusers, alone, learned = start.abusers, start.alone, start.learned
     scarce = _scarcity(abusers, settings)
     usual = unheard(web, abusers, scarce)
-    message, _ = propagate(web, conduct, abusers, scarce, learned, usual)
+    message, _ = propagate(web, conduct, abusers, scarce, learned, usual, only=web.explained)
     anyway = elsewhere(web, message, abusers)
     message, guilt = propagate(web, conduct, abusers, scarce, learned, usual, anyway=anyway)
     risk = combine(web, conduct, message, abusers, alone, settings)
@@ -199,14 +199,16 @@ def propagate(
     usual: Floats,
     *,
     anyway: Floats | None = None,
+    only: Bools | None = None,
     only_guilty: bool = False,
 ) -> tuple[Floats, Floats]:
     """Messages (m,) from keys to accounts in nats beyond the `usual` (m,) ones and by the weight of their detector,
     and the guilt (k,) of each key; `scarce` nats are added to the stated log odds of all keys, `learned` (k,) to each.
     `anyway` (m,) is the probability that each row's account acts whatever the key is, `abusers` where it is not given.
 
-    With `only_guilty` messages are right for accounts on a key that is guilty (`ACTS`), and left out (zero) for all
-    others; the guilt of keys that are not guilty may be left out."""
+    With `only` (n,) messages are right for these accounts, and may be left out (zero) for others. With `only_guilty`
+    they are right for accounts on a key that is guilty (`ACTS`), and left out (zero) for all others; the guilt of keys
+    that are not guilty may be left out."""
     m = len(web.key)
     message = np.zeros(m)
     guilt = np.zeros(web.keys)
@@ -229,26 +231,26 @@ def propagate(
         return np.minimum(said - usual[rows], most[web.key[rows]])
 
     sums = _sums(first, heard, log_prior)
-    answer = _reply(first, sums, heard, abusers, np.arange(len(first.rows)), web.part[first.rows])
-    message[first.rows] = beyond(first.rows, answer)
+    guilt[first.keys] = sums.guilt
+    at = web.heard_first
+    rows = first.rows[at]
+    message[rows] = beyond(rows, _reply(first, sums, heard.at(at), abusers, at, web.part[rows]))
     joint = first.rows[together]
     shared = _loudest(web, _borne_out(web, conduct.own, message), joint)[:, Family.CONDUCT.value]
-    guilt[first.keys] = sums.guilt
     # what an account tells keys of conduct does not hang on what it hears: their answer stands
-    message[first.rows] = 0.0
-    message[joint] = beyond(joint, answer[together])
+    message[first.rows[~together]] = 0.0
     told = conduct.own + shared
     second = web.others
-    at = np.arange(len(second.rows))
+    at = np.arange(len(second.rows)) if only is None else np.flatnonzero(only[second.buyer])
     if only_guilty:
         suspect = Part.of(web, _may_be_guilty(second, told, abusers, log_prior))
         guilt[suspect.keys] = _sums(suspect, _Heard.of(told[suspect.buyer], abusers), log_prior).guilt
         near = np.zeros(web.n, bool)
-        near[web.buyer[(guilt >= ACTS)[web.key]]] = True
+        near[web.buyer[web.rows_of_key.of_all(np.flatnonzero(guilt >= ACTS))[0]]] = True
         message[joint] = np.where(near[web.buyer[joint]], message[joint], 0.0)
         theirs = np.zeros(web.keys, bool)
-        theirs[second.keys[second.key[near[second.buyer]]]] = True
-        second = Part.of(web, theirs)
+        theirs[web.key[web.rows_of_account.of_all(np.flatnonzero(near))[0]]] = True
+        second = Part.of(web, theirs & (web.family != Family.CONDUCT.value))
         at = np.flatnonzero(near[second.buyer])
     heard = _Heard.of(told[second.buyer], abusers)
     sums = _sums(second, heard, log_prior)
@@ -261,7 +263,10 @@ def propagate(
 def _weighed(web: Web, message: Floats) -> Floats:
     """(m,) messages, of which the first `WEIGHED` nats count by the weight of their detector, and what is beyond in
     full: the weight is for what is half known, and a key that is surely guilty leaves nothing of that."""
-    return message + (web.weight[web.key] - 1.0) * np.clip(message, 0.0, WEIGHED)
+    loud = np.flatnonzero(message > 0.0)
+    weighed = message.copy()
+    weighed[loud] += (web.weight[web.key[loud]] - 1.0) * np.minimum(message[loud], WEIGHED)
+    return weighed
 
 
 def elsewhere(web: Web, message: Floats, abusers: float) -> Floats:
@@ -277,7 +282,9 @@ def _may_be_guilty(part: Part, told: Floats, abusers: float, log_prior: Floats) 
     """(k,) true for keys of the part but those that are not guilty (`ACTS`), whatever share of their accounts acts: how
     likely what any two and more of them told, `told` (n,), is where these act is at most how likely it is where all
     did who told of it."""
-    most = tally(part.key, np.maximum(told, 0.0)[part.buyer], len(part.keys)) - part.size * np.log1p(-abusers)
+    said = told[part.buyer]
+    who = np.flatnonzero(said > 0.0)
+    most = tally(part.key[who], said[who], len(part.keys)) - part.size * np.log1p(-abusers)
     may = np.zeros(len(log_prior), bool)
     may[part.keys] = log_prior[part.keys] + most >= logit(ACTS) - SLACK
     return may
@@ -297,12 +304,13 @@ def _borne_out(web: Web, own: Floats, message: Floats) -> Floats:
     """(m,) messages, where a key that was the account's before others came to it (`Web.theirs`) says nothing against it
     unless another does that nobody else can write, as a device: anybody can write a stranger's door, number or
     parcel."""
-    early, doing = web.early, web.doing[~web.theirs(own, web.doing)]
-    other = np.zeros(web.n)
-    np.maximum.at(other, web.buyer[doing], message[doing])
-    alone = early[web.theirs(own, early) & (other[web.buyer[early]] < OTHERWISE)]
+    early = web.early[message[web.early] > 0.0]
+    doing = web.doing[message[web.doing] >= OTHERWISE]
+    other = np.zeros(web.n, bool)
+    other[web.buyer[doing[~web.theirs(own, doing)]]] = True
+    alone = early[web.theirs(own, early) & ~other[web.buyer[early]]]
     borne = message.copy()
-    borne[alone] = np.minimum(message[alone], 0.0)
+    borne[alone] = 0.0
     return borne
 
 
@@ -310,11 +318,14 @@ def unheard(web: Web, abusers: float, scarce: float) -> Floats:
     """(m,) what keys say to accounts of which nothing is known: no news."""
     if not len(web.key):
         return np.zeros(0)
-    heard = _Heard.of(np.zeros(len(web.key)), abusers)
-    sums = _sums(web.whole, heard, np.minimum(web.base + scarce, logit(MOST_PRIOR)))
-    # to all its accounts a key says the same
-    first = np.flatnonzero(np.append(True, web.key[1:] != web.key[:-1]))
-    return _reply(web.whole, sums, heard.at(first), abusers, first, np.zeros(len(first)))[web.key]
+    # keys of one kind and size say the same, and each says the same to all its accounts
+    alike = group(np.unique(web.base, return_inverse=True)[1], web.family, web.size)
+    part = Part.of(web, np.isin(np.arange(web.keys), alike.first))
+    heard = _Heard.of(np.zeros(len(part.rows)), abusers)
+    sums = _sums(part, heard, np.minimum(web.base + scarce, logit(MOST_PRIOR)))
+    row = np.flatnonzero(np.append(True, part.key[1:] != part.key[:-1]))
+    said = _reply(part, sums, heard.at(row), abusers, row, np.zeros(len(row)))
+    return said[np.searchsorted(part.keys, alike.first)][alike.of][web.key]
 
 
 @dataclass(frozen=True)
@@ -406,8 +417,8 @@ def _but(log: Floats) -> Floats:
 def _loudest(web: Web, message: Floats, rows: Longs | None = None) -> Floats:
     """(n, families) the greatest message of each family to each account, at least 0; of these `rows`, or of all."""
     by_family = np.zeros(web.n * FAMILIES)
-    seat, said = (web.seat, message) if rows is None else (web.seat[rows], message[rows])
-    np.maximum.at(by_family, seat, said)
+    loud = np.flatnonzero(message > 0.0) if rows is None else rows[message[rows] > 0.0]
+    np.maximum.at(by_family, web.seat[loud], message[loud])
     return by_family.reshape(web.n, FAMILIES)
 
 

@@ -18,14 +18,14 @@ doi:10.1126/science.298.5594.824.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Final
 
 import numpy as np
 
-from detectors.communities import Candidates, gather
+from detectors.communities import Candidates, acting, formed
 from detectors.contract import Context, Family
 from detectors.curve import Law, learned, measured
 from detectors.fusion import Beliefs, combine, propagate, unheard
@@ -45,28 +45,27 @@ ENOUGH: Final = 10.0
 """Honest people that a stratum must hold for the null model to draw from it."""
 
 
-def scores(web: Web, candidates: Candidates, own: Floats, beliefs: Beliefs) -> Floats:
+def scores(web: Web, candidates: Candidates, own: Floats, abusers: float, learned: Floats) -> Floats:
     """(rings,) nats for each candidate of accounts that did `own` (n,): conduct, the greatest over the grid of acting
-    shares, and prior log odds."""
+    shares, and prior log odds; `learned` (k,) nats are added to those of keys."""
     member = candidates.ring >= 0
     ratio = np.exp(np.clip(own[member], -15, 15))
-    scale = np.log(beliefs.abusers * ratio + 1 - beliefs.abusers)
+    scale = np.log(abusers * ratio + 1 - abusers)
     each = [
-        tally(candidates.ring[member], np.log(acting * ratio + 1 - acting) - scale, candidates.rings)
-        for acting in SHARES
+        tally(candidates.ring[member], np.log(share * ratio + 1 - share) - scale, candidates.rings) for share in SHARES
     ]
     best: Floats = np.max(each, axis=0)
-    return best + _odds(web, candidates, beliefs)
+    return best + _odds(web, candidates, learned)
 
 
-def _odds(web: Web, candidates: Candidates, beliefs: Beliefs) -> Floats:
+def _odds(web: Web, candidates: Candidates, learned: Floats) -> Floats:
     """(rings,) prior log odds of the guiltiest key that half of the candidate's accounts share."""
     ring = candidates.ring[web.buyer[candidates.rows]]
     shared = group(ring, web.key[candidates.rows])
     ring, key = ring[shared.first], web.key[candidates.rows][shared.first]
     half = 2 * shared.count >= candidates.size[ring]
     best = np.full(candidates.rings, LEAST_ODDS)
-    np.maximum.at(best, ring[half], np.minimum((web.prior + beliefs.learned)[key[half]], 0.0))
+    np.maximum.at(best, ring[half], np.minimum((web.prior + learned)[key[half]], 0.0))
     return best
 
 
@@ -74,15 +73,13 @@ def confidence(
     ctx: Context, web: Web, beliefs: Beliefs, candidates: Candidates, settings: DetectionSettings
 ) -> tuple[Floats, Floats]:
     """(rings,) confidence of each candidate and its score."""
-    observed = scores(web, candidates, beliefs.conduct.own, beliefs)
+    observed = scores(web, candidates, beliefs.conduct.own, beliefs.abusers, beliefs.learned)
     measured_here = ctx.measures.given is None and candidates.rings > 0
-    drawn = _chance(ctx, web, beliefs, settings) if measured_here else []
-    draws = settings.null_draws
-    chance = np.concatenate([score for _, score in drawn]) if drawn else np.empty(0)
-    pair = np.concatenate([found.pair for found, _ in drawn]) if drawn else np.empty(0, bool)
+    drawn = chance(ctx, web, beliefs, settings) if measured_here else Chance.none()
 
     def law_of(weight: Floats, two: bool) -> Law:
-        return learned(observed[candidates.pair == two], chance[pair == two], weight[pair == two], draws)
+        alike = drawn.pair == two
+        return learned(observed[candidates.pair == two], drawn.score[alike], weight[alike], settings.null_draws)
 
     def sure(law: Callable[[bool], Law]) -> Floats:
         found = np.empty(candidates.rings)
@@ -91,37 +88,64 @@ def confidence(
             found[mine] = 1.0 - law(two).rate(observed[mine])
         return found
 
-    everywhere = np.ones(len(chance))
-    weight = _honest_places(candidates, sure(lambda two: law_of(everywhere, two)), drawn) if drawn else everywhere
+    weight = np.ones(len(drawn.score))
+    if measured_here:
+        # what chance brings forth counts as far as it came up among honest people
+        weight = 1.0 - drawn.mean(np.append(sure(lambda two: law_of(weight, two)), 0.0)[candidates.ring])
     return sure(lambda two: measured(NAMES[two], ctx.measures, lambda: law_of(weight, two))), observed
 
 
-def _honest_places(candidates: Candidates, sure: Floats, drawn: Sequence[tuple[Candidates, Floats]]) -> Floats:
-    """(chance,) for each drawn candidate the probability that it came up among honest people: one minus the mean
-    confidence of the candidates that its accounts are in, which are as `sure` (rings,) as stated."""
-    known = np.append(sure, 0.0)[candidates.ring]
-    real = [tally(found.ring[found.ring >= 0], known[found.ring >= 0], found.rings) / found.size for found, _ in drawn]
-    return 1.0 - np.concatenate(real)
+@dataclass(frozen=True)
+class Chance:
+    """The candidates that honest markets bring forth: `score` (c,) of each and whether it is a `pair` (c,). Their
+    accounts: `candidate` (a,) that each is in and the `account` (a,) of the true market in whose place it stands."""
+
+    score: Floats
+    pair: Bools
+    candidate: Longs
+    account: Longs
+
+    @staticmethod
+    def none() -> Chance:
+        """No candidate at all."""
+        nobody = np.empty(0, np.int64)
+        return Chance(np.empty(0), np.empty(0, bool), nobody, nobody)
+
+    def mean(self, of: Floats) -> Floats:
+        """(c,) the mean over each candidate's accounts of what `of` (n,) says of those in whose place they stand."""
+        size = np.bincount(self.candidate, minlength=len(self.score))
+        return tally(self.candidate, of[self.account], len(self.score)) / size
 
 
-def _chance(ctx: Context, web: Web, beliefs: Beliefs, settings: DetectionSettings) -> list[tuple[Candidates, Floats]]:
-    """What `settings.null_draws` honest markets bring forth: for each its candidates and their scores. Nothing that an
-    account did is explained by its other keys there (see `fusion.elsewhere`): nobody acts with others."""
+def chance(ctx: Context, web: Web, beliefs: Beliefs, settings: DetectionSettings) -> Chance:
+    """What `settings.null_draws` honest markets bring forth. Nothing that an account did is explained by its other keys
+    there (see `fusion.elsewhere`): nobody acts with others. The markets' candidates are gathered all at once, on the
+    few rows of the web that join anybody."""
     urns = urns_of(ctx, web, beliefs)
     usual = unheard(web, beliefs.abusers, beliefs.scarce)
 
-    def drawn(number: int) -> tuple[Candidates, Floats]:
-        who = draw(settings.seed, number, urns)
-        conduct = beliefs.conduct.of(who)
+    def drawn(number: int) -> tuple[Longs, Floats]:
+        conduct = beliefs.conduct.of(draw(settings.seed, number, urns))
         message, guilt = propagate(
             web, conduct, beliefs.abusers, beliefs.scarce, beliefs.learned, usual, only_guilty=True
         )
         risk = combine(web, conduct, message, beliefs.abusers, beliefs.alone, settings)
-        found = gather(web, conduct.own, risk, guilt, settings)
-        return found, scores(web, found, conduct.own, beliefs)
+        rows = acting(web, risk, guilt)
+        return rows, conduct.own[web.buyer[rows]]
 
     draws = [partial(drawn, number) for number in range(settings.null_draws)]
-    return side_by_side(draws, ctx.n * settings.null_draws)
+    rows, did = zip(*side_by_side(draws, ctx.n * settings.null_draws), strict=True)
+    copies, account, key = web.copies(rows)
+    own = np.empty(copies.n)
+    own[copies.buyer] = np.concatenate(did)
+    found = formed(copies, own, np.arange(len(copies.key)), settings)
+    inside = np.flatnonzero(found.ring >= 0)
+    return Chance(
+        scores(copies, found, own, beliefs.abusers, beliefs.learned[key]),
+        found.pair,
+        found.ring[inside].astype(np.int64),
+        account[inside],
+    )
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 from scipy.special import gammaln
 
 from graph.snapshot import Floats, Ints, Longs
@@ -55,6 +57,14 @@ class Rows:
     def __getitem__(self, number: int) -> Longs:
         return self.order[self.starts[number] : self.starts[number + 1]]
 
+    def of_all(self, numbers: npt.NDArray[np.integer]) -> tuple[Longs, Longs]:
+        """(r,) the rows of each of `numbers` (k,), one after the other, and (r,) the place in `numbers` of the one that
+        a row is of."""
+        begin = self.starts[numbers]
+        width = self.starts[numbers.astype(np.int64) + 1] - begin
+        place = np.repeat(np.arange(len(numbers)), width)
+        return self.order[np.arange(len(place)) + (begin - np.cumsum(width) + width)[place]], place
+
 
 def group(*columns: npt.NDArray[np.integer]) -> Groups:
     """Group rows by the combination of non-negative integer columns of one length."""
@@ -71,6 +81,16 @@ def group(*columns: npt.NDArray[np.integer]) -> Groups:
     first = order[new]
     starts = np.flatnonzero(new)
     return Groups(of, first, np.diff(np.append(starts, len(ranked))))
+
+
+def components(account: npt.NDArray[np.integer], key: npt.NDArray[np.integer], n: int) -> Longs:
+    """(n,) group of each account, of those that keys join by the rows (m,) `account` and `key`; numbered by their first
+    account, one without a key being a group of itself."""
+    keys, number = np.unique(key, return_inverse=True)
+    size = n + len(keys)
+    links = coo_array((np.ones(len(account), bool), (account, n + number)), shape=(size, size))
+    label: Longs = connected_components(links, directed=False)[1][:n].astype(np.int64)
+    return label
 
 
 def ascending(values: Longs) -> tuple[Longs, Longs]:

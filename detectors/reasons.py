@@ -46,10 +46,10 @@ class Teller:
         """(n,) orders of each account."""
         return np.bincount(self.ctx.snapshot.orders.buyer, minlength=self.ctx.n)
 
-    @cached_property
+    @property
     def expected(self) -> Floats:
         """(n,) claims that each account's baskets predict."""
-        return tally(self.ctx.snapshot.orders.buyer, self.ctx.expectation.any, self.ctx.n)
+        return self.ctx.due
 
     @cached_property
     def _claimed(self) -> Rows:

@@ -4,7 +4,7 @@ three accounts and more what they share and what they did together are two facts
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Final
 
@@ -21,6 +21,9 @@ SIZES: Final = np.array([3, 4, 6, 10, 20, 50, 200, 1000])
 APART: Final = 3
 """Accounts from which on what they share and what they did together are two facts. Of two, a couple, each says of the
 other the same by both."""
+BEARS: Final = 30
+"""Accounts up to which a place or an instrument can bear out what others wrote: what a larger one says is capped below
+what that takes (`fusion.OTHERWISE`)."""
 ALIKE: Final = np.array([0.0, -1.0, 1.0])
 """Nats by which a key is likelier abusive: its accounts' claims not known, those of strangers, those of accomplices."""
 
@@ -80,15 +83,20 @@ class Web:
     @cached_property
     def apart(self) -> tuple[Longs, Longs]:
         """Pairs (p,), (p,) of rows of one account: on a key of conduct, and on another that none of its others has."""
-        rows, mine = np.flatnonzero(self.family[self.key] == Family.CONDUCT.value), Rows.of(self.buyer, self.n)
-        begin = mine.starts[self.buyer[rows]]
-        width = mine.starts[self.buyer[rows].astype(np.int64) + 1] - begin
-        row = np.repeat(rows, width)
-        other = mine.order[np.repeat(begin - np.cumsum(width) + width, width) + np.arange(len(row))]
+        rows = np.flatnonzero(self.family[self.key] == Family.CONDUCT.value)
+        other, place = self.rows_of_account.of_all(self.buyer[rows])
+        row = rows[place]
         pairs = group(self.key[row], self.key[other])
         # of a key with itself all accounts are the same, and those are two or more
         alone = pairs.count[pairs.of] == 1
         return row[alone], other[alone]
+
+    @cached_property
+    def explained(self) -> Bools:
+        """(n,) accounts on a key of conduct, of which another key that none of its others has may tell why."""
+        explained = np.zeros(self.n, bool)
+        explained[self.buyer[self.apart[0]]] = True
+        return explained
 
     @property
     def keys(self) -> int:
@@ -96,24 +104,64 @@ class Web:
         return len(self.size)
 
     @cached_property
+    def rows_of_key(self) -> Rows:
+        """The rows of each key."""
+        return Rows.of(self.key, self.keys)
+
+    @cached_property
+    def rows_of_account(self) -> Rows:
+        """The rows of each account."""
+        return Rows.of(self.buyer, self.n)
+
+    def copies(self, rows: Sequence[Longs]) -> tuple[Web, Longs, Longs]:
+        """The web of several markets that share nothing, of each of which these `rows` of this web are looked at; the
+        account (a,) and the key (k,) of this web that each of its accounts and keys is a copy of. Both are numbered
+        market after market."""
+        row = np.concatenate(rows)
+        market = np.repeat(np.arange(len(rows)), [len(each) for each in rows])
+        accounts, buyer = np.unique(market * self.n + self.buyer[row], return_inverse=True)
+        keys, key = np.unique(market * self.keys + self.key[row], return_inverse=True)
+        account, kept = accounts % self.n, keys % self.keys
+        of_keys = ("detector", "family", "size", "weight", "pairs", "written", "met", "klass", "prior", "base")
+        copies = replace(
+            self,
+            key=key.astype(np.int32),
+            buyer=buyer.astype(np.int32),
+            owned=self.owned[row],
+            part=self.part[row],
+            alias=np.empty(0, np.int64),
+            seat=buyer * FAMILIES + self.family[self.key[row]],
+            n=len(account),
+            **{name: getattr(self, name)[kept] for name in of_keys},
+        )
+        return copies, account, kept
+
+    @cached_property
     def conduct(self) -> Part:
         """The keys of conduct, and those that bear out what was written onto their accounts (see `fusion`)."""
         joint = self.family == Family.CONDUCT.value
-        framed = np.zeros(self.n, bool)
-        framed[self.buyer[(self.owned > 0) & joint[self.key]]] = True
         chosen = joint.copy()
-        chosen[self.key[framed[self.buyer] & ~self.written[self.key]]] = True
-        return Part.of(self, chosen)
+        chosen[self.key[self._framed[self.buyer] & ~self.written[self.key]]] = True
+        return Part.of(self, chosen & (joint | (self.size <= BEARS)))
+
+    @cached_property
+    def heard_first(self) -> Longs:
+        """Rows of the part `conduct` whose account must hear the key before it tells others of what it did: those on
+        keys of conduct, and of the accounts onto which something was written."""
+        part = self.conduct
+        return np.flatnonzero((part.family[part.key] == Family.CONDUCT.value) | self._framed[part.buyer])
+
+    @cached_property
+    def _framed(self) -> Bools:
+        """(n,) accounts that had a key of conduct before others came to it."""
+        framed = np.zeros(self.n, bool)
+        framed[self.buyer[(self.owned > 0) & (self.family[self.key] == Family.CONDUCT.value)]] = True
+        return framed
 
     @cached_property
     def others(self) -> Part:
         """The keys of places and instruments."""
         return Part.of(self, self.family != Family.CONDUCT.value)
-
-    @cached_property
-    def whole(self) -> Part:
-        """All keys."""
-        return Part.of(self, np.ones(self.keys, bool))
 
 
 @dataclass(frozen=True)
@@ -131,16 +179,9 @@ class Part:
     @staticmethod
     def of(web: Web, chosen: Bools) -> Part:
         """The part of the `chosen` (k,) keys."""
-        keys, rows = np.flatnonzero(chosen), np.flatnonzero(chosen[web.key])
-        number = np.cumsum(chosen) - 1
-        return Part(
-            keys,
-            rows,
-            number[web.key[rows]],
-            web.buyer[rows],
-            web.family[keys],
-            web.size[keys].astype(np.float64),
-        )
+        keys = np.flatnonzero(chosen)
+        rows, key = web.rows_of_key.of_all(keys)
+        return Part(keys, rows, key, web.buyer[rows], web.family[keys], web.size[keys].astype(np.float64))
 
 
 def weave(detectors: Sequence[Detector], found: Sequence[Evidence], n: int, grade: Ints) -> Web:

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Final, TypeVar
 
 T = TypeVar("T")
+U = TypeVar("U")
 
 AT_ONCE: Final = 2
 """Pieces of work done at a time: of more a market's columns would crowd each other out of the caches."""
@@ -22,3 +23,13 @@ def side_by_side(calls: Iterable[Callable[[], T]], rows: int) -> list[T]:
         return [call() for call in calls]
     with ThreadPoolExecutor(AT_ONCE) as threads:
         return [future.result() for future in [threads.submit(call) for call in calls]]
+
+
+def both(one: Callable[[], T], other: Callable[[], U], rows: int) -> tuple[T, U]:
+    """What two calls return, made side by side; with few `rows` to work on, one after the other."""
+    if rows < WORTH:
+        return one(), other()
+    with ThreadPoolExecutor(1) as thread:
+        later = thread.submit(one)
+        here = other()
+        return later.result(), here

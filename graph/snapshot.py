@@ -200,7 +200,7 @@ def _feed(hasher: hashlib._Hash, part: object) -> None:
 
 def _feed_value(hasher: hashlib._Hash, value: object) -> None:
     if isinstance(value, np.ndarray):
-        data = "\x00".join(map(str, value)).encode() if value.dtype == object else np.ascontiguousarray(value).tobytes()
+        data = "\x00".join(value.tolist()).encode() if value.dtype == object else np.ascontiguousarray(value).tobytes()
         hasher.update(f"{value.shape}{value.dtype.str}".encode() + data)
     elif isinstance(value, Mapping):
         for key in sorted(value):

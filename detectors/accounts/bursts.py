@@ -11,14 +11,15 @@ Source: Kulldorff (1997), doi:10.1080/03610929708831995 (scan statistic); bins a
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 from scipy.special import pdtrc
 
-from detectors.contract import REFUNDS, Context, Detector, Evidence, Family, evidence, nothing
-from detectors.numerics import ascending, by_columns, learned_by_class, tally
-from graph.snapshot import NEVER, Floats, Ints
+from detectors.contract import REFUNDS, Claims, Context, Detector, Evidence, Family, evidence, nothing
+from detectors.numerics import ascending, by_columns, learned_by_class
+from graph.snapshot import NEVER, Floats, Ints, Longs, Snapshot
 
 DAY: Final = 86_400_000_000
 WINDOW: Final = 30 * DAY
@@ -40,9 +41,10 @@ def run(ctx: Context) -> Evidence:
         return nothing(DETECTOR.name)
     if not len(claims.row):
         return nothing(DETECTOR.name)
-    rank = by_columns(claims.buyer, claims.at - claims.at.min())  # rows are in order already
+    windows = ctx.always(_Windows.of)
+    rank = windows.rank
     buyer = claims.buyer[rank]
-    score = _surprise(ctx, rank)
+    score = _surprise(ctx, windows)
     new = np.append(True, buyer[1:] != buyer[:-1])
     first = np.flatnonzero(new)
     # the most surprising window of each account, the first where two tie
@@ -67,34 +69,57 @@ def run(ctx: Context) -> Evidence:
     return evidence(DETECTOR.name, buyer=who, nats=nats, table=REFUNDS, row=claims.row[rank[top]])
 
 
-def _surprise(ctx: Context, rank: Ints | np.ndarray[tuple[int], np.dtype[np.int64]]) -> Floats:
-    """(claims,) nats of surprise of the window that each claim of `rank` begins, given the account's own total."""
-    claims, orders = ctx.claims, ctx.snapshot.orders
-    n = ctx.n
-    # time is laid out buyer after buyer, so that one search serves all accounts
-    hour = 3_600_000_000
-    base = min(int(orders.at.min()), int(claims.at.min())) // hour * hour
-    span = max(int(orders.at.max()), int(claims.at.max())) - base + 2 * WINDOW
-    width = span // hour + 2
+@dataclass(frozen=True)
+class _Windows:
+    """The claims in order of buyer and time, `rank` (c,), and the window that each of them begins. `inside` (c,) claims
+    in it; `total` (c,) claims of its account. The orders in order of buyer and time, `by_time` (orders,), and which of
+    them may bring claims into the window: from `begin` (c,) up to `end` (c,)."""
 
-    def line(buyer: Ints, at: np.ndarray[tuple[int], np.dtype[np.int64]]) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-        return buyer.astype(np.int64) * width + (at - base) // hour
+    rank: Longs
+    inside: Longs
+    total: Longs
+    by_time: Longs
+    begin: Longs
+    end: Longs
 
-    by_time, placed = ascending(line(orders.buyer, orders.at))
+    @staticmethod
+    def of(snapshot: Snapshot, claims: Claims) -> _Windows:
+        """The windows of a snapshot's claims, of which there must be some."""
+        orders = snapshot.orders
+        rank = by_columns(claims.buyer, claims.at - claims.at.min())  # rows are in order already
+        # time is laid out buyer after buyer, so that one search serves all accounts
+        hour = 3_600_000_000
+        base = min(int(orders.at.min()), int(claims.at.min())) // hour * hour
+        span = max(int(orders.at.max()), int(claims.at.max())) - base + 2 * WINDOW
+        width = span // hour + 2
+
+        def line(buyer: Ints, at: Longs) -> Longs:
+            return buyer.astype(np.int64) * width + (at - base) // hour
+
+        by_time, placed = ascending(line(orders.buyer, orders.at))
+        made = line(claims.buyer[rank], claims.at[rank])
+        reach = WINDOW // hour
+        return _Windows(
+            rank=rank,
+            inside=np.searchsorted(made, made + reach, side="right") - np.arange(len(made)),
+            total=np.bincount(claims.buyer)[claims.buyer[rank]],
+            by_time=by_time,
+            # claims follow their orders by days: those of the window and of the fortnight before it may bring them
+            begin=np.searchsorted(placed, made - reach // 2),
+            end=np.searchsorted(placed, made + reach, side="right"),
+        )
+
+
+def _surprise(ctx: Context, windows: _Windows) -> Floats:
+    """(claims,) nats of surprise of the window that each claim in `windows.rank` begins, given its account's total."""
+    buyer = ctx.claims.buyer[windows.rank]
     # in whole parts of a claim, so that a sum between two points is exact whatever was summed before it
-    parts = np.rint(ctx.expectation.any[by_time] * PARTS).astype(np.int64)
+    parts = np.rint(ctx.expectation.any[windows.by_time] * PARTS).astype(np.int64)
     mass = np.append(0, np.cumsum(parts))
-    made = line(claims.buyer[rank], claims.at[rank])
-    reach = WINDOW // hour
-    inside = np.searchsorted(made, made + reach, side="right") - np.arange(len(made))
-    # claims follow their orders by days: the orders of the window and of the fortnight before it may bring them
-    due = mass[np.searchsorted(placed, made + reach, side="right")] - mass[np.searchsorted(placed, made - reach // 2)]
-    due = due / PARTS
-    total = np.bincount(claims.buyer, minlength=n)[claims.buyer[rank]]
-    expected = tally(orders.buyer, ctx.expectation.any, n)[claims.buyer[rank]]
-    mean = total * np.clip(due / np.maximum(expected, 1e-9), 0.02, 1.0)
-    tail = pdtrc(np.maximum(inside - 1, 0), mean)
-    surprise: Floats = np.where(inside > 1, -np.log(np.maximum(tail, 1e-12)), 0.0)
+    due = (mass[windows.end] - mass[windows.begin]) / PARTS
+    mean = windows.total * np.clip(due / np.maximum(ctx.due[buyer], 1e-9), 0.02, 1.0)
+    tail = pdtrc(np.maximum(windows.inside - 1, 0), mean)
+    surprise: Floats = np.where(windows.inside > 1, -np.log(np.maximum(tail, 1e-12)), 0.0)
     return surprise
 
 

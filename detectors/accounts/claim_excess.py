@@ -59,11 +59,10 @@ def weigh_counts(ctx: Context) -> tuple[Floats, Floats]:
         return nats, given
     made = np.bincount(orders.buyer, minlength=n)
     claimed = tally(orders.buyer, ctx.claims.claimed, n)
-    expected = tally(orders.buyer, ctx.expectation.any, n)
     active = np.flatnonzero(made > 0)
     nats[active], given[active] = ratios(
         claimed[active],
-        expected[active],
+        ctx.due[active],
         made[active].astype(float),
         ctx.honest[active],
         ctx.suspicion[active],

@@ -15,9 +15,9 @@ from typing import Final
 import numpy as np
 
 from detectors.accounts.bursts import COUNTS, STRENGTH
-from detectors.contract import REFUNDS, Context, Detector, Evidence, Family, evidence, nothing
-from detectors.numerics import group, learned_by_class, tally
-from graph.snapshot import Floats, Ints
+from detectors.contract import REFUNDS, Claims, Context, Detector, Evidence, Family, evidence, nothing
+from detectors.numerics import Groups, group, learned_by_class, tally
+from graph.snapshot import Floats, Longs, Snapshot
 
 BEYOND: Final = np.array([-1.5, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0, 3.0])
 """Edges of the bins of claims at a store claimed at before, less as many as expected."""
@@ -40,31 +40,36 @@ def run(ctx: Context) -> Evidence:
         )
 
     learned = ctx.measures.of("repeated_stores.beyond", laws)
-    return evidence(DETECTOR.name, buyer=who, nats=learned[classes, bins], table=REFUNDS, row=_where(ctx, who))
+    row = claims.row[ctx.always(_where)[who]]
+    return evidence(DETECTOR.name, buyer=who, nats=learned[classes, bins], table=REFUNDS, row=row)
 
 
 def repeats_beyond(ctx: Context) -> Floats:
     """(n,) claims at a store claimed at before, beyond as many as the account's own orders would bring."""
     orders, claims, n = ctx.snapshot.orders, ctx.claims, ctx.n
     count = np.bincount(claims.buyer, minlength=n)
-    theirs = group(orders.buyer, orders.store)
+    theirs = ctx.always(_shops)
     buyer = orders.buyer[theirs.first]
-    share = theirs.total(ctx.expectation.any) / np.maximum(tally(orders.buyer, ctx.expectation.any, n)[buyer], 1e-9)
+    share = theirs.total(ctx.expectation.any) / np.maximum(ctx.due[buyer], 1e-9)
     stores = tally(buyer, 1.0 - (1.0 - np.minimum(share, 1.0)) ** count[buyer], n)
     used = group(claims.buyer, claims.store)
     beyond: Floats = stores - np.bincount(claims.buyer[used.first], minlength=n)
     return beyond
 
 
-def _where(ctx: Context, who: Ints) -> Ints:
-    """(w,) row in `snapshot.refunds` of a claim at the store where each of `who` (w,) claims most."""
-    claims = ctx.claims
+def _shops(snapshot: Snapshot, _claims: Claims) -> Groups:
+    """The orders by buyer and store."""
+    return group(snapshot.orders.buyer, snapshot.orders.store)
+
+
+def _where(snapshot: Snapshot, claims: Claims) -> Longs:
+    """(n,) row in `claims` of a claim at the store where each account claims most; 0 where it never did."""
     used = group(claims.buyer, claims.store)
     # the store of most claims last, of these the one whose claims come first
     rank = np.lexsort((-used.first, used.count, claims.buyer[used.first]))
-    rows = np.zeros(ctx.n, np.int64)
+    rows = np.zeros(len(snapshot.buyers.ids), np.int64)
     rows[claims.buyer[used.first[rank]]] = used.first[rank]
-    return claims.row[rows[who]]
+    return rows
 
 
 DETECTOR = Detector(

@@ -12,10 +12,8 @@ from functools import partial
 from typing import Final
 
 import numpy as np
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
-from detectors.numerics import group
+from detectors.numerics import components, group
 from graph.side import side_by_side
 from graph.snapshot import KINDS, Ints, Longs, Snapshot
 
@@ -38,16 +36,12 @@ def companies(snapshot: Snapshot, home: Ints) -> Longs:
     found = side_by_side([partial(of_kind, kind) for kind in KEPT], len(orders.ids))
     found.append(_few(home, np.arange(n, dtype=np.int32)))
     sizes = [len(snapshot.identifiers[kind]) for kind in (*KEPT, "door")]
-    starts = np.cumsum([0, *sizes]).tolist()
-    width = starts.pop()
+    starts = np.cumsum([0, *sizes[:-1]]).tolist()
     account = np.concatenate([whose for _, whose in found])
     key = np.concatenate([some + start for (some, _), start in zip(found, starts, strict=True)])
-    size = n + width
-    links = coo_array((np.ones(len(key), bool), (account, n + key)), shape=(size, size))
-    _, label = connected_components(links, directed=False)
-    label = label[:n].astype(np.int64)
-    crowd = np.bincount(label, minlength=size)[label] > MOST
-    label[crowd] = size + np.flatnonzero(crowd)
+    label = components(account, key, n)
+    crowd = np.bincount(label)[label] > MOST
+    label[crowd] = n + np.flatnonzero(crowd)
     return group(label).of
 
 

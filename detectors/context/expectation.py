@@ -21,7 +21,7 @@ from detectors.context.surge import Surge, find_surges
 from detectors.contract import Claims, Expectation
 from detectors.frozen import Measures, pack
 from detectors.numerics import Groups, by_columns, group, shrink_strength
-from graph.side import side_by_side
+from graph.side import both, side_by_side
 from graph.snapshot import NEVER, Bools, Floats, Ints, Longs, Snapshot
 
 AFTER: Final = 1 << 20
@@ -32,9 +32,13 @@ MONTH = 30 * 86_400_000_000
 
 def find_claims(snapshot: Snapshot) -> Claims:
     """The claims that buyers began, and what follows from them and the orders for each account."""
-    home = homes(snapshot)
-    first, last = seen(snapshot)
-    return claims_with(snapshot, first, last, home, companies(snapshot, home))
+
+    def lived() -> tuple[Ints, Longs]:
+        home = homes(snapshot)
+        return home, companies(snapshot, home)
+
+    (first, last), (home, company) = both(partial(seen, snapshot), lived, len(snapshot.orders.ids))
+    return claims_with(snapshot, first, last, home, company)
 
 
 def claims_with(snapshot: Snapshot, first: Longs, last: Longs, home: Ints, company: Longs) -> Claims:

@@ -16,7 +16,7 @@ import numpy as np
 from detectors.contract import ORDERS, PAST, Context, Detector, Evidence, Family, Keys, evidence, nothing
 from detectors.links.sharing import Sightings, sightings
 from detectors.numerics import group
-from graph.snapshot import DECISIONS, NEVER, Ints, Longs
+from graph.snapshot import DECISIONS, NEVER, Bools, Ints, Longs
 
 KIND_WEIGHTS: Final = {"device": 2, "payment": 2, "phone": 2, "recipient": 1, "door": 1}
 GRADES: Final = np.array([0.0, 0.5, 1.5, 2.3, 3.0])
@@ -39,8 +39,9 @@ def run(ctx: Context) -> Evidence:
     shown = np.full(ctx.n, -1, np.int32)
     tables = np.zeros(ctx.n, np.int8)
     before = np.full(ctx.n, -1, np.int32)
+    known = decided != NEVER
     for kind, weight in KIND_WEIGHTS.items():
-        seen = _recipients(ctx) if kind == "recipient" else sightings(ctx, kind)
+        seen = _recipients(ctx, known) if kind == "recipient" else sightings(ctx, kind, known)
         newcomer, source, origin = _newcomers(ctx, seen, decided)
         grade[newcomer] += weight
         fresh = shown[newcomer] < 0
@@ -85,11 +86,16 @@ def _standing(ctx: Context) -> tuple[Longs, Ints]:
     return at, row
 
 
-def _recipients(ctx: Context) -> Sightings:
-    """Orders that name both a recipient and a building; a key is such a pair: common names are in many buildings."""
+def _recipients(ctx: Context, known: Bools) -> Sightings:
+    """Orders that name both a recipient and a building, if one of the `known` (n,) accounts named that recipient; a key
+    is such a pair: common names are in many buildings."""
     orders = ctx.snapshot.orders
     recipient, building = orders.used["recipient"], orders.used["building"]
-    both = np.flatnonzero((recipient >= 0) & (building >= 0)).astype(np.int32)
+    # an order without a recipient looks at the last place, which stays false
+    wanted = np.zeros(len(ctx.snapshot.identifiers["recipient"]) + 1, bool)
+    wanted[recipient[known[orders.buyer]]] = True
+    wanted[-1] = False
+    both = np.flatnonzero(wanted[recipient] & (building >= 0)).astype(np.int32)
     pairs = group(recipient[both], building[both])
     return Sightings(
         key=pairs.of,

@@ -32,12 +32,22 @@ class Sightings:
     row: Ints
 
 
-def sightings(ctx: Context, kind: str) -> Sightings:
-    """Every order and use that shows an identifier of `kind`, orders first."""
+def sightings(ctx: Context, kind: str, of: Bools | None = None) -> Sightings:
+    """Every order and use that shows an identifier of `kind`, orders first; with `of` (n,) those alone that show one
+    which any of these accounts has."""
     orders, uses = ctx.snapshot.orders, ctx.snapshot.uses
     number = orders.used[kind]
-    with_key = np.flatnonzero(number >= 0).astype(np.int32)
     outside = np.flatnonzero(uses.kind == KINDS.index(kind)).astype(np.int32)
+    if of is None:
+        with_key = np.flatnonzero(number >= 0).astype(np.int32)
+    else:
+        # an order without a key looks at the last place, which stays false
+        wanted = np.zeros(len(ctx.snapshot.identifiers[kind]) + 1, bool)
+        wanted[number[of[orders.buyer]]] = True
+        wanted[uses.identifier[outside[of[uses.buyer[outside]]]]] = True
+        wanted[-1] = False
+        with_key = np.flatnonzero(wanted[number]).astype(np.int32)
+        outside = outside[wanted[uses.identifier[outside]]]
     return Sightings(
         key=np.concatenate([number[with_key], uses.identifier[outside]]).astype(np.int64),
         buyer=np.concatenate([orders.buyer[with_key], uses.buyer[outside]]),

@@ -10,12 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import graph.side
+from detectors.communities import gather
 from detectors.contract import Context, Family
 from detectors.frozen import Measures
-from detectors.fusion import ACTS, Beliefs, combine, propagate, unheard
-from detectors.judge import Urns, draw, urns_of
+from detectors.fusion import ACTS, OTHERWISE, Beliefs, combine, elsewhere, propagate, unheard
+from detectors.judge import Urns, chance, draw, scores, urns_of
 from detectors.pipeline import DEFAULTS, detect, weigh
-from detectors.web import Web
+from detectors.web import BEARS, Web
 from graph.snapshot import Bools, Floats, Longs
 from tests.detectors.simulated import simulated
 
@@ -139,6 +140,59 @@ def test_accounts_on_guilty_keys_hear_the_same_where_only_they_are_answered(weig
     assert not near.all()
     assert part[near].tolist() == message[near].tolist()
     assert not part[~near].any()
+
+
+def test_accounts_that_are_asked_for_hear_the_same_where_only_they_are_answered(weighed: tuple[Web, Beliefs]) -> None:
+    web, beliefs = weighed
+    usual = unheard(web, beliefs.abusers, beliefs.scarce)
+    known = (beliefs.conduct, beliefs.abusers, beliefs.scarce, beliefs.learned, usual)
+    asked = web.explained
+    theirs = asked[web.buyer]
+    assert theirs.any()
+    assert not theirs.all()
+    (message, guilt), (part, same_guilt) = propagate(web, *known), propagate(web, *known, only=asked)
+    assert part[theirs].tolist() == message[theirs].tolist()
+    assert same_guilt.tolist() == guilt.tolist()
+    assert elsewhere(web, part, beliefs.abusers).tolist() == elsewhere(web, message, beliefs.abusers).tolist()
+
+
+def test_what_is_no_news_is_the_same_for_all_keys_and_for_each_by_itself(weighed: tuple[Web, Beliefs]) -> None:
+    web, beliefs = weighed
+    said = unheard(web, beliefs.abusers, beliefs.scarce)
+    for key in np.random.default_rng(3).integers(0, web.keys, 60).tolist():
+        rows = web.rows_of_key[key]
+        alone, _, _ = web.copies([rows])
+        assert unheard(alone, beliefs.abusers, beliefs.scarce).tolist() == said[rows].tolist()
+
+
+def test_a_place_too_large_to_bear_anything_out_bears_nothing_out(weighed: tuple[Web, Beliefs]) -> None:
+    web, beliefs = weighed
+    usual = unheard(web, beliefs.abusers, beliefs.scarce)
+    large = (web.size > BEARS) & (web.family != Family.CONDUCT.value)
+    guilty = replace(web, prior=np.where(large, 0.0, web.prior))
+    loud = replace(beliefs.conduct, own=np.full(web.n, 9.0))
+    message, _ = propagate(guilty, loud, beliefs.abusers, beliefs.scarce, beliefs.learned, usual)
+    rows = large[web.key]
+    assert rows.any()
+    assert 0.0 < message[rows].max() < OTHERWISE
+
+
+def test_markets_gathered_at_once_bring_forth_what_each_does_by_itself(judged: tuple[Context, Web, Beliefs]) -> None:
+    ctx, web, beliefs = judged
+    found = chance(ctx, web, beliefs, DEFAULTS)
+    urns, usual = urns_of(ctx, web, beliefs), unheard(web, beliefs.abusers, beliefs.scarce)
+    expected: list[tuple[float, bool, list[int]]] = []
+    for number in range(DEFAULTS.null_draws):
+        conduct = beliefs.conduct.of(draw(DEFAULTS.seed, number, urns))
+        message, guilt = propagate(web, conduct, beliefs.abusers, beliefs.scarce, beliefs.learned, usual)
+        risk = combine(web, conduct, message, beliefs.abusers, beliefs.alone, DEFAULTS)
+        rings = gather(web, conduct.own, risk, guilt, DEFAULTS)
+        score = scores(web, rings, conduct.own, beliefs.abusers, beliefs.learned)
+        members = [np.flatnonzero(rings.ring == ring).tolist() for ring in range(rings.rings)]
+        expected += zip(score.tolist(), rings.pair.tolist(), members, strict=True)
+    members = [found.account[found.candidate == ring].tolist() for ring in range(len(found.score))]
+    assert len(expected) > 20
+    assert list(zip(found.score.tolist(), found.pair.tolist(), members, strict=True)) == expected
 
 
 def test_two_threads_find_what_one_finds(monkeypatch: pytest.MonkeyPatch) -> None:

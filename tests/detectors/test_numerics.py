@@ -15,6 +15,7 @@ from detectors.numerics import (
     ascending,
     by_columns,
     calibrated,
+    components,
     group,
     learned_bins,
     mixture_weights,
@@ -134,3 +135,22 @@ def test_the_rows_of_a_number_are_those_that_hold_it_in_order(numbers: list[int]
     rows = Rows.of(np.array(numbers, np.int32), 6)
     for number in range(6):
         assert rows[number].tolist() == [at for at, one in enumerate(numbers) if one == number]
+
+
+@given(st.lists(st.integers(0, 5), max_size=30), st.lists(st.integers(0, 5), max_size=8))
+def test_the_rows_of_several_numbers_are_those_of_each_in_turn(numbers: list[int], asked: list[int]) -> None:
+    rows = Rows.of(np.array(numbers, np.int32), 6)
+    found, place = rows.of_all(np.array(asked, np.int32))
+    each = [rows[number].tolist() for number in asked]
+    assert found.tolist() == [row for one in each for row in one]
+    assert place.tolist() == [at for at, one in enumerate(each) for _ in one]
+
+
+@given(st.lists(st.tuples(st.integers(0, 9), st.integers(5, 14)), max_size=20))
+def test_components_are_those_of_the_graph_numbered_by_their_first_account(rows: list[tuple[int, int]]) -> None:
+    graph = networkx.Graph([(("account", account), ("key", key)) for account, key in rows])
+    graph.add_nodes_from(("account", account) for account in range(10))
+    groups = [sorted(n for kind, n in one if kind == "account") for one in networkx.connected_components(graph)]
+    number = {account: at for at, group in enumerate(sorted(groups)) for account in group}
+    account, key = np.array(rows, np.int64).reshape(-1, 2).T
+    assert components(account, key, 10).tolist() == [number[one] for one in range(10)]

@@ -62,8 +62,8 @@ class Teller:
         return Rows.of(self.web.buyer, self.ctx.n)
 
     @cached_property
-    def _predicted(self) -> dict[int, Fact]:
-        """What was told of refund-only claims, by account: every record of the account tells the same."""
+    def _told(self) -> dict[tuple[str, int], Fact]:
+        """What was told of an account's conduct as a whole, by detector and account: every record tells the same."""
         return {}
 
     @cached_property
@@ -190,37 +190,47 @@ class Teller:
         return {"apart": True} if apart else {}
 
     def _conduct(self, detector: int, buyer: int, part: Longs) -> Fact:
-        tell: dict[str, Callable[[int, Longs], Fact]] = {
+        name = ALL[detector].name
+        as_a_whole: dict[str, Callable[[int], Fact]] = {
             "activity": self._activity,
             "claim_excess": self._claim_excess,
             "refund_only_excess": self._refund_only,
+            "repeated_stores": self._repeats,
+        }
+        if name in as_a_whole:
+            if (name, buyer) not in self._told:
+                self._told[name, buyer] = as_a_whole[name](buyer)
+            return self._told[name, buyer]
+        by_record: dict[str, Callable[[Longs], Fact]] = {
             "swapped_return": self._weights,
             "complaints": self._complaints,
             "bursts": self._bursts,
-            "repeated_stores": self._repeats,
             "comeback": self._comeback,
             "shared_parcel": self._parcel,
         }
-        return tell[ALL[detector].name](buyer, part)
+        return by_record[name](part)
 
-    def _activity(self, buyer: int, _part: Longs) -> Fact:
+    def _activity(self, buyer: int) -> Fact:
         return fact("activity_unlike", orders=int(self.made[buyer]))
 
-    def _claim_excess(self, buyer: int, _part: Longs) -> Fact:
+    def _claim_excess(self, buyer: int) -> Fact:
         claims, orders = int(self.claims[buyer]), int(self.made[buyer])
         return fact("claim_excess", claims=claims, orders=orders, expected=_one(float(self.expected[buyer])))
 
-    def _refund_only(self, buyer: int, _part: Longs) -> Fact:
-        if buyer not in self._predicted:
-            claims, ahead = self.ctx.claims, self.ctx.expectation
-            mine = self._claimed[buyer]
-            order = claims.order[mine]
-            predicted = float((ahead.only[order] / (ahead.only[order] + ahead.back[order])).sum())
-            only = int(claims.only[mine].sum())
-            self._predicted[buyer] = fact("refund_only", only=only, claims=len(mine), expected=_one(predicted))
-        return self._predicted[buyer]
+    def _refund_only(self, buyer: int) -> Fact:
+        claims, ahead = self.ctx.claims, self.ctx.expectation
+        mine = self._claimed[buyer]
+        order = claims.order[mine]
+        predicted = float((ahead.only[order] / (ahead.only[order] + ahead.back[order])).sum())
+        return fact("refund_only", only=int(claims.only[mine].sum()), claims=len(mine), expected=_one(predicted))
 
-    def _weights(self, _buyer: int, part: Longs) -> Fact:
+    def _repeats(self, buyer: int) -> Fact:
+        at = self.ctx.claims.store[self._claimed[buyer]]
+        stores = len(np.unique(at))
+        usual = stores + float(self.ctx.once(repeats_beyond)[buyer])
+        return fact("repeated_stores", claims=len(at), stores=stores, expected=_one(usual))
+
+    def _weights(self, part: Longs) -> Fact:
         refunds = self.ctx.snapshot.refunds
         rows = self.ledger.row[part]
         if float(self.ledger.nats[part].sum()) < 0:
@@ -228,7 +238,7 @@ class Teller:
         ratio = refunds.returned_g[rows] / refunds.shipped_g[rows]
         return fact("weights_off", ratios=[round(value, 4) for value in ratio.tolist()])
 
-    def _complaints(self, _buyer: int, part: Longs) -> Fact:
+    def _complaints(self, part: Longs) -> Fact:
         complaints = self.ctx.snapshot.complaints
         rows = self.ledger.row[part[self.ledger.table[part] == COMPLAINTS]]
         if not len(rows):
@@ -237,19 +247,13 @@ class Teller:
         counts = {OUTCOMES[number]: int((fates == number).sum()) for number in np.unique(fates).tolist()}
         return fact("complaints", **counts)
 
-    def _bursts(self, _buyer: int, part: Longs) -> Fact:
+    def _bursts(self, part: Longs) -> Fact:
         return fact("bursts_spread" if float(self.ledger.nats[part].sum()) < 0 else "bursts_crowded")
 
-    def _repeats(self, buyer: int, _part: Longs) -> Fact:
-        at = self.ctx.claims.store[self._claimed[buyer]]
-        stores = len(np.unique(at))
-        usual = stores + float(self.ctx.once(repeats_beyond)[buyer])
-        return fact("repeated_stores", claims=len(at), stores=stores, expected=_one(usual))
-
-    def _comeback(self, _buyer: int, part: Longs) -> Fact:
+    def _comeback(self, part: Longs) -> Fact:
         return fact("comeback_decided" if (self.ledger.table[part] == PAST).any() else "comeback_linked")
 
-    def _parcel(self, _buyer: int, part: Longs) -> Fact:
+    def _parcel(self, part: Longs) -> Fact:
         return fact("parcel", claims=len(part))
 
     def context(self, buyer: int, *, links: bool = False) -> list[Fact]:

@@ -163,14 +163,16 @@ def evidence_table(teller: Teller, rings: Sequence[Ring]) -> pa.Table:
     }
     ring_of = {int(member): ring.ring_id for ring in rings for member in ring.members.tolist()}
     merged: dict[tuple[str, str, str, str, str], tuple[float, Fact, str | None]] = {}
+    buyers = snapshot.buyers.ids[ledger.buyer].tolist()
     entries = zip(
+        buyers,
         *(c.tolist() for c in (ledger.detector, ledger.key, ledger.buyer, ledger.table, ledger.row, ledger.nats)),
         strict=True,
     )
-    for at, (number, key, buyer, source, row, nats) in enumerate(entries):
+    for at, (buyer_id, number, key, buyer, source, row, nats) in enumerate(entries):
         table = SOURCES[source]
         label = str(ledger.found[number].keys.label[key]) if key >= 0 else ""
-        about = (str(snapshot.buyers.ids[buyer]), ALL[number].name, table, str(ids[table][row]), label)
+        about = (buyer_id, ALL[number].name, table, str(ids[table][row]), label)
         said = teller.entry(at)
         if about in merged:  # one claim's pictures may lie in several clusters: the record is still one
             nats, said = nats + merged[about][0], merged[about][1]

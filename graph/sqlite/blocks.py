@@ -232,10 +232,10 @@ def scan(
             count += directory[at][2]
             at += 1
         pieces = _visible(connection, table, [row[0] for row in directory[first:at]], known_by)
-        if begins:
-            pieces = [piece.filter(_begin(piece.column(table.id), begins)) for piece in pieces]
         bound = directory[at][1].decode() if at < len(directory) else None
         taken = pa.Table.from_batches(pieces, schema).select(names)
+        if begins:
+            taken = taken.filter(_begin(taken.column(table.id), begins))
         if not held.num_rows and _follow(pieces, table.id, bound):
             given = taken
         else:
@@ -249,10 +249,9 @@ def scan(
         yield from (piece for piece in whole.to_batches(max_chunksize=batch) if piece.num_rows)
 
 
-def _begin(ids: pa.Array[Any], begins: Sequence[str]) -> pa.Array[Any]:
-    """Whether each id begins with one of `begins`."""
-    found: pa.Array[Any] = reduce(pc.or_, (pc.starts_with(ids, one) for one in begins))
-    return found
+def _begin(ids: Any, begins: Sequence[str]) -> Any:
+    """Whether each id of the chunked column begins with one of `begins`."""
+    return reduce(pc.or_, (pc.starts_with(ids, one) for one in begins))
 
 
 def _visible(

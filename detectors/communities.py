@@ -3,8 +3,8 @@
 Accounts that act (risk of one half or more) are joined where they share a guilty key; keys that only one of them has
 carry nothing. A bridge alone joins nobody: an account takes part with conduct of its own, or with two kinds of
 evidence; a single key does not make one of two groups that hold together without it, be it by one larger key each; and
-a picture, parcel or hour that mostly others met at joins nobody: people come to those by chance, in proportion to their
-claims. Connected components come first; inside large ones Leiden cuts along thin places, but not between accounts most
+a picture, parcel or hour that mostly others met at joins nobody, nor does a hub: people come to those by chance.
+Connected components come first; inside large ones Leiden cuts along thin places, but not between accounts most
 of which acted together, on the bipartite graph of accounts and keys in canonical order with a fixed seed. Linked
 accounts that do not act become bystanders.
 Source: Leiden, Traag, Waltman & van Eck (2019), doi:10.1038/s41598-019-41695-z.
@@ -23,7 +23,7 @@ from typing import Any, Final
 import numpy as np
 
 from detectors.contract import Family
-from detectors.fusion import ACTS, Beliefs
+from detectors.fusion import ACTS, HUB, Beliefs
 from detectors.numerics import components, group, tally
 from detectors.settings import DetectionSettings
 from detectors.web import Web
@@ -33,7 +33,7 @@ _DRAWING: Final = threading.Lock()
 OWN: Final = 1.0
 """Nats of its own conduct with which an account needs no second kind of link."""
 MOST: Final = 0.5
-"""Share of the accounts of a conduct key that must act before it joins them."""
+"""Share of the accounts of a conduct key or a hub that must act before it joins them."""
 CORES: Final = (4, 3)
 """Acting accounts from which on a key alone makes a group of them, the larger ones first."""
 
@@ -91,9 +91,10 @@ def formed(web: Web, own: Floats, rows: Longs, settings: DetectionSettings) -> C
 
 
 def _mostly_theirs(web: Web, rows: Longs) -> Longs:
-    """Rows without those of conduct keys most of whose accounts do not act."""
+    """Rows without those of conduct keys and of hubs most of whose accounts do not act."""
     enough = np.bincount(web.key[rows], minlength=web.keys) >= MOST * web.size
-    joins: Bools = enough | (web.family != Family.CONDUCT.value)
+    anybodys = (web.family == Family.CONDUCT.value) | (web.size >= HUB)
+    joins: Bools = enough | ~anybodys
     return rows[joins[web.key[rows]]]
 
 

@@ -11,6 +11,7 @@ from detectors import communities, pipeline
 from detectors.communities import OWN, gather
 from detectors.contract import Family
 from detectors.frozen import Measures
+from detectors.fusion import HUB
 from detectors.pipeline import detect, weigh
 from detectors.settings import DetectionSettings
 from detectors.web import Web
@@ -89,6 +90,20 @@ APART = {frozenset(range(4)), frozenset({4, 5, 6})}
 def test_one_thing_in_common_joins_no_two_rings(bridge: tuple[Family, list[int]]) -> None:
     assert groups(web_of(*TWO)) == APART
     assert groups(web_of(*TWO, bridge)) == APART
+
+
+@pytest.mark.parametrize(("people", "rings"), [(HUB - 1, 1), (HUB, 2), (200, 2)])
+def test_a_hub_most_of_whose_people_do_not_act_joins_no_two_rings(people: int, rings: int) -> None:
+    # two from each ring log in through an office, as many others do
+    office = (PLACE, [1, 2, 4, 5, *range(7, people + 3)])
+    web = web_of(*TWO, office)
+    acting = (np.arange(web.n) < 7).astype(np.float64)
+    found = gather(web, np.full(web.n, OWN), acting, np.ones(web.keys), QUICK)
+    assert (found.rings, found.size.sum()) == (rings, 7)
+
+
+def test_a_dormitory_full_of_a_ring_joins_it() -> None:
+    assert groups(web_of((PLACE, range(HUB + 5)))) == {frozenset(range(HUB + 5))}
 
 
 def test_two_things_in_common_join_two_rings() -> None:

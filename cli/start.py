@@ -32,7 +32,7 @@ def main() -> None:
     """Run the command; Ctrl-C while it is still being read in ends it as it would later."""
     if sys.argv[1:2] and sys.argv[1] in _BATCH and "--every" not in sys.argv:
         # the command ends before what it leaves in circles could fill the memory; looking for it takes time, too
-        gc.set_threshold(100_000, 20, 100)
+        gc.set_threshold(1_000_000, 20, 100)
         _keep_memory()
     try:
         from cli.main import main as run

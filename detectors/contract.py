@@ -225,6 +225,10 @@ class Context:
             self._kept[make] = make(self.snapshot, self.claims)
         return cast(T, self._kept[make])
 
+    def forget(self) -> None:
+        """Let go of what `always` made: no round follows, and a context may be kept for as long as a server runs."""
+        self._kept.clear()
+
     @property
     def n(self) -> int:
         """Number of accounts."""

@@ -223,6 +223,7 @@ def weigh(
         beliefs = believe(web, conduct, settings, start)
         if ctx.measures.given:
             break
+    ctx.forget()
     assert beliefs is not None  # settings.rounds is at least one
     return ctx, web, beliefs, links, accounts
 

@@ -320,7 +320,9 @@ def unheard(web: Web, abusers: float, scarce: float) -> Floats:
         return np.zeros(0)
     # keys of one kind and size say the same, and each says the same to all its accounts
     alike = group(np.unique(web.base, return_inverse=True)[1], web.family, web.size)
-    part = Part.of(web, np.isin(np.arange(web.keys), alike.first))
+    chosen = np.zeros(web.keys, bool)
+    chosen[alike.first] = True
+    part = Part.of(web, chosen)
     heard = _Heard.of(np.zeros(len(part.rows)), abusers)
     sums = _sums(part, heard, np.minimum(web.base + scarce, logit(MOST_PRIOR)))
     row = np.flatnonzero(np.append(True, part.key[1:] != part.key[:-1]))

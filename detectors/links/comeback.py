@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 
 from detectors.contract import ORDERS, PAST, Context, Detector, Evidence, Family, Keys, evidence, nothing
-from detectors.links.sharing import Sightings, sightings
+from detectors.links.sharing import Sightings, among, sightings
 from detectors.numerics import group
 from graph.snapshot import DECISIONS, NEVER, Bools, Ints, Longs
 
@@ -87,18 +87,17 @@ def _standing(ctx: Context) -> tuple[Longs, Ints]:
 
 
 def _recipients(ctx: Context, known: Bools) -> Sightings:
-    """Orders that name both a recipient and a building, if one of the `known` (n,) accounts named that recipient; a key
-    is such a pair: common names are in many buildings."""
+    """Orders that name both a recipient and a building, as one of the `known` (n,) accounts did; a key is such a pair:
+    common names are in many buildings."""
     orders = ctx.snapshot.orders
     recipient, building = orders.used["recipient"], orders.used["building"]
-    # an order without a recipient looks at the last place, which stays false
-    wanted = np.zeros(len(ctx.snapshot.identifiers["recipient"]) + 1, bool)
-    wanted[recipient[known[orders.buyer]]] = True
-    wanted[-1] = False
+    wanted = among(len(ctx.snapshot.identifiers["recipient"]), recipient[known[orders.buyer]])
     both = np.flatnonzero(wanted[recipient] & (building >= 0)).astype(np.int32)
-    pairs = group(recipient[both], building[both])
+    pairs = group(recipient[both], building[both]).of
+    named = among(len(both), pairs[known[orders.buyer[both]]])[pairs]
+    both = both[named]
     return Sightings(
-        key=pairs.of,
+        key=pairs[named],
         buyer=orders.buyer[both],
         at=orders.at[both],
         table=np.full(len(both), ORDERS, np.int8),
@@ -108,18 +107,12 @@ def _recipients(ctx: Context, known: Bools) -> Sightings:
 
 def _newcomers(ctx: Context, seen: Sightings, decided: Longs) -> tuple[Ints, Longs, Ints]:
     """Accounts first seen after the earliest decision on an account that shares a small key with them, the row of
-    `seen` that shows the key, and that decided account."""
+    `seen` that shows the key, and that decided account. Every key in `seen` is one that a `decided` account has."""
     none = np.empty(0, np.int64)
     nobody = none.astype(np.int32)
     if not len(seen.key):
         return nobody, none, nobody
-    touched = np.zeros(int(seen.key.max()) + 1, bool)
-    touched[seen.key[decided[seen.buyer] != NEVER]] = True
-    mine = np.flatnonzero(touched[seen.key])
-    if not len(mine):
-        return nobody, none, nobody
-    pairs = group(seen.key[mine], seen.buyer[mine])
-    first = mine[pairs.first]
+    first = group(seen.key, seen.buyer).first
     _, key = np.unique(seen.key[first], return_inverse=True)
     size = np.bincount(key)
     earliest = np.full(len(size), np.iinfo(np.int64).max)

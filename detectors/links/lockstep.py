@@ -13,12 +13,10 @@ doi:10.1145/2660267.2660269.
 from __future__ import annotations
 
 import numpy as np
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from detectors.contract import REFUNDS, Context, Detector, Evidence, Family, Keys, evidence, nothing
 from detectors.links.sharing import one_home
-from detectors.numerics import by_columns, group, tally
+from detectors.numerics import by_columns, components, group, tally
 from graph.snapshot import Floats, Ints, Longs
 
 MINUTE = 60_000_000
@@ -111,7 +109,7 @@ def _first_claims(
 
 def _groups(ctx: Context, one: Ints, two: Ints, total: Floats, source: tuple[Ints, Longs]) -> Evidence:
     n = ctx.n
-    _, label = connected_components(coo_array((np.ones(len(one)), (one, two)), shape=(n, n)), directed=False)
+    label = components(np.concatenate([one, two]), np.tile(np.arange(len(one)), 2), n)  # each pair is a key
     who = np.unique(np.concatenate([one, two])).astype(np.int32)
     _, key = np.unique(label[who], return_inverse=True)
     keys = int(key.max()) + 1

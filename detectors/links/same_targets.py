@@ -33,7 +33,7 @@ from detectors.contract import (
 )
 from detectors.frozen import pack
 from detectors.links.sharing import one_home
-from detectors.numerics import group, tally
+from detectors.numerics import Rows, group, tally
 from graph.snapshot import Floats, Ints, Longs
 
 MONTH: Final = 28 * 86_400_000_000
@@ -94,8 +94,7 @@ def meet(ctx: Context) -> Meetings:
     kept = (width > 0) & (width <= MOST_CELLS)
     key, buyer, owned, width = key[kept], buyer[kept], owned[kept], width[kept]
     claimants = np.where(looked, np.bincount(key, minlength=base), -1)
-    spread = np.repeat(np.arange(len(key)), width)
-    at = np.repeat(starts[buyer], width) + np.arange(len(spread)) - np.repeat(np.cumsum(width) - width, width)
+    at, spread = Rows(np.arange(len(who)), starts).of_all(buyer)
     key_of = key[spread]
     total = np.bincount(key_of, minlength=base)
     met = group(key_of, cell[at])

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
 from detectors.contract import EARLY, ORDERS, OWN, USES, Context, Evidence, Keys, Small, evidence, nothing
 from detectors.numerics import Groups, by_columns, group, rarity_in, size_law
@@ -41,11 +42,8 @@ def sightings(ctx: Context, kind: str, of: Bools | None = None) -> Sightings:
     if of is None:
         with_key = np.flatnonzero(number >= 0).astype(np.int32)
     else:
-        # an order without a key looks at the last place, which stays false
-        wanted = np.zeros(len(ctx.snapshot.identifiers[kind]) + 1, bool)
-        wanted[number[of[orders.buyer]]] = True
-        wanted[uses.identifier[outside[of[uses.buyer[outside]]]]] = True
-        wanted[-1] = False
+        theirs = uses.identifier[outside[of[uses.buyer[outside]]]]
+        wanted = among(len(ctx.snapshot.identifiers[kind]), number[of[orders.buyer]], theirs)
         with_key = np.flatnonzero(wanted[number]).astype(np.int32)
         outside = outside[wanted[uses.identifier[outside]]]
     return Sightings(
@@ -55,6 +53,15 @@ def sightings(ctx: Context, kind: str, of: Bools | None = None) -> Sightings:
         table=np.concatenate([np.full(len(with_key), ORDERS), np.full(len(outside), USES)]).astype(np.int8),
         row=np.concatenate([with_key, uses.row[outside]]),
     )
+
+
+def among(n: int, *numbers: npt.NDArray[np.integer]) -> Bools:
+    """(n + 1,) true for those of `n` keys that are among `numbers`. The last place, at which -1 looks, is false."""
+    found = np.zeros(n + 1, bool)
+    for some in numbers:
+        found[some] = True
+    found[-1] = False
+    return found
 
 
 def shared_identifier(ctx: Context, detector: str, kind: str, *, owned_for: int) -> Evidence:

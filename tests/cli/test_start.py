@@ -26,3 +26,28 @@ def test_a_command_that_reads_rows_reads_no_pandas_in(ringfence: Command, home: 
     ended = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, timeout=120, check=False)
     assert ended.returncode == 0, ended.stderr
     assert "pandas was read in: False" in ended.stdout
+
+
+BATCH = """
+import os, sys
+leave = os._exit
+
+def told(code):
+    print("read in:", [name for name in ("scipy.special", "numpy.f2py", "numpy.testing") if name in sys.modules])
+    sys.stdout.flush()
+    leave(code)
+
+os._exit = told
+sys.argv[1:] = ["detect", "--json"]
+from cli.start import main
+main()
+"""
+
+
+def test_a_detection_reads_no_wrappers_and_tests_of_numpy_in(ringfence: Command, home: Path) -> None:
+    export = home / "export"
+    assert ringfence("simulate", export, "--buyers", 300, "--seed", 1).code == 0
+    assert ringfence("load", export).code == 0
+    ended = subprocess.run([sys.executable, "-c", BATCH], capture_output=True, text=True, timeout=120, check=False)
+    assert ended.returncode == 0, ended.stderr
+    assert "read in: ['scipy.special']" in ended.stdout

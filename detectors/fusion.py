@@ -52,10 +52,16 @@ OTHERWISE: Final = HUB_NATS * HUB / BEARS
 """Nats that a key which others can't write must say before keys that were an account's own say anything against it."""
 SCARCE: Final = (-3.0, 1.0)
 """Bounds of the nats by which the estimated share of abusers moves all keys."""
-ALONE: Final = 0.3
-"""Share of abusive accounts that are thought to claim with nobody, before the market has been looked at …"""
+ALONE: Final = 0.05
+"""Share of abusive accounts that are thought to claim with nobody. The market can show that there are more, never that
+there are fewer: who claims with nobody is hardly ever suspected, and so learned from …"""
 ALONE_BELIEVED: Final = 30.0
 """… and how many abusive accounts' worth of belief that has."""
+AMONG: Final = 1.5
+"""Other accounts that act on one instrument from which on an account is among them …"""
+AMONG_LEAST: Final = -1.0
+"""… and claiming with nobody says this much for it at most: of people who share devices to act not all claim together,
+and what it shares may lift it to `link_ceiling` at most anyway."""
 TOGETHER: Final = 0.3
 """Nats of shared conduct from which an account claims with others."""
 MOST_FACTOR: Final = 3.0
@@ -167,7 +173,7 @@ def _alone(web: Web, message: Floats, risk: Floats) -> float:
     suspects = sharpened(risk)
     abusive = (float(suspects[apart].sum()) + ALONE_BELIEVED * ALONE) / (float(suspects.sum()) + ALONE_BELIEVED)
     honest = (float((1.0 - suspects)[apart].sum()) + 1.0) / (float((1.0 - suspects).sum()) + 1.0)
-    return min(float(np.log(abusive) - np.log(honest)), 0.0)
+    return min(float(np.log(max(abusive, ALONE)) - np.log(honest)), 0.0)
 
 
 def _scarcity(abusers: float, settings: DetectionSettings) -> float:
@@ -436,10 +442,29 @@ def combine(
     web: Web, conduct: Conduct, message: Floats, abusers: float, alone: float, settings: DetectionSettings
 ) -> Floats:
     """(n,) probability of abuse of each account from its conduct, its keys' messages, and the `alone` nats of those who
-    claim with nobody."""
+    claim with nobody; less of these for who is among people that act (`_among`)."""
     by_family = _loudest(web, message)
     apart = by_family[:, Family.CONDUCT.value] < TOGETHER
-    own = conduct.own + conduct.activity
-    log = logit(abusers) + own + _links(by_family, abusers, settings) + np.where(apart, alone, 0.0)
-    risk: Floats = 1.0 / (1.0 + np.exp(-np.clip(log, -40.0, 40.0)))
-    return risk
+    told = logit(abusers) + conduct.own + conduct.activity + _links(by_family, abusers, settings)
+    risk = _probable(told + np.where(apart, alone, 0.0))
+    among = _among(web, message, risk)
+    return _probable(told + np.where(apart, np.where(among, max(alone, AMONG_LEAST), alone), 0.0))
+
+
+def _among(web: Web, message: Floats, risk: Floats) -> Bools:
+    """(n,) true for accounts that share an instrument with `AMONG` others and more that act, and that says more than a
+    hub may."""
+    rows = np.flatnonzero(message > HUB_NATS)
+    rows = rows[web.family[web.key[rows]] == Family.INSTRUMENT.value]
+    keys, at = np.unique(web.key[rows], return_inverse=True)
+    theirs, of = web.rows_of_key.of_all(keys)
+    acting = tally(of, risk[web.buyer[theirs]], len(keys))
+    among = np.zeros(web.n, bool)
+    among[web.buyer[rows[acting[at] - risk[web.buyer[rows]] >= AMONG]]] = True
+    return among
+
+
+def _probable(nats: Floats) -> Floats:
+    """(n,) probabilities of log odds."""
+    probable: Floats = 1.0 / (1.0 + np.exp(-np.clip(nats, -40.0, 40.0)))
+    return probable

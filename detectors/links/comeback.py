@@ -142,6 +142,6 @@ DETECTOR = Detector(
     run=run,
     prior=0.1,
     ceiling=0.1,
-    weight=1.3,
+    weight=1.8,
     pairs=True,
 )

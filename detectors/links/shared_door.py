@@ -23,6 +23,6 @@ DETECTOR = Detector(
     run=run,
     prior=0.001,
     ceiling=0.01,
-    weight=0.5,
+    weight=0.3,
     written=True,
 )

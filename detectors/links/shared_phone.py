@@ -23,6 +23,6 @@ DETECTOR = Detector(
     run=run,
     prior=0.003,
     ceiling=0.05,
-    weight=0.8,
+    weight=0.6,
     written=True,
 )

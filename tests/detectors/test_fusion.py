@@ -10,6 +10,8 @@ import pytest
 from detectors.contract import Family
 from detectors.fusion import (
     ACTS,
+    ALONE,
+    AMONG_LEAST,
     EXPLAINED,
     HUB,
     HUB_NATS,
@@ -129,3 +131,44 @@ def test_keys_that_keep_company_with_this_one_are_told_apart_from_those_that_don
     loud = elsewhere(web, np.array([0.0, 0.0, 9.0, 9.0, 9.0, 9.0, 9.0, 9.0, 9.0]), ABUSERS)
     assert loud[0] == EXPLAINED
     assert loud[1:] == pytest.approx(np.full(8, ABUSERS))
+
+
+@pytest.mark.parametrize(("acting", "family"), [(1, Family.INSTRUMENT), (3, Family.PLACE)], ids=["one", "at a door"])
+def test_claiming_with_nobody_speaks_for_an_account_but_among_several_that_act(acting: int, family: Family) -> None:
+    alone = -3.0
+
+    def log_odds(*keys: tuple[Family, list[int]], nats: float) -> float:
+        web, nothing = web_of(*keys), np.zeros(4)
+        conduct = Conduct(np.array([1.0, *[6.0] * acting, *[-3.0] * (3 - acting)]), nothing, nothing)
+        risk = believe(web, conduct, DetectionSettings(), Start(ABUSERS, nats, np.zeros(len(keys)))).risk[0]
+        return float(np.log(risk) - np.log1p(-risk))
+
+    key = (family, [0, 1, 2, 3])
+    assert log_odds(key, nats=alone) == pytest.approx(log_odds(key, nats=0.0) + alone)
+    device = (Family.INSTRUMENT, [0, 1, 2, 3])
+    among = log_odds(device, nats=alone) - log_odds(device, nats=0.0)
+    assert among == pytest.approx(AMONG_LEAST if acting > 1 else alone)
+
+
+def test_a_kiosk_s_device_leaves_nobody_among_its_people_who_act() -> None:
+    size = 2 * HUB
+    web, nothing = web_of((Family.INSTRUMENT, list(range(size)))), np.zeros(size)
+    own = np.array([1.0, *[6.0] * (size - 1)])
+    risk = [
+        believe(web, Conduct(own, nothing, nothing), DetectionSettings(), Start(ABUSERS, nats, np.zeros(1))).risk[0]
+        for nats in (-3.0, 0.0)
+    ]
+    odds = np.log(risk) - np.log1p(-np.array(risk))
+    assert odds[0] == pytest.approx(odds[1] - 3.0)
+
+
+def test_the_market_never_shows_that_fewer_abusers_claim_with_nobody_than_was_thought() -> None:
+    """Who claims with nobody is hardly ever suspected, so suspicious accounts that don't are no proof of anything."""
+    groups = [(Family.CONDUCT, list(range(at, at + 4))) for at in range(0, 400, 4)]
+    groups.append((Family.INSTRUMENT, [4398, 4399]))
+    together = believed(*groups, own=[6.0] * 400 + [-1.0] * 4000)
+    assert together.risk[:400].min() > ACTS
+    assert together.next_alone == pytest.approx(np.log(ALONE), abs=0.01)
+    apart = believed(*groups, own=[6.0] * 400 + [9.0] * 100 + [-1.0] * 3900)
+    assert apart.risk[400:500].min() > ACTS
+    assert apart.next_alone > together.next_alone + 0.5

@@ -4,25 +4,29 @@ Gradient boosting learns from all of the truth of twelve tuning markets, one of 
 report: by our own findings (every detector's nats, what links said, whom they join, rings and risk), by the peers'
 columns, and by both. No platform has such labels: right, complete, and of the same kinds of abuse. So it is no peer but
 a ceiling: what lies between it and us is in the data for somebody who need not guess, what lies above it is not.
+
+Whom the default policy does not limit is told apart by what the data hold of it (`HELD`), with whom of these each
+ranking reaches.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 from typing import Any, Final
 
 import numpy as np
 from sklearn.ensemble import HistGradientBoostingClassifier
 
-from benchmarks.metrics import Bools, Floats, Truth, average_precision
+from benchmarks.metrics import Bools, Floats, Longs, Truth, average_precision, true_rings
 from benchmarks.quality.markets import Case, Market, case_of
 from benchmarks.quality.ours import outcome_of
 from benchmarks.quality.peers.features import linked
 from benchmarks.quality.tables import Sheet, number
 from detectors.frozen import Measures
-from detectors.numerics import tally
+from detectors.fusion import HUB
+from detectors.numerics import group, tally
 from detectors.pipeline import Found, find, tell
 from detectors.registry import LINKS
 from detectors.web import FAMILIES
@@ -36,15 +40,27 @@ HONEST: Final = 1.0
 """Honest accounts per 10,000 that a line for limits may cost, see the targets."""
 
 
+HELD: Final = (
+    "no accomplice",
+    "shares nothing with its ring but what 20 and more share",
+    "claims no more than others do",
+    "shares only with members who claim no more than others do",
+    "one claim",
+    "more than that",
+)
+"""What the data hold of an abuser; the first that is so."""
+
+
 @dataclass(frozen=True)
 class Known:
     """What is known of the accounts of one market: `columns` (n, c) by way of judging; our `risk` (n,) and who is
-    `limited` (n,) by the default policy; and the `truth`."""
+    `limited` (n,) by the default policy; the `truth`; and what the data hold of each abuser, `held` (n,) of `HELD`."""
 
     columns: dict[str, Floats]
     risk: Floats
     limited: Bools
     truth: Truth
+    held: Longs
 
 
 def known(case: Case) -> Known:
@@ -54,7 +70,24 @@ def known(case: Case) -> Known:
     limited = outcome_of(case.snapshot, tell(found), policy, None).limited
     ours, theirs = findings(found), linked(case.snapshot)[0]
     columns = dict(zip(WAYS, (ours, theirs, np.column_stack([ours, theirs])), strict=True))
-    return Known({way: one.astype(np.float32) for way, one in columns.items()}, found.risk, limited, case.truth)
+    narrow: dict[str, Floats] = {way: one.astype(np.float32) for way, one in columns.items()}
+    return Known(narrow, found.risk, limited, case.truth, held(found, case.truth))
+
+
+def held(found: Found, truth: Truth) -> Longs:
+    """(n,) what the data hold of each account, were it an abuser: the first of `HELD` that is so."""
+    web, claims = found.web, np.bincount(found.ctx.claims.buyer, minlength=found.ctx.n)
+    more = found.beliefs.conduct.own > 0
+    # rows of keys smaller than a hub, told apart by the true ring that their accounts are in
+    rows = np.flatnonzero((truth.ring[web.buyer] >= 0) & (web.size[web.key] < HUB))
+    who = web.buyer[rows]
+    together = group(web.key[rows], truth.ring[who])
+    louder = tally(together.of, more[who].astype(float), together.n)[together.of] - more[who]
+    shares, shares_more = np.zeros(web.n, bool), np.zeros(web.n, bool)
+    shares[who[together.count[together.of] > 1]] = True
+    shares_more[who[louder > 0]] = True
+    so = (truth.ring < 0, ~shares, ~more, ~shares_more, claims < 2)
+    return np.select(so, range(len(so)), len(so))
 
 
 def findings(found: Found) -> Floats:
@@ -98,20 +131,43 @@ def ceiling_sheets(taught: Sequence[Market], judged: Sequence[Market]) -> dict[s
         scores = {"ringfence": one.risk}
         scores |= {f"told of others: {way}": models[way].decision_function(one.columns[way]) for way in WAYS}
         # their columns are not needed any more
-        seen.append((Known({}, one.risk, one.limited, one.truth), scores))
-    limited = [float(one.limited[one.truth.abuser].mean()) for one, _ in seen]
-    rows = [["limited by the default policy", "", "", "", number(min(limited)), number(median(limited))]]
+        seen.append((replace(one, columns={}), scores))
+    rows = [
+        [
+            "limited by the default policy",
+            "",
+            "",
+            "",
+            *_worst_and_median([reached(one.truth, one.limited) for one, _ in seen]),
+        ]
+    ]
     for name in seen[0][1]:
         precision = [average_precision(one.truth.abuser, scores[name]) for one, scores in seen]
         lone = [_lone(one.truth, scores[name]) for one, scores in seen]
-        recall = [float(above(one.truth.abuser, scores[name])[one.truth.abuser].mean()) for one, scores in seen]
-        told_ = (min(precision), median(precision), median(lone), min(recall), median(recall))
-        rows.append([name, *map(number, told_)])
-    columns = ("ranked by", "AP, worst", "AP, median", "AP lone, median", "reached, worst", "reached, median")
+        shares = [reached(one.truth, above(one.truth.abuser, scores[name])) for one, scores in seen]
+        told_ = (min(precision), median(precision), median(lone))
+        rows.append([name, *map(number, told_), *_worst_and_median(shares)])
+    each = (f"{what}, {which}" for what in ("reached", "rings", "pairs") for which in ("worst", "median"))
+    columns = ("ranked by", "AP, worst", "AP, median", "AP lone, median", *each)
     return {
         "ceiling": Sheet(f"What could be reached, {len(seen)} markets", columns, rows),
         "ceiling_kinds": _kinds(seen),
+        "ceiling_missed": _missed(seen),
     }
+
+
+def reached(truth: Truth, chosen: Bools) -> tuple[float, float, float]:
+    """Of the true abusers, rings and pairs the share that is reached: an account that is `chosen` (n,), a ring of which
+    half of the accounts are, a pair of which both."""
+    rings = true_rings(truth)
+    size = np.array([len(ring) for ring in rings])
+    hit = np.array([sum(bool(chosen[at]) for at in ring) for ring in rings])
+    pairs = (hit * (hit - 1)).sum() / (size * (size - 1)).sum()
+    return float(chosen[truth.abuser].mean()), float((2 * hit >= size).mean()), float(pairs)
+
+
+def _worst_and_median(shares: Sequence[tuple[float, ...]]) -> list[str]:
+    return [number(of(column)) for column in zip(*shares, strict=True) for of in (min, median)]
 
 
 def above(abuser: Bools, score: Floats) -> Bools:
@@ -135,6 +191,33 @@ def _kinds(seen: Sequence[tuple[Known, dict[str, Floats]]]) -> Sheet:
         for kind in sorted(set(kinds.tolist()))
     ]
     return Sheet("What could be reached, by kind", ("kind", "accounts", "limited", *seen[0][1]), rows)
+
+
+def _missed(seen: Sequence[tuple[Known, dict[str, Floats]]]) -> Sheet:
+    """Abusers by what the data hold of them: how many are limited, and of those who are not whom each ranking
+    reaches."""
+
+    def of_abusers(flags: Sequence[Any]) -> Any:
+        return np.concatenate([flag[one.truth.abuser] for flag, (one, _) in zip(flags, seen, strict=True)])
+
+    what = of_abusers([one.held for one, _ in seen])
+    limited = of_abusers([one.limited for one, _ in seen])
+    names = list(seen[0][1])
+    hit = [of_abusers([above(one.truth.abuser, scores[name]) for one, scores in seen]) for name in names]
+    rows = []
+    for number_, text in enumerate(HELD):
+        mine = what == number_
+        missed = mine & ~limited
+        counts = (mine, mine & limited, missed, *(missed & flag for flag in hit))
+        rows.append([text, *(f"{np.count_nonzero(flag):,}" for flag in counts)])
+    columns = (
+        "what the data hold of an abuser",
+        "abusers",
+        "limited",
+        "missed",
+        *(f"reached: {name}" for name in names),
+    )
+    return Sheet("Whom the default policy misses", columns, rows)
 
 
 def _learner() -> Any:

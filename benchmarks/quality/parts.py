@@ -20,6 +20,7 @@ from benchmarks.quality.results import Judge, Method, Result, made_by, store
 from benchmarks.quality.scores import pooled, score
 from benchmarks.quality.tables import (
     Sheet,
+    chance_sheet,
     discovery_sheet,
     kind_sheet,
     market_sheet,
@@ -64,6 +65,7 @@ def markets(asked: Asked, say: Say) -> None:
     total = pooled([result.score for result in loud])
     sheets = {
         "targets": target_sheet([result.score for result in loud]),
+        "chance": chance_sheet([result.score for result in loud]),
         "markets": market_sheet(rows([*loud, *quiet]), f"Markets of {buyers:,} accounts"),
         "kinds": kind_sheet(total),
         "reliability": reliability_sheet(total),
@@ -81,6 +83,7 @@ def many(asked: Asked, count: int, say: Say) -> None:
     quiet = [result.score for result in got if not result.score.abusers]
     sheets = {
         "pool": target_sheet([total]),
+        "pool_chance": chance_sheet([total]),
         "discovery": discovery_sheet(total),
         "pool_reliability": reliability_sheet(total),
     }

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any, Final
 
+import numpy as np
 from rich.table import Table
 
+from benchmarks.metrics import calibration_error, reliability
 from benchmarks.quality.scores import Score, pooled
 
 TARGETS: Final = (
@@ -73,6 +75,32 @@ def target_sheet(scores: Sequence[Score]) -> Sheet:
     values_ = ("all added up",) if len(scores) == 1 else ("worst", "median")
     markets = sum(score.markets for score in scores)
     return Sheet(f"Targets, {markets} markets", ("measure", "target", *values_, "met"), rows)
+
+
+DRAWS: Final = 400
+"""Draws of what chance alone makes of rightly told confidences."""
+
+
+def chance_sheet(scores: Sequence[Score]) -> Sheet:
+    """How far the confidence of rings is off, and how far it would be if every ring were true with just the confidence
+    that is told of it: of some hundred rings a market that are nearly all true, the worst market's error is mostly
+    chance."""
+    generator = np.random.default_rng(1)
+    some = [score for score in scores if score.claimed]
+    kinds = {"worst market": some} if len(some) > 1 else {}
+    if some:
+        kinds["all rings in one list"] = [pooled(some)]
+    rows = []
+    for name, among in kinds.items():
+        told = [np.array([confidence for confidence, _, _ in score.claimed]) for score in among]
+        drawn = [
+            max(calibration_error(*reliability(one, generator.random(len(one)) < one)) for one in told)
+            for _ in range(DRAWS)
+        ]
+        off = (max(score.ring_error for score in among), float(np.mean(drawn)), float(np.quantile(drawn, 0.95)))
+        rows.append([name, f"{sum(map(len, told)):,}", *map(number, off)])
+    columns = ("confidence of rings", "rings", "off by", "if told rightly, mean", "95 % of draws below")
+    return Sheet("What chance makes of the confidence of rings", columns, rows)
 
 
 COLUMNS: Final = (

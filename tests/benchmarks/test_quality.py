@@ -74,8 +74,9 @@ def test_tables_go_where_the_page_wants_them() -> None:
 
 def test_the_page_has_a_place_for_every_table() -> None:
     names = (
-        "targets", "markets", "kinds", "reliability", "pool", "discovery", "quiet", "pool_reliability", "peers",
-        "reach", "ceiling", "ceiling_kinds", "unseen", "ablation", "retail", "retail_total", "p2p", "missed",
+        "targets", "chance", "markets", "kinds", "reliability", "pool", "pool_chance", "discovery", "quiet",
+        "pool_reliability", "peers", "reach", "ceiling", "ceiling_kinds", "ceiling_missed", "unseen",
+        "ablation", "retail", "retail_total", "p2p", "missed",
         "evasion",
     )  # fmt: skip
     page = (Path(__file__).parents[2] / PAGE).read_text("utf-8")

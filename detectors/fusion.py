@@ -59,7 +59,7 @@ ALONE_BELIEVED: Final = 30.0
 """… and how many abusive accounts' worth of belief that has."""
 AMONG: Final = 1.5
 """Other accounts that act on one instrument from which on an account is among them …"""
-AMONG_LEAST: Final = -1.0
+AMONG_LEAST: Final = -2.0
 """… and claiming with nobody says this much for it at most: of people who share devices to act not all claim together,
 and what it shares may lift it to `link_ceiling` at most anyway."""
 TOGETHER: Final = 0.3

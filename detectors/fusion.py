@@ -52,9 +52,8 @@ OTHERWISE: Final = HUB_NATS * HUB / BEARS
 """Nats that a key which others can't write must say before keys that were an account's own say anything against it."""
 SCARCE: Final = (-3.0, 1.0)
 """Bounds of the nats by which the estimated share of abusers moves all keys."""
-ALONE: Final = 0.05
-"""Share of abusive accounts that are thought to claim with nobody. The market can show that there are more, never that
-there are fewer: who claims with nobody is hardly ever suspected, and so learned from …"""
+ALONE: Final = 0.3
+"""Share of abusive accounts that are thought to claim with nobody, before the market has been looked at …"""
 ALONE_BELIEVED: Final = 30.0
 """… and how many abusive accounts' worth of belief that has."""
 AMONG: Final = 1.5
@@ -173,7 +172,7 @@ def _alone(web: Web, message: Floats, risk: Floats) -> float:
     suspects = sharpened(risk)
     abusive = (float(suspects[apart].sum()) + ALONE_BELIEVED * ALONE) / (float(suspects.sum()) + ALONE_BELIEVED)
     honest = (float((1.0 - suspects)[apart].sum()) + 1.0) / (float((1.0 - suspects).sum()) + 1.0)
-    return min(float(np.log(max(abusive, ALONE)) - np.log(honest)), 0.0)
+    return min(float(np.log(abusive) - np.log(honest)), 0.0)
 
 
 def _scarcity(abusers: float, settings: DetectionSettings) -> float:

@@ -10,7 +10,6 @@ import pytest
 from detectors.contract import Family
 from detectors.fusion import (
     ACTS,
-    ALONE,
     AMONG_LEAST,
     EXPLAINED,
     HUB,
@@ -160,15 +159,3 @@ def test_a_kiosk_s_device_leaves_nobody_among_its_people_who_act() -> None:
     ]
     odds = np.log(risk) - np.log1p(-np.array(risk))
     assert odds[0] == pytest.approx(odds[1] - 3.0)
-
-
-def test_the_market_never_shows_that_fewer_abusers_claim_with_nobody_than_was_thought() -> None:
-    """Who claims with nobody is hardly ever suspected, so suspicious accounts that don't are no proof of anything."""
-    groups = [(Family.CONDUCT, list(range(at, at + 4))) for at in range(0, 400, 4)]
-    groups.append((Family.INSTRUMENT, [4398, 4399]))
-    together = believed(*groups, own=[6.0] * 400 + [-1.0] * 4000)
-    assert together.risk[:400].min() > ACTS
-    assert together.next_alone == pytest.approx(np.log(ALONE), abs=0.01)
-    apart = believed(*groups, own=[6.0] * 400 + [9.0] * 100 + [-1.0] * 3900)
-    assert apart.risk[400:500].min() > ACTS
-    assert apart.next_alone > together.next_alone + 0.5

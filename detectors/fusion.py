@@ -446,20 +446,20 @@ def combine(
     apart = by_family[:, Family.CONDUCT.value] < TOGETHER
     told = logit(abusers) + conduct.own + conduct.activity + _links(by_family, abusers, settings)
     risk = _probable(told + np.where(apart, alone, 0.0))
-    among = _among(web, message, risk)
-    return _probable(told + np.where(apart, np.where(among, max(alone, AMONG_LEAST), alone), 0.0))
+    among = _among(web, message, risk, apart)
+    risk[among] = _probable(told[among] + max(alone, AMONG_LEAST))
+    return risk
 
 
-def _among(web: Web, message: Floats, risk: Floats) -> Bools:
-    """(n,) true for accounts that share an instrument with `AMONG` others and more that act, and that says more than a
-    hub may."""
+def _among(web: Web, message: Floats, risk: Floats, apart: Bools) -> Longs:
+    """Accounts, of those that claim `apart` (n,), that share an instrument with `AMONG` others and more that act, and
+    that says more than a hub may."""
     rows = np.flatnonzero(message > HUB_NATS)
-    rows = rows[web.family[web.key[rows]] == Family.INSTRUMENT.value]
+    rows = rows[(web.family[web.key[rows]] == Family.INSTRUMENT.value) & apart[web.buyer[rows]]]
     keys, at = np.unique(web.key[rows], return_inverse=True)
     theirs, of = web.rows_of_key.of_all(keys)
     acting = tally(of, risk[web.buyer[theirs]], len(keys))
-    among = np.zeros(web.n, bool)
-    among[web.buyer[rows[acting[at] - risk[web.buyer[rows]] >= AMONG]]] = True
+    among: Longs = web.buyer[rows[acting[at] - risk[web.buyer[rows]] >= AMONG]].astype(np.int64)
     return among
 
 

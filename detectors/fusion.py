@@ -33,7 +33,7 @@ from typing import Final
 import numpy as np
 
 from detectors.contract import Family
-from detectors.numerics import group, logit, tally
+from detectors.numerics import group, logit, probable, tally
 from detectors.settings import DetectionSettings
 from detectors.web import BEARS, FAMILIES, Part, Web
 from graph.snapshot import Bools, Floats, Longs
@@ -186,7 +186,7 @@ def _learn(web: Web, guilt: Floats, scarce: float) -> Floats:
         return web.prior
     classes = int(web.klass.max()) + 1
     count = np.bincount(web.klass, minlength=classes)
-    stated = 1 / (1 + np.exp(-web.prior - scarce))
+    stated = probable(web.prior + scarce)
     mean = tally(web.klass, stated, classes) / np.maximum(count, 1)
     got = tally(web.klass, sharpened(guilt), classes)
     learned = (got + KEYS_BELIEVED * mean) / (count + KEYS_BELIEVED)
@@ -280,7 +280,7 @@ def elsewhere(web: Web, message: Floats, abusers: float) -> Floats:
     loudest = np.zeros(len(web.key))
     row, other = web.apart
     np.maximum.at(loudest, row, message[other])
-    return np.minimum(1.0 / (1.0 + np.exp(-logit(abusers) - loudest)), max(EXPLAINED, abusers))
+    return np.minimum(probable(logit(abusers) + loudest), max(EXPLAINED, abusers))
 
 
 def _may_be_guilty(part: Part, told: Floats, abusers: float, log_prior: Floats) -> Bools:
@@ -445,9 +445,9 @@ def combine(
     by_family = _loudest(web, message)
     apart = by_family[:, Family.CONDUCT.value] < TOGETHER
     told = logit(abusers) + conduct.own + conduct.activity + _links(by_family, abusers, settings)
-    risk = _probable(told + np.where(apart, alone, 0.0))
+    risk = probable(told + np.where(apart, alone, 0.0))
     among = _among(web, message, risk, apart)
-    risk[among] = _probable(told[among] + max(alone, AMONG_LEAST))
+    risk[among] = probable(told[among] + max(alone, AMONG_LEAST))
     return risk
 
 
@@ -461,9 +461,3 @@ def _among(web: Web, message: Floats, risk: Floats, apart: Bools) -> Longs:
     acting = tally(of, risk[web.buyer[theirs]], len(keys))
     among: Longs = web.buyer[rows[acting[at] - risk[web.buyer[rows]] >= AMONG]].astype(np.int64)
     return among
-
-
-def _probable(nats: Floats) -> Floats:
-    """(n,) probabilities of log odds."""
-    probable: Floats = 1.0 / (1.0 + np.exp(-np.clip(nats, -40.0, 40.0)))
-    return probable

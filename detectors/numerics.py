@@ -253,3 +253,9 @@ def pool(values: Floats, weights: Floats) -> Floats:
 def logit(p: float) -> float:
     """Log odds of a probability strictly between 0 and 1."""
     return float(np.log(p) - np.log1p(-p))
+
+
+def probable(nats: Floats) -> Floats:
+    """(n,) probabilities of log odds, `nats` (n,); beyond 40 either way they are told as at 40."""
+    found: Floats = 1.0 / (1.0 + np.exp(-np.clip(nats, -40.0, 40.0)))
+    return found

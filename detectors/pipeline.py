@@ -23,7 +23,7 @@ from detectors.judge import confidence
 from detectors.ledger import enter
 from detectors.links.same_targets import grades, meet
 from detectors.names import Known, Lineage, name_rings
-from detectors.numerics import logit
+from detectors.numerics import logit, probable
 from detectors.reasons import Teller
 from detectors.registry import ACCOUNTS, JOINT, LINKS, PLAIN
 from detectors.settings import DetectionSettings
@@ -264,7 +264,7 @@ def _tempered(beliefs: Beliefs, ring: np.ndarray[tuple[int], np.dtype[np.int32]]
     inside = np.flatnonzero(ring >= 0)
     known = beliefs.conduct.of(inside)
     by_itself = logit(beliefs.abusers) + beliefs.alone + known.own + known.activity
-    alone = 1.0 / (1.0 + np.exp(-np.clip(by_itself, -40.0, 40.0)))
+    alone = probable(by_itself)
     real = sure[ring[inside]]
     risk[inside] = real * risk[inside] + (1.0 - real) * np.minimum(alone, risk[inside])
     return risk

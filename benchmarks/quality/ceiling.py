@@ -11,7 +11,7 @@ ranking reaches.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
 from typing import Any, Final
@@ -38,8 +38,6 @@ TAUGHT: Final = range(301, 313)
 WAYS: Final = ("our findings", "peers' columns", "both")
 HONEST: Final = 1.0
 """Honest accounts per 10,000 that a line for limits may cost, see the targets."""
-
-
 HELD: Final = (
     "no accomplice",
     "shares nothing with its ring but what 20 and more share",
@@ -61,6 +59,15 @@ class Known:
     limited: Bools
     truth: Truth
     held: Longs
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One market as each ranking has it, by name: `scores` (n,), and the accounts `above` (n,) its line."""
+
+    known: Known
+    scores: dict[str, Floats]
+    above: dict[str, Bools]
 
 
 def known(case: Case) -> Known:
@@ -125,28 +132,22 @@ def ceiling_sheets(taught: Sequence[Market], judged: Sequence[Market]) -> dict[s
     abuser = np.concatenate([one.truth.abuser for one in told])
     models = {way: _learner().fit(np.concatenate([one.columns[way] for one in told]), abuser) for way in WAYS}
     del told
-    seen: list[tuple[Known, dict[str, Floats]]] = []
+    seen: list[Judged] = []
     for market in judged:
         one = known(case_of(market))
         scores = {"ringfence": one.risk}
         scores |= {f"told of others: {way}": models[way].decision_function(one.columns[way]) for way in WAYS}
+        chosen = {name: above(one.truth.abuser, score) for name, score in scores.items()}
         # their columns are not needed any more
-        seen.append((replace(one, columns={}), scores))
-    rows = [
-        [
-            "limited by the default policy",
-            "",
-            "",
-            "",
-            *_worst_and_median([reached(one.truth, one.limited) for one, _ in seen]),
-        ]
-    ]
-    for name in seen[0][1]:
-        precision = [average_precision(one.truth.abuser, scores[name]) for one, scores in seen]
-        lone = [_lone(one.truth, scores[name]) for one, scores in seen]
-        shares = [reached(one.truth, above(one.truth.abuser, scores[name])) for one, scores in seen]
-        told_ = (min(precision), median(precision), median(lone))
-        rows.append([name, *map(number, told_), *_worst_and_median(shares)])
+        seen.append(Judged(replace(one, columns={}), scores, chosen))
+    limited = _worst_and_median([reached(one.known.truth, one.known.limited) for one in seen])
+    rows = [["limited by the default policy", "", "", "", *limited]]
+    for name in seen[0].scores:
+        truths = [(one.known.truth, one.scores[name]) for one in seen]
+        precision = [average_precision(truth.abuser, score) for truth, score in truths]
+        lone = [_lone(truth, score) for truth, score in truths]
+        shares = _worst_and_median([reached(one.known.truth, one.above[name]) for one in seen])
+        rows.append([name, *map(number, (min(precision), median(precision), median(lone))), *shares])
     each = (f"{what}, {which}" for what in ("reached", "rings", "pairs") for which in ("worst", "median"))
     columns = ("ranked by", "AP, worst", "AP, median", "AP lone, median", *each)
     return {
@@ -179,45 +180,43 @@ def above(abuser: Bools, score: Floats) -> Bools:
     return chosen
 
 
-def _kinds(seen: Sequence[tuple[Known, dict[str, Floats]]]) -> Sheet:
-    kinds = np.concatenate([one.truth.kind[one.truth.abuser] for one, _ in seen])
-    flags = [np.concatenate([one.limited[one.truth.abuser] for one, _ in seen])]
-    flags += [
-        np.concatenate([above(one.truth.abuser, scores[name])[one.truth.abuser] for one, scores in seen])
-        for name in seen[0][1]
-    ]
+def _kinds(seen: Sequence[Judged]) -> Sheet:
+    kinds = _of_abusers(seen, lambda one: one.known.truth.kind)
+    flags = [_of_abusers(seen, lambda one: one.known.limited)]
+    flags += _above(seen)
     rows = [
         [kind, f"{np.count_nonzero(kinds == kind):,}", *(number(float(flag[kinds == kind].mean())) for flag in flags)]
         for kind in sorted(set(kinds.tolist()))
     ]
-    return Sheet("What could be reached, by kind", ("kind", "accounts", "limited", *seen[0][1]), rows)
+    return Sheet("What could be reached, by kind", ("kind", "accounts", "limited", *seen[0].above), rows)
 
 
-def _missed(seen: Sequence[tuple[Known, dict[str, Floats]]]) -> Sheet:
+def _missed(seen: Sequence[Judged]) -> Sheet:
     """Abusers by what the data hold of them: how many are limited, and of those who are not whom each ranking
     reaches."""
-
-    def of_abusers(flags: Sequence[Any]) -> Any:
-        return np.concatenate([flag[one.truth.abuser] for flag, (one, _) in zip(flags, seen, strict=True)])
-
-    what = of_abusers([one.held for one, _ in seen])
-    limited = of_abusers([one.limited for one, _ in seen])
-    names = list(seen[0][1])
-    hit = [of_abusers([above(one.truth.abuser, scores[name]) for one, scores in seen]) for name in names]
+    held = _of_abusers(seen, lambda one: one.known.held)
+    limited = _of_abusers(seen, lambda one: one.known.limited)
+    hit = _above(seen)
     rows = []
-    for number_, text in enumerate(HELD):
-        mine = what == number_
+    for at, what in enumerate(HELD):
+        mine = held == at
         missed = mine & ~limited
         counts = (mine, mine & limited, missed, *(missed & flag for flag in hit))
-        rows.append([text, *(f"{np.count_nonzero(flag):,}" for flag in counts)])
-    columns = (
-        "what the data hold of an abuser",
-        "abusers",
-        "limited",
-        "missed",
-        *(f"reached: {name}" for name in names),
-    )
+        rows.append([what, *(f"{np.count_nonzero(flag):,}" for flag in counts)])
+    reaches = (f"reached: {name}" for name in seen[0].above)
+    columns = ("what the data hold of an abuser", "abusers", "limited", "missed", *reaches)
     return Sheet("Whom the default policy misses", columns, rows)
+
+
+def _above(seen: Sequence[Judged]) -> list[Any]:
+    """(a,) for each ranking, whom of the abusers of all markets it reaches."""
+    by_name = [[one.above[name][one.known.truth.abuser] for one in seen] for name in seen[0].above]
+    return [np.concatenate(flags) for flags in by_name]
+
+
+def _of_abusers(seen: Sequence[Judged], column: Callable[[Judged], Any]) -> Any:
+    """(a,) what a `column` says of the abusers of all markets."""
+    return np.concatenate([column(one)[one.known.truth.abuser] for one in seen])
 
 
 def _learner() -> Any:

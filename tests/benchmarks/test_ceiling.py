@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from benchmarks.metrics import Truth, true_rings
-from benchmarks.quality.ceiling import HELD, held, reached
+from benchmarks.quality.ceiling import HELD, ceiling_sheets, held, reached
 from benchmarks.quality.markets import case_of, market_of
 from benchmarks.quality.scores import Score
 from benchmarks.quality.tables import chance_sheet
@@ -53,6 +53,22 @@ def test_what_the_data_hold_of_an_abuser_is_what_can_be_counted(
             seen.add(expected)
     assert {1, 2, 5} <= seen
     assert (what[truth.abuser & (truth.ring < 0)] == 0).all()
+
+
+def test_whom_the_policy_misses_adds_up_to_all_abusers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    sheets = ceiling_sheets([market_of(2_000, 101, None, 0.06)], [market_of(2_000, 102, None, 0.06)])
+    rows = [[int(cell.replace(",", "")) for cell in row[1:]] for row in sheets["ceiling_missed"].rows]
+    assert [row[0] for row in sheets["ceiling_missed"].rows] == list(HELD)
+    assert sum(row[0] for row in rows) == 120
+    for abusers, limited, missed, *hit in rows:
+        assert abusers == limited + missed
+        assert max(hit) <= missed
+    limited = sum(row[1] for row in rows)
+    assert limited > 0
+    assert float(sheets["ceiling"].rows[0][4]) == pytest.approx(limited / 120, abs=0.0005)
+    by_kind = sheets["ceiling_kinds"].rows
+    assert sum(int(row[1]) * float(row[2]) for row in by_kind) == pytest.approx(limited, abs=0.3)
 
 
 def test_confidences_that_are_right_are_off_by_chance_alone() -> None:

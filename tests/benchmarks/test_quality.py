@@ -76,8 +76,7 @@ def test_the_page_has_a_place_for_every_table() -> None:
     names = (
         "targets", "chance", "markets", "kinds", "reliability", "pool", "pool_chance", "discovery", "quiet",
         "pool_reliability", "peers", "reach", "ceiling", "ceiling_kinds", "ceiling_missed", "unseen",
-        "ablation", "retail", "retail_total", "p2p", "missed",
-        "evasion",
+        "ablation", "retail", "retail_total", "p2p", "missed", "evasion",
     )  # fmt: skip
     page = (Path(__file__).parents[2] / PAGE).read_text("utf-8")
     filled = fill(page, {name: f"table of {name}" for name in names})

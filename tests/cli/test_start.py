@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.cli.conftest import Command
 
 SCRIPT = """
@@ -18,14 +20,23 @@ main()
 """
 
 
-def test_a_command_that_reads_rows_reads_no_pandas_in(ringfence: Command, home: Path) -> None:
-    assert importlib.util.find_spec("pandas"), "pandas is installed where tests run, or this shows nothing"
+def printed(script: str) -> str:
+    """What a Python of its own prints over the store that was loaded."""
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=False)
+    assert ended.returncode == 0, ended.stderr
+    return ended.stdout
+
+
+@pytest.fixture(autouse=True)
+def _loaded(ringfence: Command, home: Path) -> None:
     export = home / "export"
     assert ringfence("simulate", export, "--buyers", 300, "--seed", 1).code == 0
     assert ringfence("load", export).code == 0
-    ended = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, timeout=120, check=False)
-    assert ended.returncode == 0, ended.stderr
-    assert "pandas was read in: False" in ended.stdout
+
+
+def test_a_command_that_reads_rows_reads_no_pandas_in() -> None:
+    assert importlib.util.find_spec("pandas"), "pandas is installed where tests run, or this shows nothing"
+    assert "pandas was read in: False" in printed(SCRIPT)
 
 
 BATCH = """
@@ -44,10 +55,5 @@ main()
 """
 
 
-def test_a_detection_reads_no_wrappers_and_tests_of_numpy_in(ringfence: Command, home: Path) -> None:
-    export = home / "export"
-    assert ringfence("simulate", export, "--buyers", 300, "--seed", 1).code == 0
-    assert ringfence("load", export).code == 0
-    ended = subprocess.run([sys.executable, "-c", BATCH], capture_output=True, text=True, timeout=120, check=False)
-    assert ended.returncode == 0, ended.stderr
-    assert "read in: ['scipy.special']" in ended.stdout
+def test_a_detection_reads_no_wrappers_and_tests_of_numpy_in() -> None:
+    assert "read in: ['scipy.special']" in printed(BATCH)
